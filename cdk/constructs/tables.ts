@@ -1,0 +1,87 @@
+/** DynamoDB tables: partition `pk`, sort `sk`, on demand, encrypted. */
+
+import { RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+
+/** Reads by key; there is no Scan and no index. */
+export const TABLE_READ: readonly string[] = [
+  'dynamodb:GetItem',
+  'dynamodb:BatchGetItem',
+  'dynamodb:Query',
+];
+/** Writes, alone, in batches or in a transaction. */
+export const TABLE_WRITE: readonly string[] = [
+  'dynamodb:PutItem',
+  'dynamodb:UpdateItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:BatchWriteItem',
+  'dynamodb:ConditionCheckItem',
+];
+
+/** Properties of `KeyedTable`. */
+export interface KeyedTableProps {
+  /** Deletion protection, and the table outlives its stack. */
+  readonly retain: boolean;
+  /** Whether old states may be restored; where they may not, `reason` says why. */
+  readonly backup: { readonly enabled: true } | { readonly enabled: false; readonly reason: string };
+  /**
+   * Attribute, in seconds since 1970, after which an item may go.
+   * @default items stay
+   */
+  readonly ttlAttribute?: string;
+}
+
+/** A table with grants for exactly the calls that functions make. */
+export class KeyedTable extends Construct {
+  readonly table: Table;
+
+  constructor(scope: Construct, id: string, props: KeyedTableProps) {
+    super(scope, id);
+    this.table = new Table(this, 'Table', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      encryption: TableEncryption.AWS_MANAGED,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: props.backup.enabled },
+      deletionProtection: props.retain,
+      removalPolicy: props.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      ...(props.ttlAttribute === undefined ? {} : { timeToLiveAttribute: props.ttlAttribute }),
+    });
+    if (!props.backup.enabled) {
+      Validations.of(this.table).acknowledge({
+        id: 'AwsSolutions-DDB3',
+        reason: props.backup.reason,
+      });
+    }
+  }
+
+  /** Lets a role read by key. */
+  grantRead(grantee: IGrantable): Grant {
+    return this.table.grant(grantee, ...TABLE_READ);
+  }
+
+  /** Lets a role read and write by key. */
+  grantReadWrite(grantee: IGrantable): Grant {
+    return this.table.grant(grantee, ...TABLE_READ, ...TABLE_WRITE);
+  }
+
+  /** Lets a role read the items of some partitions only. */
+  grantReadPartitions(grantee: IGrantable, partitions: readonly string[]): Grant {
+    return Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:GetItem', 'dynamodb:Query'],
+      resourceArns: [this.table.tableArn],
+      conditions: {
+        'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [...partitions] },
+        Null: { 'dynamodb:LeadingKeys': 'false' },
+      },
+    });
+  }
+
+  /** Lets a role ask for the table's identity, by which a restored copy is told from the original. */
+  grantDescribe(grantee: IGrantable): Grant {
+    return this.table.grant(grantee, 'dynamodb:DescribeTable');
+  }
+}

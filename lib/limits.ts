@@ -1,0 +1,31 @@
+/** Every bound of queues, batches, loops and payloads in one place; unit and qualifier last. */
+export const limits = {
+  /** A transaction's compact JWS, bytes. */
+  transactionBytesMax: 64 * 1024,
+  /** Longest validity of a transaction or query, milliseconds (design: 15 minutes). */
+  validityMsMax: 15 * 60 * 1000,
+  /** Bytes of all transactions in one block; base64 and the 1 MiB of SQS bound it. */
+  blockBytesMax: 512 * 1024,
+  blockTransactionsMax: 2000,
+  /** One consensus envelope before base64url, bytes (SQS carries 1 MiB of text). */
+  envelopeBytesMax: 768 * 1024,
+  envelopeMessagesMax: 256,
+  forwardBytesMax: 512 * 1024,
+  batchTransactionsMax: 500,
+  batchBytesMax: 4 * 1024 * 1024,
+  validatorsMax: 31,
+  /** One value of state, bytes. */
+  stateValueBytesMax: 64 * 1024,
+  stateKeyBytesMax: 512,
+  /** DynamoDB item payload that we put, bytes. */
+  chunkBytesMax: 350 * 1024,
+  /** A page of tree nodes, bytes: small enough to read for one key, large enough to batch. */
+  treePageBytesMax: 32 * 1024,
+  mempoolTransactionsMax: 20_000,
+  queryProofsMax: 2000,
+  waitMsMax: 20_000,
+  catchUpBlocksMax: 64,
+  outboxPerPeerMax: 64,
+  /** Bytes of a genesis document. */
+  genesisBytesMax: 512 * 1024,
+} as const;

@@ -1,0 +1,126 @@
+/** The IO that a validator's step needs. Adapters: DynamoDB, SQS and KMS in life, memory in tests. */
+import type { Certificate } from './wire/vote.ts';
+import type { BlockHeader } from './wire/header.ts';
+
+/** A replica's state with the version that fences its writer. */
+export interface StoredReplica {
+  version: number;
+  state: Uint8Array;
+}
+
+/** What readers see of a ledger: the newest committed head. */
+export interface CommittedHead {
+  height: number;
+  headerHash: Uint8Array;
+  header: BlockHeader;
+  /** Null for genesis alone. */
+  certificate: Certificate | null;
+  /** Height of the highest commit vote that this replica has cast (for fresh reads). */
+  votedHeight: number;
+}
+
+export interface ReplicaStore {
+  /** Consistent read of the whole record, or null before genesis. */
+  load(ledger: string): Promise<StoredReplica | null>;
+  /** Consistent read of the version alone: the fence, checked before cached state is used. */
+  version(ledger: string): Promise<number | null>;
+  /**
+   * Moves state and readers' head together, only if the stored version is still `expected`
+   * (null: only if there is no record). Answers false when another run was first.
+   */
+  save(
+    ledger: string,
+    expected: number | null,
+    state: Uint8Array,
+    head: CommittedHead,
+  ): Promise<boolean>;
+  /** Raises `wakeSeq` durably and answers the new value; comes before the mempool is read. */
+  raiseWake(ledger: string): Promise<number>;
+}
+
+/** Read by `api` and other readers; never half a block, as all is reached from a head. */
+export interface HeadReader {
+  head(ledger: string): Promise<CommittedHead | null>;
+  /** The present `wakeSeq` (consistent), 0 at first. */
+  wakeSeq(ledger: string): Promise<number>;
+}
+
+export interface BlockBody {
+  /** Compact JWS, in order. */
+  transactions: string[];
+  /** Encoded results, in the same order. */
+  results: Uint8Array[];
+}
+
+export interface TransactionLocation {
+  headerHash: Uint8Array;
+  height: number;
+  index: number;
+}
+
+export interface BlockStore {
+  /**
+   * Stages body, and a location per transaction, under the header hash. Idempotent; nothing
+   * that readers follow refers to it before a head does.
+   */
+  stageBody(
+    ledger: string,
+    height: number,
+    headerHash: Uint8Array,
+    body: BlockBody,
+    transactionIds: readonly string[],
+  ): Promise<void>;
+  body(ledger: string, headerHash: Uint8Array): Promise<BlockBody | null>;
+  /** A header with its commit certificate is true whoever wrote it: written before the head moves. */
+  putCertified(ledger: string, header: BlockHeader, headerHash: Uint8Array, certificate: Certificate): Promise<void>;
+  certified(
+    ledger: string,
+    height: number,
+  ): Promise<{ header: BlockHeader; certificate: Certificate } | null>;
+  /** Where a transaction was staged; the reader checks which of these is committed. */
+  locations(ledger: string, transactionId: string): Promise<TransactionLocation[]>;
+}
+
+/** Pages of the authenticated tree: immutable, named by height, root and number. */
+export interface PageStore {
+  getPages(ledger: string, ids: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  putPages(ledger: string, pages: readonly { id: string; bytes: Uint8Array }[]): Promise<void>;
+}
+
+export interface PendingTransaction {
+  id: string;
+  compact: string;
+  issuedAt: number;
+  expiresAt: number;
+  /** When this replica first held it, milliseconds. */
+  arrivedAt: number;
+}
+
+export type SubmitOutcome = 'accepted' | 'known' | 'full';
+
+export interface Mempool {
+  /** Stores each once by (issuedAt, id); one outcome each, in order. */
+  submit(ledger: string, entries: readonly PendingTransaction[]): Promise<SubmitOutcome[]>;
+  /** The oldest entries by issuedAt, consistent, up to both bounds. */
+  oldest(ledger: string, bounds: { count: number; bytes: number }): Promise<PendingTransaction[]>;
+  has(ledger: string, entry: { id: string; issuedAt: number }): Promise<boolean>;
+  remove(ledger: string, entries: readonly { id: string; issuedAt: number }[]): Promise<void>;
+}
+
+/** Sends a queue body to a peer's inbox; rejects on failure or after one second. */
+export interface PeerSender {
+  send(peer: string, body: string, options: { group: string; deduplicationId: string }): Promise<void>;
+}
+
+/** Own queues: wake and tick messages. */
+export interface SelfSender {
+  /** A tick for this ledger after whole seconds. */
+  tick(ledger: string, delaySeconds: number): Promise<void>;
+  /** Asks the catch-up worker to fetch blocks from peers. */
+  catchUp(ledger: string, request: { fromHeight: number; toHeight: number }): Promise<void>;
+}
+
+/** The session key: signs votes of this validator's incarnation. */
+export interface VoteSigner {
+  sign(bytes: Uint8Array): Promise<Uint8Array>;
+}

@@ -1,0 +1,39 @@
+/** Parameters of a network: in genesis, changed only by governance, within hard bounds. */
+import { z } from 'zod';
+import { taggedHash } from '../crypto/hash.ts';
+import { limits } from '../limits.ts';
+import { encodeCbor } from './codec.ts';
+
+export const parametersSchema = z.strictObject({
+  blockBytesMax: z.int().min(16 * 1024).max(limits.blockBytesMax),
+  blockTransactionsMax: z.int().min(1).max(limits.blockTransactionsMax),
+  /** How long the oldest request may wait before a view change, milliseconds. */
+  requestTimeoutMs: z.int().min(2_000).max(120_000),
+  /** Longest a view-change time-out may grow, milliseconds. */
+  viewTimeoutMsMax: z.int().min(4_000).max(600_000),
+  /** How far a fresh proposal's time may lie from a replica's clock, milliseconds. */
+  clockSkewMsMax: z.int().min(1_000).max(60_000),
+  /** How long a receipt opens a record after its block, milliseconds. */
+  receiptUsableMs: z.int().min(10_000).max(300_000),
+  recoveryDelayMs: z.int().min(1_000).max(30 * 86_400_000),
+  emergencyAccessMs: z.int().min(1_000).max(7 * 86_400_000),
+  /** Version of the chaincode that executes. */
+  chaincodeVersion: z.int().min(1).max(1_000_000),
+});
+export type Parameters = z.infer<typeof parametersSchema>;
+
+export const defaultParameters: Parameters = {
+  blockBytesMax: limits.blockBytesMax,
+  blockTransactionsMax: limits.blockTransactionsMax,
+  requestTimeoutMs: 4_000,
+  viewTimeoutMsMax: 60_000,
+  clockSkewMsMax: 10_000,
+  receiptUsableMs: 300_000,
+  recoveryDelayMs: 72 * 3_600_000,
+  emergencyAccessMs: 24 * 3_600_000,
+  chaincodeVersion: 1,
+};
+
+export function parametersHash(parameters: Parameters): Uint8Array {
+  return taggedHash('parameters', encodeCbor(parameters));
+}

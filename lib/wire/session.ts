@@ -1,0 +1,53 @@
+/** Session certificates: a validator's KMS key vouches for a short-lived signing key. */
+import { z } from 'zod';
+import { taggedHash } from '../crypto/hash.ts';
+import { verifyP256 } from '../crypto/p256.ts';
+import { encodeCbor } from './codec.ts';
+import {
+  heightField,
+  networkField,
+  publicKeyField,
+  signatureField,
+  validatorIdField,
+} from './fields.ts';
+
+export const sessionBodySchema = z.strictObject({
+  network: networkField,
+  validator: validatorIdField,
+  incarnation: heightField,
+  /** `vote` keys sign consensus; `read` keys sign answers to fresh reads and never a vote. */
+  purpose: z.enum(['vote', 'read']),
+  key: publicKeyField,
+  /** Judged by message height only, never by a clock. */
+  fromHeight: heightField,
+  untilHeight: heightField,
+});
+export type SessionBody = z.infer<typeof sessionBodySchema>;
+
+export const sessionCertificateSchema = z.strictObject({
+  body: sessionBodySchema,
+  signature: signatureField,
+});
+export type SessionCertificate = z.infer<typeof sessionCertificateSchema>;
+
+/** The bytes that the KMS key signs. */
+export function sessionSigningBytes(body: SessionBody): Uint8Array {
+  return taggedHash('session-certificate', encodeCbor(body));
+}
+
+export async function verifySessionCertificate(
+  certificate: SessionCertificate,
+  kmsKey: Uint8Array,
+): Promise<boolean> {
+  return verifyP256(kmsKey, sessionSigningBytes(certificate.body), certificate.signature);
+}
+
+/** Whether a certificate covers a validator's incarnation at a height for a purpose. */
+export function sessionCovers(
+  body: SessionBody,
+  wanted: Pick<SessionBody, 'validator' | 'incarnation' | 'purpose'> & { height: number },
+): boolean {
+  if (body.validator !== wanted.validator || body.purpose !== wanted.purpose) return false;
+  if (body.incarnation !== wanted.incarnation) return false;
+  return wanted.height >= body.fromHeight && wanted.height <= body.untilHeight;
+}

@@ -1,0 +1,92 @@
+// How each member's process is started: MiniStack per AWS account, a small server for the registry.
+import type { AccountCommand } from './account-process.ts';
+import { baseEnvironment, REGION } from './environment.ts';
+import { accountLayout, EMULATOR_SCRIPT, type Layout, REGISTRY_SCRIPT } from './layout.ts';
+import { endpointOf, type PlannedMember } from './plan.ts';
+
+/** Services that the stacks, their bootstrap and the CDK program use; the rest stays off. */
+const SERVICES = [
+  'apigateway',
+  'cloudformation',
+  'dynamodb',
+  'ecr',
+  'events',
+  'iam',
+  'kms',
+  'lambda',
+  'logs',
+  'monitoring',
+  's3',
+  'sqs',
+  'ssm',
+  'sts',
+  'tagging',
+  'wafv2',
+] as const;
+
+/** Lambda runs that one account may have at once: each holds a Node process of about 90 MB. */
+const LAMBDA_CONCURRENCY = 40;
+
+/** The command of a member; the interpreter is that of the emulator's virtual environment. */
+export function accountCommand(
+  layout: Layout,
+  member: PlannedMember,
+  interpreter: string,
+  fixtures?: string,
+): AccountCommand {
+  return member.kind === 'registry'
+    ? registryCommand(layout, member, fixtures)
+    : emulatorCommand(layout, member, interpreter);
+}
+
+export function healthUrlOf(member: PlannedMember): string {
+  const path = member.kind === 'registry' ? '/health' : '/_ministack/health';
+  return `http://127.0.0.1:${member.port}${path}`;
+}
+
+function emulatorCommand(
+  layout: Layout,
+  member: PlannedMember,
+  interpreter: string,
+): AccountCommand {
+  const account = accountLayout(layout, member.id);
+  return {
+    program: interpreter,
+    args: ['-u', EMULATOR_SCRIPT, account.root, layout.owner],
+    healthUrl: healthUrlOf(member),
+    env: {
+      ...baseEnvironment(layout),
+      GATEWAY_PORT: String(member.port),
+      BIND_HOST: '127.0.0.1',
+      MINISTACK_ACCOUNT_ID: member.account ?? '',
+      MINISTACK_REGION: REGION,
+      SERVICES: SERVICES.join(','),
+      PERSIST_STATE: '1',
+      S3_PERSIST: '1',
+      STATE_DIR: account.state,
+      S3_DATA_DIR: account.objects,
+      TMPDIR: account.temporary,
+      LAMBDA_EXECUTOR: 'local',
+      LAMBDA_ACCOUNT_CONCURRENCY: String(LAMBDA_CONCURRENCY),
+      // Else every account would listen on 0.0.0.0:8883, or ask a container engine that is there.
+      IOT_MTLS_ENABLED: 'false',
+      SFTP_ENABLED: '0',
+      DOCKER_HOST: 'unix:///nonexistent/docker.sock',
+    },
+  };
+}
+
+function registryCommand(layout: Layout, member: PlannedMember, fixtures?: string): AccountCommand {
+  const account = accountLayout(layout, member.id);
+  const files = fixtures === undefined ? [] : ['--fixtures', fixtures];
+  return {
+    program: process.execPath,
+    args: [REGISTRY_SCRIPT, account.root, layout.owner, String(member.port), ...files],
+    healthUrl: healthUrlOf(member),
+    env: baseEnvironment(layout),
+  };
+}
+
+export function registryUrl(member: PlannedMember): string {
+  return `${endpointOf(member)}/api/`;
+}

@@ -1,0 +1,102 @@
+// What a network is made of and must keep: its name, its members and their ports.
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { LocalError } from './errors.ts';
+import { readJsonFile, writeJsonFile } from './json-file.ts';
+import type { Layout } from './layout.ts';
+import { makeMembers, VALIDATORS_MAX, VALIDATORS_MIN } from './members.ts';
+import { findPorts, takePorts } from './ports.ts';
+
+const plannedMemberSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  kind: z.enum(['validator', 'membership', 'records', 'registry']),
+  account: z.string().nullable(),
+  port: z.int(),
+});
+const planSchema = z.object({
+  version: z.literal(1),
+  network: z.string(),
+  members: z.array(plannedMemberSchema),
+});
+
+export type PlannedMember = z.infer<typeof plannedMemberSchema>;
+export type Plan = z.infer<typeof planSchema>;
+
+export interface PlanOptions {
+  /** First of a row of ports. @default free ones, remembered */
+  readonly ports?: number | undefined;
+  /** @default 4 */
+  readonly validators?: number | undefined;
+}
+
+export function readPlan(layout: Layout): Plan | undefined {
+  return readJsonFile(layout.plan, planSchema);
+}
+
+/** The plan of a folder that must have one; throws `not_running`. */
+export function requirePlan(layout: Layout): Plan {
+  const plan = readPlan(layout);
+  if (plan === undefined) {
+    throw new LocalError('not_running', `There is no local network in ${layout.root}.`, {
+      cure: 'npm start',
+    });
+  }
+  return plan;
+}
+
+/** The remembered plan, or a new one. Throws `bad_option` when the options contradict it. */
+export async function preparePlan(layout: Layout, options: PlanOptions): Promise<Plan> {
+  const validators = options.validators ?? VALIDATORS_MIN;
+  if (!Number.isInteger(validators) || validators < VALIDATORS_MIN || validators > VALIDATORS_MAX) {
+    throw new LocalError('bad_option', `A network has ${VALIDATORS_MIN} to ${VALIDATORS_MAX} validators.`);
+  }
+  const known = readPlan(layout);
+  if (known !== undefined) {
+    refuseChange(known, options);
+    return known;
+  }
+  const members = makeMembers(validators);
+  const ports =
+    options.ports === undefined
+      ? await findPorts(members.length)
+      : await takePorts(options.ports, members.length);
+  const plan: Plan = {
+    version: 1,
+    network: `local-${randomBytes(3).toString('hex')}`,
+    members: members.map((member, index) => ({ ...member, port: ports[index] ?? 0 })),
+  };
+  writeJsonFile(layout.plan, plan);
+  return plan;
+}
+
+/** Throws `unknown_account`, naming those that there are. */
+export function memberOf(plan: Plan, id: string): PlannedMember {
+  const member = plan.members.find((candidate) => candidate.id === id);
+  if (member === undefined) {
+    const ids = plan.members.map((candidate) => candidate.id).join(', ');
+    throw new LocalError('unknown_account', `There is no account "${id}" here.`, {
+      cure: `One of: ${ids}`,
+    });
+  }
+  return member;
+}
+
+export function endpointOf(member: PlannedMember): string {
+  return `http://localhost:${member.port}`;
+}
+
+/** Addresses are in the genesis document, which all operators signed. */
+function refuseChange(plan: Plan, options: PlanOptions): void {
+  const base = plan.members[0]?.port;
+  const validators = plan.members.filter((member) => member.kind === 'validator').length;
+  const otherPorts = options.ports !== undefined && options.ports !== base;
+  const otherCount = options.validators !== undefined && options.validators !== validators;
+  if (!otherPorts && !otherCount) return;
+  throw new LocalError(
+    'bad_option',
+    `This network has ${validators} validators and its ports start at ${base ?? 0}; ` +
+      'both stand in its genesis document.',
+    { cure: 'npm run reset   (or give another --folder)' },
+  );
+}
