@@ -86,10 +86,8 @@ const networkSchema = z.strictObject({
   throttle: throttleSchema,
   /** Runs of `inbox` at once, reserved for it; 2 is the least that SQS event sources take. */
   inboxConcurrency: z.int().min(2).max(1_000).default(10),
-  /** Origins whose pages may call the APIs; requests carry signatures, never cookies. */
-  corsOrigins: z.array(z.union([z.literal('*'), urlSchema])).min(1).default(['*']),
   /** Days that logs are kept. */
-  logRetentionDays: z.union([7, 30, 90, 180, 365, 731].map((days) => z.literal(days))).default(365),
+  logRetentionDays: z.literal([7, 30, 90, 180, 365, 731]).default(365),
   /** X-Ray traces of functions and APIs. */
   tracing: z.boolean().default(false),
 });

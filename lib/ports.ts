@@ -72,7 +72,12 @@ export interface BlockStore {
   ): Promise<void>;
   body(ledger: string, headerHash: Uint8Array): Promise<BlockBody | null>;
   /** A header with its commit certificate is true whoever wrote it: written before the head moves. */
-  putCertified(ledger: string, header: BlockHeader, headerHash: Uint8Array, certificate: Certificate): Promise<void>;
+  putCertified(
+    ledger: string,
+    header: BlockHeader,
+    headerHash: Uint8Array,
+    certificate: Certificate,
+  ): Promise<void>;
   certified(
     ledger: string,
     height: number,
@@ -109,7 +114,11 @@ export interface Mempool {
 
 /** Sends a queue body to a peer's inbox; rejects on failure or after one second. */
 export interface PeerSender {
-  send(peer: string, body: string, options: { group: string; deduplicationId: string }): Promise<void>;
+  send(
+    peer: string,
+    body: string,
+    options: { group: string; deduplicationId: string },
+  ): Promise<void>;
 }
 
 /** Own queues: wake and tick messages. */

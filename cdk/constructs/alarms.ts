@@ -1,6 +1,6 @@
 /** Alarms of one party, all sent to one topic that its operator subscribes to. */
 
-import { Duration, Validations } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
@@ -52,11 +52,6 @@ export class Alarms extends Construct {
       actions: ['sns:Publish'],
       resourceArns: [this.topic.topicArn],
       resource: this.topic,
-    });
-    Validations.of(this.topic).acknowledge({
-      id: 'AwsSolutions-SNS2',
-      reason:
-        'Messages hold names and counts of alarms only; CloudWatch cannot use the AWS managed key.',
     });
   }
 

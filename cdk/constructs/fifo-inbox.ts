@@ -12,7 +12,7 @@ import {
 import { Construct } from 'constructs';
 
 import type { NetworkConfig, ValidatorConfig } from '../config.ts';
-import { inboxDlqName, inboxName, roleArn } from '../names.ts';
+import { inboxArn, inboxDlqName, inboxName, roleArn } from '../names.ts';
 import { ALARM_PERIOD, type Alarms } from './alarms.ts';
 import type { FunctionWithLogGroup } from './function-with-log-group.ts';
 
@@ -80,6 +80,15 @@ export class FifoInbox extends Construct {
       }),
       above: AGE_SECONDS_MAX,
       description: 'The replica does not keep up, or is stopped.',
+    });
+  }
+
+  /** Lets a role of this account send to a peer's inbox, whose owner must allow it as well. */
+  static grantSendTo(config: NetworkConfig, peer: ValidatorConfig, grantee: IGrantable): Grant {
+    return Grant.addToPrincipal({
+      grantee,
+      actions: ['sqs:SendMessage'],
+      resourceArns: [inboxArn(config, peer)],
     });
   }
 

@@ -14,8 +14,6 @@ const CORS_SECONDS = 3_600;
 export interface RecordsBucketProps {
   /** The bucket outlives its stack. */
   readonly retain: boolean;
-  /** Origins whose pages may use presigned URLs. */
-  readonly corsOrigins: readonly string[];
 }
 
 /** A private bucket without versions: what a rotation or an erasure deletes is gone (design §7). */
@@ -33,7 +31,8 @@ export class RecordsBucket extends Construct {
       lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(7) }],
       cors: [
         {
-          allowedOrigins: [...props.corsOrigins],
+          // A presigned URL is the whole permission: the origin of the page adds nothing.
+          allowedOrigins: ['*'],
           allowedMethods: [HttpMethods.GET, HttpMethods.HEAD, HttpMethods.PUT],
           allowedHeaders: ['*'],
           exposedHeaders: ['ETag', 'Content-Range', 'x-amz-checksum-sha256'],

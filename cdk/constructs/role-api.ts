@@ -5,13 +5,13 @@ import {
   AccessLogField,
   AccessLogFormat,
   CfnModel,
+  Cors,
   EndpointType,
-  GatewayResponse,
   LambdaIntegration,
   LogGroupLogDestination,
   MethodLoggingLevel,
   Model,
-  RequestValidator,
+  type RequestValidator,
   ResponseType,
   RestApi,
   type IModel,
@@ -75,17 +75,19 @@ export class RoleApi extends Construct {
         tracingEnabled: config.tracing,
       },
       defaultCorsPreflightOptions: {
-        allowOrigins: config.corsOrigins,
+        // Requests carry signatures, never cookies: any page may ask.
+        allowOrigins: Cors.ALL_ORIGINS,
         allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
         allowHeaders: CORS_HEADERS,
         maxAge: Duration.seconds(CORS_SECONDS),
       },
     });
-    this.validator = new RequestValidator(this, 'Validator', {
-      restApi: this.api,
+    this.validator = this.api.addRequestValidator('Validator', {
       validateRequestBody: true,
       validateRequestParameters: true,
     });
+    // `ApiUrl` of the stack is the one output, with the emulator's form of URL as well.
+    this.api.node.tryRemoveChild('Endpoint');
     this.url = apiUrl(config, props.party, this.api.restApiId);
     this.answerAsProblems();
     this.acknowledge();
@@ -139,8 +141,7 @@ export class RoleApi extends Construct {
   /** Answers of API Gateway itself look like those of the functions: RFC 9457 with a stable code. */
   private answerAsProblems(): void {
     const problem = (type: ResponseType, status: number, code: string, title: string): void => {
-      new GatewayResponse(this, `Problem${code}`, {
-        restApi: this.api,
+      this.api.addGatewayResponse(`Problem${code}`, {
         type,
         ...(status === 0 ? {} : { statusCode: String(status) }),
         responseHeaders: {
@@ -179,7 +180,7 @@ export class RoleApi extends Construct {
         reason: 'There is no user pool: certificates of the membership service name the users.',
       },
       {
-        id: 'AwsSolutions-IAM4[Policy::arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
+        id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
         reason: 'API Gateway asks for this managed policy to write logs of an account.',
       },
     );

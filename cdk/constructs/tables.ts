@@ -25,7 +25,8 @@ export interface KeyedTableProps {
   /** Deletion protection, and the table outlives its stack. */
   readonly retain: boolean;
   /** Whether old states may be restored; where they may not, `reason` says why. */
-  readonly backup: { readonly enabled: true } | { readonly enabled: false; readonly reason: string };
+  readonly backup:
+    { readonly enabled: true } | { readonly enabled: false; readonly reason: string };
   /**
    * Attribute, in seconds since 1970, after which an item may go.
    * @default items stay

@@ -23,7 +23,7 @@ export type HkdfParams = {
 
 /** SHA-256 of `data`, 32 bytes. */
 export function sha256(data: Uint8Array): Bytes {
-  return nobleSha256(data) as Bytes;
+  return nobleSha256(data);
 }
 
 /**
@@ -35,12 +35,12 @@ export function taggedHash(tag: string, ...parts: readonly Uint8Array[]): Bytes 
   const label = utf8(TAG_PREFIX + tag);
   const hash = nobleSha256.create().update(u32be(label.length)).update(label);
   for (const part of parts) hash.update(u64be(part.length)).update(part);
-  return hash.digest() as Bytes;
+  return hash.digest();
 }
 
 /** HMAC-SHA256 of `data` under `key`, 32 bytes. */
 export function hmacSha256(key: Uint8Array, data: Uint8Array): Bytes {
-  return hmac(nobleSha256, key, data) as Bytes;
+  return hmac(nobleSha256, key, data);
 }
 
 /** `length` bytes of HKDF-SHA256 from `ikm`. Throws `invalid_argument` on a length outside it. */
@@ -48,5 +48,5 @@ export function hkdfSha256(ikm: Uint8Array, { salt, info, length }: HkdfParams):
   if (!Number.isInteger(length) || length < 1 || length > HKDF_BYTES_MAX) {
     throw new CryptoError('invalid_argument', 'HKDF-SHA256 gives 1 to 8,160 bytes');
   }
-  return hkdf(nobleSha256, ikm, salt, info, length) as Bytes;
+  return hkdf(nobleSha256, ikm, salt, info, length);
 }

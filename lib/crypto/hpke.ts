@@ -27,9 +27,6 @@ export type HpkeContext = {
   readonly recipient: string;
 };
 
-/** Length of `enc`, in bytes. */
-export const HPKE_ENC_BYTES = 1_120;
-
 const suite = new CipherSuite({
   kem: new XWing(),
   kdf: new HkdfSha256(),

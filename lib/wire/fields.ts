@@ -20,11 +20,17 @@ export const bytesField = (bytesMax: number) =>
     `expected at most ${bytesMax} bytes`,
   );
 /** A block height or a view; well inside the safe integers. */
-export const heightField = z.int().min(0).max(2 ** 48);
+export const heightField = z
+  .int()
+  .min(0)
+  .max(2 ** 48);
 export const viewField = heightField;
 /** Milliseconds since 1970-01-01T00:00:00Z. */
-export const timeField = z.int().min(0).max(2 ** 48);
-export const validatorIdField = z.string().regex(/^[a-z0-9-]{2,16}$/);
+export const timeField = z
+  .int()
+  .min(0)
+  .max(2 ** 48);
+export const validatorIdField = z.string().regex(/^(?!all$)[a-z0-9-]{2,16}$/);
 export const networkField = z.string().regex(/^[a-z0-9-]{3,32}$/);
 /** `main`, or the id of a case ledger. */
 export const ledgerField = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);

@@ -2,7 +2,14 @@
 import { z } from 'zod';
 import { taggedHash } from '../crypto/hash.ts';
 import { encodeCbor } from './codec.ts';
-import { hashField, heightField, ledgerField, timeField, validatorIdField, viewField } from './fields.ts';
+import {
+  hashField,
+  heightField,
+  ledgerField,
+  timeField,
+  validatorIdField,
+  viewField,
+} from './fields.ts';
 
 export const headerSchema = z.strictObject({
   protocolVersion: z.literal(1),

@@ -9,7 +9,9 @@ import { headerSchema } from './header.ts';
 import { sessionCertificateSchema } from './session.ts';
 import { certificateSchema, voteSchema } from './vote.ts';
 
-const transactionsField = z.array(z.string().max(limits.transactionBytesMax)).max(limits.blockTransactionsMax);
+const transactionsField = z
+  .array(z.string().max(limits.transactionBytesMax))
+  .max(limits.blockTransactionsMax);
 
 /** A header with the certificate that makes it so; genesis has none. */
 export const certifiedHeaderSchema = z.strictObject({
@@ -102,9 +104,7 @@ export function viewChangeDigest(viewChange: Pick<ViewChange, 'head' | 'prepared
   return taggedHash(
     'view-change',
     encodeCbor(head.header),
-    encodeCbor(
-      prepared && { header: prepared.header, view: prepared.certificate.view },
-    ),
+    encodeCbor(prepared && { header: prepared.header, view: prepared.certificate.view }),
   );
 }
 

@@ -5,7 +5,10 @@ import { limits } from '../limits.ts';
 import { encodeCbor } from './codec.ts';
 
 export const parametersSchema = z.strictObject({
-  blockBytesMax: z.int().min(16 * 1024).max(limits.blockBytesMax),
+  blockBytesMax: z
+    .int()
+    .min(16 * 1024)
+    .max(limits.blockBytesMax),
   blockTransactionsMax: z.int().min(1).max(limits.blockTransactionsMax),
   /** How long the oldest request may wait before a view change, milliseconds. */
   requestTimeoutMs: z.int().min(2_000).max(120_000),
@@ -15,8 +18,14 @@ export const parametersSchema = z.strictObject({
   clockSkewMsMax: z.int().min(1_000).max(60_000),
   /** How long a receipt opens a record after its block, milliseconds. */
   receiptUsableMs: z.int().min(10_000).max(300_000),
-  recoveryDelayMs: z.int().min(1_000).max(30 * 86_400_000),
-  emergencyAccessMs: z.int().min(1_000).max(7 * 86_400_000),
+  recoveryDelayMs: z
+    .int()
+    .min(1_000)
+    .max(30 * 86_400_000),
+  emergencyAccessMs: z
+    .int()
+    .min(1_000)
+    .max(7 * 86_400_000),
   /** Version of the chaincode that executes. */
   chaincodeVersion: z.int().min(1).max(1_000_000),
 });

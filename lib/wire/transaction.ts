@@ -21,7 +21,10 @@ const argsSchema = z.record(z.string().max(64), z.json());
 export const requestSchema = z.strictObject({
   network: networkField,
   ledger: ledgerField,
-  fn: z.string().regex(/^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/).max(64),
+  fn: z
+    .string()
+    .regex(/^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/)
+    .max(64),
   args: argsSchema,
   /** 16 random bytes, base64url: (signing key, nonce) counts once. */
   nonce: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
@@ -58,7 +61,10 @@ export function parseTransaction(compact: string): Transaction {
     const kind = typ === jwsTypes.transaction ? 'transaction' : 'query';
     return outer.header.x5c ? parseOwned(compact, outer, kind) : parseDirect(compact, outer, kind);
   }
-  throw new WireError('malformed', `typ ${typ} is neither ${jwsTypes.transaction} nor ${jwsTypes.query}`);
+  throw new WireError(
+    'malformed',
+    `typ ${typ} is neither ${jwsTypes.transaction} nor ${jwsTypes.query}`,
+  );
 }
 
 function parseDirect(compact: string, outer: ParsedJws, kind: Transaction['kind']): Transaction {
@@ -71,7 +77,8 @@ function parseDirect(compact: string, outer: ParsedJws, kind: Transaction['kind'
 function parseOwned(compact: string, outer: ParsedJws, kind: Transaction['kind']): Transaction {
   const inner = parseJws(fromUtf8(outer.payload), limits.transactionBytesMax);
   const wantedTyp = kind === 'transaction' ? jwsTypes.ownedTransaction : jwsTypes.ownedQuery;
-  if (inner.header.typ !== wantedTyp) throw new WireError('malformed', `inner typ is not ${wantedTyp}`);
+  if (inner.header.typ !== wantedTyp)
+    throw new WireError('malformed', `inner typ is not ${wantedTyp}`);
   if (inner.header.x5c) throw new WireError('malformed', 'the inner JWS carries a certificate');
   const request = parseRequest(inner.payload);
   const certificate = outer.header.x5c?.[0];
@@ -92,8 +99,10 @@ export function checkRequest(
   request: SignedRequest,
   wanted: { network: string; ledger: string; now: number; skewMsMax: number },
 ): void {
-  if (request.network !== wanted.network) throw new WireError('wrong_network', `for ${request.network}`);
-  if (request.ledger !== wanted.ledger) throw new WireError('wrong_ledger', `for ${request.ledger}`);
+  if (request.network !== wanted.network)
+    throw new WireError('wrong_network', `for ${request.network}`);
+  if (request.ledger !== wanted.ledger)
+    throw new WireError('wrong_ledger', `for ${request.ledger}`);
   if (request.expiresAt - request.issuedAt > limits.validityMsMax) {
     throw new WireError('validity_too_long', 'valid for more than 15 minutes');
   }

@@ -2,12 +2,7 @@
 import { verifyP256 } from '../crypto/p256.ts';
 import { sessionCovers, type SessionCertificate } from './session.ts';
 import { quorumSize, type ValidatorSet } from './validators.ts';
-import {
-  type Certificate,
-  type Vote,
-  type VoteContext,
-  voteSigningBytes,
-} from './vote.ts';
+import { type Certificate, type Vote, type VoteContext, voteSigningBytes } from './vote.ts';
 
 /** Session certificates that were verified against the KMS keys of the set. */
 export type KnownSessions = readonly SessionCertificate[];

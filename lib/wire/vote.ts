@@ -43,7 +43,10 @@ export interface VoteContext {
 }
 
 /** The bytes that a session key signs: (phase, genesis, ledger, set, height, view, hash). */
-export function voteSigningBytes(context: VoteContext, vote: Omit<UnsignedVote, 'validator'>): Uint8Array {
+export function voteSigningBytes(
+  context: VoteContext,
+  vote: Omit<UnsignedVote, 'validator'>,
+): Uint8Array {
   const { phase, height, view, hash } = vote;
   const { genesisHash, ledger, validatorsHash } = context;
   return taggedHash(

@@ -2,7 +2,7 @@
 import type { AccountCommand } from './account-process.ts';
 import { baseEnvironment, REGION } from './environment.ts';
 import { accountLayout, EMULATOR_SCRIPT, type Layout, REGISTRY_SCRIPT } from './layout.ts';
-import { endpointOf, type PlannedMember } from './plan.ts';
+import type { PlannedMember } from './plan.ts';
 
 /** Services that the stacks, their bootstrap and the CDK program use; the rest stays off. */
 const SERVICES = [
@@ -17,6 +17,7 @@ const SERVICES = [
   'logs',
   'monitoring',
   's3',
+  'sns',
   'sqs',
   'ssm',
   'sts',
@@ -25,7 +26,7 @@ const SERVICES = [
 ] as const;
 
 /** Lambda runs that one account may have at once: each holds a Node process of about 90 MB. */
-const LAMBDA_CONCURRENCY = 40;
+const LAMBDA_CONCURRENCY = 32;
 
 /** The command of a member; the interpreter is that of the emulator's virtual environment. */
 export function accountCommand(
@@ -87,6 +88,3 @@ function registryCommand(layout: Layout, member: PlannedMember, fixtures?: strin
   };
 }
 
-export function registryUrl(member: PlannedMember): string {
-  return `${endpointOf(member)}/api/`;
-}

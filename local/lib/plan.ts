@@ -1,5 +1,7 @@
 // What a network is made of and must keep: its name, its members and their ports.
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LocalError } from './errors.ts';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
@@ -18,6 +20,8 @@ const planSchema = z.object({
   version: z.literal(1),
   network: z.string(),
   members: z.array(plannedMemberSchema),
+  /** Folder of further answers of the registry. */
+  fixtures: z.string().optional(),
 });
 
 export type PlannedMember = z.infer<typeof plannedMemberSchema>;
@@ -28,6 +32,8 @@ export interface PlanOptions {
   readonly ports?: number | undefined;
   /** @default 4 */
   readonly validators?: number | undefined;
+  /** Folder of further answers of the registry, remembered. */
+  readonly fixtures?: string | undefined;
 }
 
 export function readPlan(layout: Layout): Plan | undefined {
@@ -45,27 +51,42 @@ export function requirePlan(layout: Layout): Plan {
   return plan;
 }
 
+/** Throws `bad_option` for a folder that holds something else: `reset` deletes the whole folder. */
+export function refuseForeignFolder(layout: Layout): void {
+  if (!existsSync(layout.root) || existsSync(layout.plan)) return;
+  const foreign = readdirSync(layout.root).filter((name) => !name.startsWith('lock'));
+  if (foreign.length === 0) return;
+  throw new LocalError('bad_option', `${layout.root} holds something else than a local network.`, {
+    cure: 'Give a folder that does not exist yet: npm start -- --folder .local-two',
+  });
+}
+
 /** The remembered plan, or a new one. Throws `bad_option` when the options contradict it. */
 export async function preparePlan(layout: Layout, options: PlanOptions): Promise<Plan> {
   const validators = options.validators ?? VALIDATORS_MIN;
   if (!Number.isInteger(validators) || validators < VALIDATORS_MIN || validators > VALIDATORS_MAX) {
     throw new LocalError('bad_option', `A network has ${VALIDATORS_MIN} to ${VALIDATORS_MAX} validators.`);
   }
+  const fixtures = options.fixtures === undefined ? {} : { fixtures: resolve(options.fixtures) };
   const known = readPlan(layout);
   if (known !== undefined) {
     refuseChange(known, options);
-    return known;
+    return options.fixtures === undefined ? known : savePlan(layout, { ...known, ...fixtures });
   }
   const members = makeMembers(validators);
   const ports =
     options.ports === undefined
       ? await findPorts(members.length)
       : await takePorts(options.ports, members.length);
-  const plan: Plan = {
+  return savePlan(layout, {
     version: 1,
     network: `local-${randomBytes(3).toString('hex')}`,
     members: members.map((member, index) => ({ ...member, port: ports[index] ?? 0 })),
-  };
+    ...fixtures,
+  });
+}
+
+function savePlan(layout: Layout, plan: Plan): Plan {
   writeJsonFile(layout.plan, plan);
   return plan;
 }

@@ -40,7 +40,7 @@ export async function takePorts(base: number, count: number): Promise<readonly n
 /** A row of that many free ports, from a random place so that two networks seldom meet. */
 export async function findPorts(count: number): Promise<readonly number[]> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const base = randomInt(PORT_MIN / 10, (PORT_MAX - count) / 10) * 10;
+    const base = randomInt(PORT_MIN, PORT_MAX - count);
     const ports = rowOfPorts(base, count);
     if ((await firstTaken(ports)) === undefined) return ports;
   }

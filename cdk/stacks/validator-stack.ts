@@ -1,0 +1,206 @@
+/** A validator: a hospital's replica of the ledger and its API (design §1, §4). */
+
+import type { Construct } from 'constructs';
+
+import type { ValidatorConfig } from '../config.ts';
+import { FifoInbox } from '../constructs/fifo-inbox.ts';
+import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
+import { SigningKey, WrapKey } from '../constructs/keys.ts';
+import { KeyedTable } from '../constructs/tables.ts';
+import { TimerChain } from '../constructs/timer-chain.ts';
+import { inboxUrl, peerAccounts, peerUrls, peersOf, roleArn } from '../names.ts';
+import { PartyStack, type PartyStackProps } from './party-stack.ts';
+
+/** Partitions of the session table that `api` and `timer` may read: public keys, and the read key. */
+const READABLE_PARTITIONS: readonly string[] = ['bundle', 'read'];
+
+/** Properties of `ValidatorStack`. */
+export interface ValidatorStackProps extends Omit<PartyStackProps, 'party' | 'description'> {
+  readonly config: PartyStackProps['party']['config'];
+  readonly validator: ValidatorConfig;
+}
+
+/** Everything that one validator runs. */
+export class ValidatorStack extends PartyStack {
+  private readonly props: ValidatorStackProps;
+  private readonly ledger: KeyedTable;
+  private readonly sessions: KeyedTable;
+  private readonly signKey: SigningKey;
+  private readonly wrapKey: WrapKey;
+  private readonly inbox: FifoInbox;
+  private readonly timers: TimerChain;
+
+  constructor(scope: Construct, props: ValidatorStackProps) {
+    const { config, validator } = props;
+    super(scope, {
+      ...props,
+      party: { config, service: 'validator', ...validator },
+      description: `CareQuorum validator ${validator.id} of ${config.network}`,
+    });
+    this.props = props;
+    const { retain } = config;
+    const inboxRoleArn = roleArn(config, validator, 'inbox');
+    const queueProps = { config, validatorId: validator.id, alarms: this.alarms };
+
+    this.ledger = new KeyedTable(this, 'Ledger', {
+      retain,
+      backup: { enabled: true },
+      ttlAttribute: 'ttl',
+    });
+    this.sessions = new KeyedTable(this, 'Sessions', {
+      retain,
+      backup: {
+        enabled: false,
+        reason:
+          'A restored session key would vote twice: losing it makes the replica a learner instead.',
+      },
+    });
+    this.signKey = new SigningKey(this, 'SignKey', {
+      description: `Signs the session certificates of ${this.stackName}`,
+      retain,
+      signerRoleArn: inboxRoleArn,
+    });
+    this.wrapKey = new WrapKey(this, 'WrapKey', {
+      description: `Wraps the session, read and share keys of ${this.stackName}`,
+      retain,
+      guard: { purposes: ['session', 'share'], roleArn: inboxRoleArn },
+    });
+    this.inbox = new FifoInbox(this, 'Inbox', queueProps);
+    this.timers = new TimerChain(this, 'Timers', queueProps);
+
+    const inbox = this.addInbox();
+    const api = this.addApi(inbox);
+    const timer = this.addTimer();
+    this.trustOwn(inbox, [api, timer]);
+    this.addOutputs(inbox);
+  }
+
+  /** Takes requests, keeps them in the mempool and wakes the replica; answers reads. */
+  private addApi(inbox: FunctionWithLogGroup): FunctionWithLogGroup {
+    const { config, validator, routes } = this.props;
+    const fn = this.addFunction('Api', 'api', `API of validator ${validator.id}`, {
+      ...this.commonEnvironment(),
+      API_URL: this.api.url,
+      OPERATOR_KEY: validator.operatorKey,
+      SIGN_KEY_ID: this.signKey.key.keyId,
+      WRAP_KEY_ID: this.wrapKey.key.keyId,
+      INBOX_URL: inboxUrl(config, validator),
+      INBOX_ROLE_ID: inbox.role.roleId,
+    });
+    this.api.serve(routes, fn);
+    this.ledger.grantReadWrite(fn.role);
+    this.ledger.grantDescribe(fn.role);
+    this.sessions.grantReadPartitions(fn.role, READABLE_PARTITIONS);
+    this.signKey.grantGetPublicKey(fn.role);
+    this.wrapKey.grantUnwrap(fn.role, ['read']);
+    this.inbox.grantSend(fn.role);
+    return fn;
+  }
+
+  /** The replica: a serial actor on the inbox. */
+  private addInbox(): FunctionWithLogGroup {
+    const { config, validator } = this.props;
+    const fn = this.addFunction(
+      'InboxFunction',
+      'inbox',
+      `Replica of validator ${validator.id}`,
+      {
+        ...this.commonEnvironment(),
+        OPERATOR_KEY: validator.operatorKey,
+        SIGN_KEY_ID: this.signKey.key.keyId,
+        WRAP_KEY_ID: this.wrapKey.key.keyId,
+        INBOX_URL: inboxUrl(config, validator),
+        TIMER_URL: this.timers.queue.queueUrl,
+        PEERS: JSON.stringify(peerUrls(config, validator.id)),
+        PEER_ACCOUNTS: JSON.stringify(peerAccounts(config, validator.id)),
+      },
+      { allowRecursion: true, reservedConcurrency: config.inboxConcurrency },
+    );
+    this.inbox.consumeWith(fn);
+    this.ledger.grantReadWrite(fn.role);
+    this.ledger.grantDescribe(fn.role);
+    this.sessions.grantReadWrite(fn.role);
+    this.signKey.grantSign(fn.role);
+    this.wrapKey.grantWrapUnwrap(fn.role, ['session', 'read', 'share']);
+    this.timers.grantSend(fn.role);
+    for (const peer of peersOf(config, validator.id)) {
+      FifoInbox.grantSendTo(config, peer, fn.role);
+      this.inbox.grantSendToPeer(peer);
+    }
+    return fn;
+  }
+
+  /** Deadlines and catching up: tells the replica what it has missed. */
+  private addTimer(): FunctionWithLogGroup {
+    const { config, validator } = this.props;
+    const fn = this.addFunction(
+      'TimerFunction',
+      'timer',
+      `Timers of validator ${validator.id}`,
+      {
+        ...this.commonEnvironment(),
+        WRAP_KEY_ID: this.wrapKey.key.keyId,
+        INBOX_URL: inboxUrl(config, validator),
+        TIMER_URL: this.timers.queue.queueUrl,
+      },
+      { allowRecursion: true },
+    );
+    this.timers.consumeWith(fn);
+    this.ledger.grantReadWrite(fn.role);
+    this.ledger.grantDescribe(fn.role);
+    this.sessions.grantReadPartitions(fn.role, READABLE_PARTITIONS);
+    this.wrapKey.grantUnwrap(fn.role, ['read']);
+    this.inbox.grantSend(fn.role);
+    this.timers.grantSend(fn.role);
+    return fn;
+  }
+
+  /**
+   * Tells the replica whose notes to itself it may believe. SQS names a sender as
+   * `<role id>:<session>`; emulators, and an account's root, are named by the account.
+   */
+  private trustOwn(inbox: FunctionWithLogGroup, senders: readonly FunctionWithLogGroup[]): void {
+    const ids = senders.map(({ role }) => role.roleId);
+    inbox.lambda.addEnvironment('SELF_SENDERS', this.toJsonString([...ids, this.account]));
+  }
+
+  private commonEnvironment(): Record<string, string> {
+    return {
+      NETWORK: this.props.config.network,
+      VALIDATOR_ID: this.props.validator.id,
+      LEDGER_TABLE: this.ledger.table.tableName,
+      SESSION_TABLE: this.sessions.table.tableName,
+    };
+  }
+
+  private addFunction(
+    id: string,
+    fn: string,
+    description: string,
+    environment: Readonly<Record<string, string>>,
+    options: { readonly allowRecursion?: boolean; readonly reservedConcurrency?: number } = {},
+  ): FunctionWithLogGroup {
+    const { config, validator, code } = this.props;
+    return new FunctionWithLogGroup(this, id, {
+      party: { config, service: 'validator', ...validator },
+      fn,
+      description,
+      code,
+      alarms: this.alarms,
+      environment,
+      ...options,
+    });
+  }
+
+  private addOutputs(inbox: FunctionWithLogGroup): void {
+    const { config, validator } = this.props;
+    this.output('InboxUrl', inboxUrl(config, validator), 'Inbox that peers send to');
+    this.output('InboxRoleId', inbox.role.roleId, 'SQS SenderId of this replica, before the colon');
+    this.output('InboxDeadLettersUrl', this.inbox.deadLetters.queueUrl, 'Read, never redriven');
+    this.output('TimerUrl', this.timers.queue.queueUrl, 'Queue of timers');
+    this.output('LedgerTable', this.ledger.table.tableName, 'Table of the ledger');
+    this.output('SessionTable', this.sessions.table.tableName, 'Table of wrapped keys');
+    this.output('SignKeyId', this.signKey.key.keyId, 'KMS key that signs session certificates');
+    this.output('WrapKeyId', this.wrapKey.key.keyId, 'KMS key that wraps');
+  }
+}

@@ -1,0 +1,120 @@
+/** Wrapped keys in the session table, bound to the ledger table for which they were made. */
+
+import {
+  DescribeTableCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import { randomId } from '../../lib/crypto/random.ts';
+import type { KeyringStore, WrappedKey, WrapPurpose } from '../validator/ports.ts';
+import {
+  binary,
+  binaryOf,
+  getItem,
+  keyItem,
+  putItem,
+  text,
+  textOf,
+  type DynamoTable,
+  type Item,
+  type ItemKey,
+} from './dynamo-table.ts';
+
+const IS_NEW = 'attribute_not_exists(pk)';
+/** In the partition of the read key: roles that answer read nothing else of this table. */
+const BUNDLE: ItemKey = { pk: 'read', sk: 'bundle' };
+const IDENTITY: ItemKey = { pk: 'identity', sk: 'table' };
+const keyOf = (purpose: WrapPurpose): ItemKey => ({ pk: purpose, sk: 'key' });
+
+export interface DynamoKeyringTables {
+  readonly sessions: DynamoTable;
+  readonly ledger: DynamoTable;
+  /**
+   * Whether this role may describe the ledger table, and so tell a restored copy from the
+   * original whatever its name. Needed where the session key is opened.
+   */
+  readonly mayDescribe: boolean;
+}
+
+export function dynamoKeyringStore({
+  sessions,
+  ledger,
+  mayDescribe,
+}: DynamoKeyringTables): KeyringStore {
+  return {
+    async load(purpose) {
+      const item = await getItem(sessions, keyOf(purpose));
+      if (item === null) return null;
+      const made = textOf(item, 'tableId');
+      const isSame = !mayDescribe || made === (await tableIdOf(ledger));
+      return {
+        wrapped: binaryOf(item, 'wrapped'),
+        publicKey: new Uint8Array(binaryOf(item, 'publicKey')),
+        certificate: new Uint8Array(binaryOf(item, 'certificate')),
+        ledgerIdentity: isSame ? textOf(item, 'ledgerIdentity') : `other table than ${made}`,
+      };
+    },
+    async bundle() {
+      const item = await getItem(sessions, BUNDLE);
+      return item && textOf(item, 'json');
+    },
+    async create(keys, bundle) {
+      const tableId = await tableIdOf(ledger);
+      const items = [
+        { ...keyItem(BUNDLE), json: text(bundle) },
+        ...Object.entries(keys).map(([purpose, key]) =>
+          itemOf(purpose as WrapPurpose, key, tableId),
+        ),
+      ];
+      try {
+        await sessions.client.send(
+          new TransactWriteItemsCommand({
+            TransactItems: items.map((Item) => ({
+              Put: { TableName: sessions.name, Item, ConditionExpression: IS_NEW },
+            })),
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (!(error instanceof TransactionCanceledException)) throw error;
+        const failed = error.CancellationReasons?.some((one) => one.Code !== 'None');
+        if (failed && (await getItem(sessions, BUNDLE)) !== null) return false;
+        throw error;
+      }
+    },
+    async ledgerIdentity() {
+      return `${ledger.name}/${await identityOf(ledger)}`;
+    },
+  };
+}
+
+/** A random id that is written into the table once. */
+async function identityOf(ledger: DynamoTable): Promise<string> {
+  const known = await getItem(ledger, IDENTITY);
+  if (known !== null) return textOf(known, 'id');
+  const id = randomId();
+  const isPut = await putItem(
+    ledger,
+    { ...keyItem(IDENTITY), id: text(id) },
+    { expression: IS_NEW },
+  );
+  if (isPut) return id;
+  return textOf((await getItem(ledger, IDENTITY)) ?? {}, 'id');
+}
+
+/** What DynamoDB calls this very table; a restore makes another. */
+async function tableIdOf(ledger: DynamoTable): Promise<string> {
+  const { Table } = await ledger.client.send(new DescribeTableCommand({ TableName: ledger.name }));
+  return Table?.TableId ?? Table?.CreationDateTime?.toISOString() ?? '';
+}
+
+function itemOf(purpose: WrapPurpose, key: WrappedKey, tableId: string): Item {
+  return {
+    ...keyItem(keyOf(purpose)),
+    wrapped: binary(key.wrapped),
+    publicKey: binary(key.publicKey),
+    certificate: binary(key.certificate),
+    ledgerIdentity: text(key.ledgerIdentity),
+    tableId: text(tableId),
+  };
+}

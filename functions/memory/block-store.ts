@@ -1,0 +1,81 @@
+/** Blocks, where their transactions are, and their events, in memory. */
+
+import { toHex } from '../../lib/crypto/bytes.ts';
+import type { BlockBody, BlockStore, TransactionLocation } from '../../lib/ports.ts';
+import type { BlockHeader } from '../../lib/wire/header.ts';
+import type { Certificate } from '../../lib/wire/vote.ts';
+import type { BlockEvent, EventStore, FetchedBlock, FetchedStore } from '../validator/ports.ts';
+
+type Certified = { header: BlockHeader; certificate: Certificate };
+
+export class MemoryBlockStore implements BlockStore, EventStore {
+  readonly #bodies = new Map<string, BlockBody>();
+  readonly #certified = new Map<string, Certified>();
+  readonly #locations = new Map<string, Map<string, TransactionLocation>>();
+  readonly #events = new Map<string, BlockEvent[]>();
+
+  async stageBody(
+    ledger: string,
+    height: number,
+    headerHash: Uint8Array,
+    body: BlockBody,
+    transactionIds: readonly string[],
+  ): Promise<void> {
+    this.#bodies.set(keyOf(ledger, toHex(headerHash)), structuredClone(body));
+    for (const [index, id] of transactionIds.entries()) {
+      const key = keyOf(ledger, id);
+      const locations = this.#locations.get(key) ?? new Map<string, TransactionLocation>();
+      locations.set(toHex(headerHash), { headerHash: headerHash.slice(), height, index });
+      this.#locations.set(key, locations);
+    }
+  }
+
+  async body(ledger: string, headerHash: Uint8Array): Promise<BlockBody | null> {
+    return structuredClone(this.#bodies.get(keyOf(ledger, toHex(headerHash))) ?? null);
+  }
+
+  async putCertified(
+    ledger: string,
+    header: BlockHeader,
+    _headerHash: Uint8Array,
+    certificate: Certificate,
+  ): Promise<void> {
+    this.#certified.set(keyOf(ledger, header.height), structuredClone({ header, certificate }));
+  }
+
+  async certified(ledger: string, height: number): Promise<Certified | null> {
+    return structuredClone(this.#certified.get(keyOf(ledger, height)) ?? null);
+  }
+
+  async locations(ledger: string, transactionId: string): Promise<TransactionLocation[]> {
+    return structuredClone([...(this.#locations.get(keyOf(ledger, transactionId))?.values() ?? [])]);
+  }
+
+  async stageEvents(
+    ledger: string,
+    headerHash: Uint8Array,
+    events: readonly BlockEvent[],
+  ): Promise<void> {
+    this.#events.set(keyOf(ledger, toHex(headerHash)), structuredClone([...events]));
+  }
+
+  async events(ledger: string, headerHash: Uint8Array): Promise<BlockEvent[]> {
+    return structuredClone(this.#events.get(keyOf(ledger, toHex(headerHash))) ?? []);
+  }
+}
+
+export class MemoryFetchedStore implements FetchedStore {
+  readonly #blocks = new Map<string, FetchedBlock>();
+
+  async put(ledger: string, height: number, block: FetchedBlock): Promise<void> {
+    this.#blocks.set(keyOf(ledger, height), structuredClone(block));
+  }
+
+  async get(ledger: string, height: number): Promise<FetchedBlock | null> {
+    return structuredClone(this.#blocks.get(keyOf(ledger, height)) ?? null);
+  }
+}
+
+function keyOf(ledger: string, rest: string | number): string {
+  return `${ledger}#${rest}`;
+}

@@ -1,0 +1,51 @@
+/** Replica state and readers' head in memory, with the same fence as the table's. */
+
+import type { CommittedHead, HeadReader, ReplicaStore, StoredReplica } from '../../lib/ports.ts';
+
+interface Entry {
+  version: number;
+  state: Uint8Array;
+  head: CommittedHead;
+}
+
+export class MemoryReplicaStore implements ReplicaStore, HeadReader {
+  readonly #entries = new Map<string, Entry>();
+  readonly #wakes = new Map<string, number>();
+
+  async load(ledger: string): Promise<StoredReplica | null> {
+    const entry = this.#entries.get(ledger);
+    return entry ? { version: entry.version, state: entry.state.slice() } : null;
+  }
+
+  async version(ledger: string): Promise<number | null> {
+    return this.#entries.get(ledger)?.version ?? null;
+  }
+
+  async save(
+    ledger: string,
+    expected: number | null,
+    state: Uint8Array,
+    head: CommittedHead,
+  ): Promise<boolean> {
+    const version = this.#entries.get(ledger)?.version ?? null;
+    if (version !== expected) return false;
+    const next = { version: (version ?? 0) + 1, state: state.slice(), head: structuredClone(head) };
+    this.#entries.set(ledger, next);
+    return true;
+  }
+
+  async raiseWake(ledger: string): Promise<number> {
+    const next = (this.#wakes.get(ledger) ?? 0) + 1;
+    this.#wakes.set(ledger, next);
+    return next;
+  }
+
+  async head(ledger: string): Promise<CommittedHead | null> {
+    const entry = this.#entries.get(ledger);
+    return entry ? structuredClone(entry.head) : null;
+  }
+
+  async wakeSeq(ledger: string): Promise<number> {
+    return this.#wakes.get(ledger) ?? 0;
+  }
+}

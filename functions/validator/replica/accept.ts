@@ -1,0 +1,47 @@
+/** Takes envelopes of peers: drops what does not belong, verifies, then feeds. */
+import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
+import { isRelevant, verifyMessage } from '../../../lib/pbft/verify.ts';
+import { headerHash } from '../../../lib/wire/header.ts';
+import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
+import { transactionsRoot } from './execute-block.ts';
+import { acceptForwarded } from './pending.ts';
+import { feed } from './perform.ts';
+import type { Run } from './run.ts';
+
+export async function acceptEnvelope(run: Run, envelope: Envelope): Promise<void> {
+  const reason = envelopeFault(run, envelope);
+  if (reason) return drop(run, envelope.from, reason);
+  for (const message of envelope.messages) await acceptMessage(run, envelope.from, message);
+}
+
+function envelopeFault(run: Run, envelope: Envelope): string | null {
+  if (envelope.ledger !== run.ledger) return 'ledger';
+  if (!equalBytes(envelope.genesisHash, run.runtime.genesis.hash)) return 'genesis';
+  const seat = run.state.validators.find((one) => one.id === envelope.from);
+  if (!seat || seat.suspended) return 'sender';
+  return null;
+}
+
+async function acceptMessage(run: Run, from: string, message: Message): Promise<void> {
+  if (message.type === 'forward') return acceptForwarded(run, message.transactions);
+  if (!isRelevant(run.state, message)) return;
+  if (!(await verifyMessage(run.state, from, message))) return drop(run, from, message.type);
+  if (message.type === 'pre-prepare' || message.type === 'decided') await keepBody(run, message);
+  await feed(run, { type: 'message', from, message });
+}
+
+/** A body is held under its header's hash only if it is the body of that header. */
+async function keepBody(
+  run: Run,
+  message: MessageOf<'pre-prepare'> | MessageOf<'decided'>,
+): Promise<void> {
+  const { header, transactions } = message;
+  if (!transactions || !equalBytes(transactionsRoot(transactions), header.transactionsRoot)) return;
+  const hash = headerHash(header);
+  run.warm.bodies.set(toHex(hash), transactions);
+  await feed(run, { type: 'body', hash });
+}
+
+function drop(run: Run, from: string, reason: string): void {
+  run.runtime.log({ event: 'dropped', ledger: run.ledger, reason, from });
+}

@@ -1,0 +1,208 @@
+/** Executes a block's transactions on a head: the same for leader, replica and catch-up. */
+import { execute, type Execution, type LedgerEvent, readHints } from '../../../lib/chaincode/execute.ts';
+import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
+import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
+import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
+import { taggedHash } from '../../../lib/crypto/hash.ts';
+import { merkleRoot } from '../../../lib/ledger/merkle.ts';
+import { updateTree } from '../../../lib/ledger/state-tree.ts';
+import { OverlayView, TreeView } from '../../../lib/ledger/state-view.ts';
+import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
+import { parametersHash } from '../../../lib/wire/parameters.ts';
+import { encodeResult, type TransactionResult } from '../../../lib/wire/result.ts';
+import {
+  checkRequest,
+  parseTransaction,
+  type Transaction,
+  verifyTransaction,
+} from '../../../lib/wire/transaction.ts';
+import { validatorsHash } from '../../../lib/wire/validators.ts';
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
+import type { BlockEvent } from '../ports.ts';
+import type { ValidatorRuntime } from '../runtime.ts';
+
+/** Why a transaction may not stand in a block at all (INVALID results are something else). */
+export type BlockFault = 'malformed' | 'window' | 'replayed' | 'unknown_signer' | 'bad_signature';
+
+export interface ExecutedBlock {
+  header: BlockHeader;
+  hash: Uint8Array;
+  transactions: string[];
+  ids: string[];
+  results: Uint8Array[];
+  events: BlockEvent[];
+  pages: { id: string; bytes: Uint8Array }[];
+}
+
+export interface BlockPlan {
+  view: number;
+  proposer: string;
+  time: number;
+  historyRoot: Uint8Array;
+}
+
+/** A view of the committed state at a replica's head. */
+export function headView(runtime: ValidatorRuntime, state: ReplicaState): TreeView {
+  const { ledger, head } = state;
+  const reader = { pages: (ids: readonly string[]) => runtime.ports.pages.getPages(ledger, ids) };
+  const base = { height: head.header.height, root: head.header.stateRoot };
+  return new TreeView(base, reader, { cache: runtime.cache });
+}
+
+/**
+ * Checks one transaction against a head: signatures by keys that the ledger knows, window at
+ * `time`. Answers null when it may stand in a block.
+ */
+export async function transactionFault(
+  runtime: ValidatorRuntime,
+  view: TreeView,
+  transaction: Transaction,
+  at: { time: number; ledger: string },
+): Promise<BlockFault | null> {
+  const { network, parameters } = runtime.genesis.document;
+  if (transaction.kind !== 'transaction') return 'malformed';
+  try {
+    const skewMsMax = parameters.clockSkewMsMax;
+    checkRequest(transaction, { network, ledger: at.ledger, now: at.time, skewMsMax });
+  } catch {
+    return 'window';
+  }
+  let keys;
+  try {
+    keys = await resolveKeys(view, transaction, { network, time: at.time });
+  } catch {
+    return 'unknown_signer';
+  }
+  const named = toHex(keys.outer) + (keys.inner ? toHex(keys.inner) : '');
+  if (runtime.verified.has(transaction.compact, named)) return null;
+  if (!(await verifyTransaction(transaction, keys))) return 'bad_signature';
+  runtime.verified.add(transaction.compact, named);
+  return null;
+}
+
+/** Parses and checks a body that a peer proposed; null when any of it may not stand in a block. */
+export async function checkBody(
+  runtime: ValidatorRuntime,
+  state: ReplicaState,
+  compacts: readonly string[],
+  time: number,
+): Promise<Transaction[] | null> {
+  const view = headView(runtime, state);
+  let transactions: Transaction[];
+  try {
+    transactions = compacts.map(parseTransaction);
+  } catch {
+    return null;
+  }
+  await view.prefetch(transactions.flatMap(readHints));
+  const at = { time, ledger: state.ledger };
+  const faults = await Promise.all(
+    transactions.map((transaction) => transactionFault(runtime, view, transaction, at)),
+  );
+  return faults.every((fault) => fault === null) ? transactions : null;
+}
+
+/**
+ * Executes checked transactions in order and computes the header that commits to them. With
+ * `dropReplays` (a leader) replays are left out; else (a replica) one makes the answer null.
+ */
+export async function executeBlock(
+  runtime: ValidatorRuntime,
+  state: ReplicaState,
+  candidates: readonly Transaction[],
+  plan: BlockPlan,
+  dropReplays: boolean,
+): Promise<ExecutedBlock | null> {
+  const { network, parameters } = runtime.genesis.document;
+  const { ledger, head } = state;
+  const height = head.header.height + 1;
+  const context = { network, ledger, height, time: plan.time, parameters };
+  const base = headView(runtime, state);
+  await base.prefetch(candidates.flatMap(readHints));
+  const overlay = new OverlayView(base);
+  const taken: Transaction[] = [];
+  const results: Uint8Array[] = [];
+  const events: BlockEvent[] = [];
+  for (const transaction of candidates) {
+    if (await wasSeen(overlay, transaction)) {
+      if (dropReplays) continue;
+      return null;
+    }
+    const execution = await execute(overlay, transaction, context);
+    if (execution.status === 'COMMITTED') {
+      overlay.apply(execution.writes);
+      const index = taken.length;
+      events.push(...execution.events.map((event) => publicEvent(event, transaction.id, index)));
+    }
+    overlay.apply(await recordSeen(overlay, transaction));
+    taken.push(transaction);
+    results.push(encodeResult(resultOf(transaction.id, execution)));
+  }
+  if (taken.length === 0) return null;
+  overlay.apply(await pruneSeen(overlay, plan.time));
+  const reader = { pages: (ids: readonly string[]) => runtime.ports.pages.getPages(ledger, ids) };
+  const treeBase = { height: head.header.height, root: head.header.stateRoot };
+  const { cache } = runtime;
+  const { root, pages } = await updateTree(treeBase, height, overlay.writes(), reader, { cache });
+  const transactions = taken.map((transaction) => transaction.compact);
+  const ids = taken.map((transaction) => transaction.id);
+  const roots = { stateRoot: root, resultsRoot: merkleRoot(results) };
+  const header = headerOf(state, plan, transactions, roots, parametersHash(parameters));
+  return { header, hash: headerHash(header), transactions, ids, results, events, pages };
+}
+
+function headerOf(
+  state: ReplicaState,
+  plan: BlockPlan,
+  transactions: readonly string[],
+  roots: { stateRoot: Uint8Array; resultsRoot: Uint8Array },
+  paramsHash: Uint8Array,
+): BlockHeader {
+  const set = validatorsHash(state.validators);
+  return {
+    protocolVersion: 1,
+    ledger: state.ledger,
+    height: state.head.header.height + 1,
+    ...plan,
+    previousHash: state.head.hash,
+    transactionsRoot: transactionsRoot(transactions),
+    ...roots,
+    validatorsHash: set,
+    nextValidatorsHash: set,
+    paramsHash,
+  };
+}
+
+function resultOf(id: string, execution: Execution): TransactionResult {
+  return execution.status === 'COMMITTED'
+    ? { id, status: 'COMMITTED', code: '', value: execution.value }
+    : { id, status: 'INVALID', code: execution.code, value: null };
+}
+
+function publicEvent(event: LedgerEvent, transactionId: string, index: number): BlockEvent {
+  return { index, topic: event.topic, tag: eventTag(event.audience, transactionId) };
+}
+
+export function transactionsRoot(transactions: readonly string[]): Uint8Array {
+  return merkleRoot(transactions.map(utf8));
+}
+
+/** Lets only those who know audience and transaction recognise an event. */
+function eventTag(audience: string, transactionId: string): string {
+  return toHex(taggedHash('event', utf8(audience), utf8(transactionId)).slice(0, 16));
+}
+
+/** Makes a block durable before anyone votes for it; idempotent, seen by no reader yet. */
+export async function stageBlock(
+  runtime: ValidatorRuntime,
+  ledger: string,
+  block: ExecutedBlock,
+): Promise<void> {
+  const { blocks, pages } = runtime.ports;
+  const { header, hash, transactions, results, ids, events } = block;
+  await Promise.all([
+    blocks.stageBody(ledger, header.height, hash, { transactions, results }, ids),
+    events.length > 0 ? blocks.stageEvents(ledger, hash, events) : undefined,
+    pages.putPages(ledger, block.pages),
+  ]);
+}

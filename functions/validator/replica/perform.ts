@@ -1,0 +1,134 @@
+/** Feeds inputs to the state machine and does what it asks for within the step. */
+import { toHex } from '../../../lib/crypto/bytes.ts';
+import { apply } from '../../../lib/pbft/apply.ts';
+import { contextOf } from '../../../lib/pbft/verify.ts';
+import type { Input } from '../../../lib/pbft/input.ts';
+import type { Output } from '../../../lib/pbft/output.ts';
+import { equalBytes } from '../../../lib/crypto/bytes.ts';
+import { type UnsignedVote, voteSigningBytes } from '../../../lib/wire/vote.ts';
+import { checkBody, executeBlock, stageBlock } from './execute-block.ts';
+import { committedFromPending } from './pending.ts';
+import type { Run } from './run.ts';
+
+type OutputOf<T extends Output['type']> = Extract<Output, { type: T }>;
+
+/** Applies one input; outputs that need an answer are answered before this returns. */
+export async function feed(run: Run, input: Input): Promise<void> {
+  const { state, outputs } = apply(run.state, input, run.runtime.clock(), run.timing);
+  run.state = state;
+  for (const output of outputs) await perform(run, output);
+}
+
+async function perform(run: Run, output: Output): Promise<void> {
+  switch (output.type) {
+    case 'send':
+      return queueMessage(run, output);
+    case 'sign':
+      return sign(run, output.vote);
+    case 'build':
+      return build(run, output);
+    case 'execute':
+      return executeProposal(run, output);
+    case 'commit':
+      return commit(run, output);
+    case 'forward':
+      run.forwardToAll ||= output.to === 'all';
+      return;
+    case 'catch-up':
+      run.catchUp = { fromHeight: output.fromHeight, toHeight: output.toHeight };
+      return;
+    case 'tick-at':
+      run.tickAt = output.time;
+      return;
+    case 'alarm':
+      run.runtime.log({
+        event: 'alarm',
+        ledger: run.ledger,
+        code: output.code,
+        detail: output.detail,
+      });
+      return;
+  }
+}
+
+function queueMessage(run: Run, output: OutputOf<'send'>): void {
+  const { self, validators } = run.state;
+  const peers =
+    output.to === 'all' ? validators.map((one) => one.id).filter((id) => id !== self) : [output.to];
+  for (const peer of peers) {
+    const list = run.outgoing.get(peer) ?? [];
+    list.push({ message: output.message, withBody: output.withBody });
+    run.outgoing.set(peer, list);
+  }
+}
+
+async function sign(run: Run, vote: UnsignedVote): Promise<void> {
+  const { signer } = run.runtime;
+  if (!signer) return;
+  const signature = await signer.sign(voteSigningBytes(contextOf(run.state), vote));
+  await feed(run, { type: 'signed', vote: { ...vote, signature } });
+}
+
+/** L3: the leader's block of the oldest valid requests. */
+async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
+  const { runtime, state } = run;
+  const stale = state.slot.proposal ?? state.slot.decided;
+  if (stale || state.head.header.height + 1 !== wanted.height || state.view !== wanted.view) return;
+  const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
+  const time = Math.max(runtime.clock(), state.head.header.time + 1);
+  const candidates = [];
+  let bytes = 0;
+  for (const { transaction } of run.warm.pending.entries) {
+    bytes += transaction.compact.length;
+    if (candidates.length >= blockTransactionsMax || bytes > blockBytesMax) break;
+    if (transaction.expiresAt > time) candidates.push(transaction);
+  }
+  const { view, historyRoot } = wanted;
+  const plan = { view, proposer: state.self, time, historyRoot };
+  const block =
+    candidates.length > 0 ? await executeBlock(runtime, state, candidates, plan, true) : null;
+  if (block) {
+    await stageBlock(runtime, run.ledger, block);
+    run.warm.bodies.set(toHex(block.hash), block.transactions);
+  }
+  await feed(run, { type: 'built', built: block && { header: block.header, hash: block.hash } });
+}
+
+/** L5: executes a proposed or certified body and compares the header that comes out. */
+async function executeProposal(run: Run, wanted: OutputOf<'execute'>): Promise<void> {
+  const { runtime, state } = run;
+  const { header, hash } = wanted;
+  if (header.height !== state.head.header.height + 1) return;
+  const named = toHex(hash);
+  const body =
+    run.warm.bodies.get(named) ?? (await runtime.ports.blocks.body(run.ledger, hash))?.transactions;
+  if (!body) return feed(run, { type: 'executed', hash, outcome: 'missing' });
+  const transactions = await checkBody(runtime, state, body, header.time);
+  const { view, proposer, time, historyRoot } = header;
+  const plan = { view, proposer, time, historyRoot };
+  const block = transactions && (await executeBlock(runtime, state, transactions, plan, false));
+  if (!block || !equalBytes(block.hash, hash)) {
+    return feed(run, { type: 'executed', hash, outcome: 'mismatch' });
+  }
+  await stageBlock(runtime, run.ledger, block);
+  return feed(run, { type: 'executed', hash, outcome: 'ok' });
+}
+
+/** L7: the certified header is written before the head moves; it is true whoever reads it. */
+async function commit(run: Run, output: OutputOf<'commit'>): Promise<void> {
+  const { runtime, ledger } = run;
+  const { header, hash, certificate } = output;
+  await runtime.ports.blocks.putCertified(ledger, header, hash, certificate);
+  const body =
+    run.warm.bodies.get(toHex(hash)) ??
+    (await runtime.ports.blocks.body(ledger, hash))?.transactions;
+  const count = body?.length ?? 0;
+  runtime.log({
+    event: 'committed',
+    ledger,
+    height: header.height,
+    view: certificate.view,
+    transactions: count,
+  });
+  await committedFromPending(run, body ?? []);
+}

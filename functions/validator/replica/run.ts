@@ -1,0 +1,61 @@
+/** A run: one attempt at a step, with the replica as loaded and what the step collects. */
+import { decodeRecord, type OutboxMessage } from './record.ts';
+import type { ReplicaState, Timing } from '../../../lib/pbft/state.ts';
+import { BodyCache, type ValidatorRuntime, type WarmLedger } from '../runtime.ts';
+
+export interface Run {
+  readonly runtime: ValidatorRuntime;
+  readonly ledger: string;
+  readonly warm: WarmLedger;
+  readonly timing: Timing;
+  state: ReplicaState;
+  /** Messages by peer, in order, for the outbox. */
+  outgoing: Map<string, OutboxMessage[]>;
+  /** Requests to hand on after the save: to the leader, or the oldest to all. */
+  forwardToAll: boolean;
+  tickAt: number | null;
+  catchUp: { fromHeight: number; toHeight: number } | null;
+  /** The mempool must be read (again) before the step ends. */
+  pendingStale: boolean;
+  /** `wakeSeq` was raised in this run, after its batch was received. */
+  wakeRaised: boolean;
+}
+
+/** Loads the replica, from warm memory if the stored version is still the one remembered. */
+export async function openRun(runtime: ValidatorRuntime, ledger: string): Promise<Run | null> {
+  const warm = await openWarm(runtime, ledger);
+  if (!warm) return null;
+  const learner = runtime.signer === null;
+  return {
+    runtime,
+    ledger,
+    warm,
+    timing: runtime.genesis.document.parameters,
+    state: { ...warm.record.state, learner },
+    outgoing: new Map(),
+    forwardToAll: false,
+    tickAt: null,
+    catchUp: null,
+    pendingStale: false,
+    wakeRaised: false,
+  };
+}
+
+async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<WarmLedger | null> {
+  const held = runtime.warm.get(ledger);
+  if (held && (await runtime.ports.replicas.version(ledger)) === held.version) return held;
+  const stored = await runtime.ports.replicas.load(ledger);
+  if (!stored) return null;
+  const record = decodeRecord(stored.state);
+  const warm: WarmLedger = {
+    version: stored.version,
+    record,
+    sent: record.outbox.length === 0 && record.tickSeconds === 0,
+    pending: { entries: [], complete: record.state.oldest === null },
+    forwarded: new Set(),
+    forwardedView: record.state.view,
+    bodies: held?.bodies ?? new BodyCache(),
+  };
+  runtime.warm.set(ledger, warm);
+  return warm;
+}

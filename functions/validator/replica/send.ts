@@ -1,0 +1,163 @@
+/** Persist, then send: saves a run under its fence, and sends what the saved state owes. */
+import { forwardToLeader } from '../../../lib/pbft/timers.ts';
+import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
+import { limits } from '../../../lib/limits.ts';
+import type { Envelope, Message } from '../../../lib/wire/messages.ts';
+import { encodePeerMessage } from '../../aws/inbox-message.ts';
+import { encodeCbor } from '../../../lib/wire/codec.ts';
+import {
+  encodeRecord,
+  type OutboxEntry,
+  type OutboxMessage,
+  type ReplicaRecord,
+} from './record.ts';
+import type { Run } from './run.ts';
+
+/** Saves state, outbox and readers' head in one conditional write; false when fenced out. */
+export async function saveRun(run: Run): Promise<boolean> {
+  const { runtime, ledger, warm, state } = run;
+  const record: ReplicaRecord = { state, outbox: outboxOf(run), tickSeconds: tickSeconds(run) };
+  if (isUnchanged(warm.record, record)) return true;
+  const encoded = encodeRecord(record);
+  const { header, hash: headerHash, certificate } = state.head;
+  const { votedHeight } = state;
+  const head = { height: header.height, headerHash, header, certificate, votedHeight };
+  const saved = await runtime.ports.replicas.save(ledger, warm.version, encoded, head);
+  if (!saved) return false;
+  warm.version += 1;
+  warm.record = record;
+  warm.sent = record.outbox.length === 0 && record.tickSeconds === 0;
+  return true;
+}
+
+/** Nothing new to store or to send: what the stored outbox held has been sent. */
+function isUnchanged(stored: ReplicaRecord, next: ReplicaRecord): boolean {
+  if (next.outbox.length > 0 || next.tickSeconds > 0) return false;
+  return equalBytes(encodeCbor(stored.state), encodeCbor(next.state));
+}
+
+/** Timers are whole seconds on the queue. */
+function tickSeconds(run: Run): number {
+  if (run.tickAt === null) return 0;
+  return Math.max(1, Math.ceil((run.tickAt - run.runtime.clock()) / 1000));
+}
+
+/** Votes travel together; each message with a body travels alone. */
+function outboxOf(run: Run): OutboxEntry[] {
+  const entries: OutboxEntry[] = [];
+  for (const [to, messages] of run.outgoing) {
+    let small: OutboxMessage[] = [];
+    const close = (): void => {
+      if (small.length > 0) {
+        entries.push({ to, deduplicationId: run.runtime.freshId(), messages: small });
+      }
+      small = [];
+    };
+    for (const one of messages.slice(0, limits.outboxPerPeerMax)) {
+      small.push(one);
+      if (one.withBody) close();
+    }
+    close();
+  }
+  return entries;
+}
+
+/** Sends what the stored outbox holds; a crash before this makes the next run send it again. */
+export async function sendOutbox(run: Run): Promise<void> {
+  const { warm } = run;
+  if (warm.sent) return;
+  const byPeer = new Map<string, OutboxEntry[]>();
+  for (const entry of warm.record.outbox) {
+    byPeer.set(entry.to, [...(byPeer.get(entry.to) ?? []), entry]);
+  }
+  const { self } = run.runtime.ports;
+  const tick = warm.record.tickSeconds;
+  await Promise.all([
+    ...[...byPeer.values()].map((entries) => postInOrder(run, entries)),
+    ...(tick > 0 ? [self.tick(run.ledger, tick)] : []),
+  ]);
+  warm.sent = true;
+}
+
+async function postInOrder(run: Run, entries: readonly OutboxEntry[]): Promise<void> {
+  for (const entry of entries) {
+    const messages = await Promise.all(entry.messages.map((one) => withBody(run, one)));
+    await post(run, entry.to, messages, entry.deduplicationId);
+  }
+}
+
+/** Sends what may be lost without harm: requests handed on, catch-up. */
+export async function sendVolatile(run: Run): Promise<void> {
+  const { runtime, ledger } = run;
+  const { self } = runtime.ports;
+  const waits: Promise<void>[] = [handOn(run)];
+  if (run.catchUp) waits.push(self.catchUp(ledger, run.catchUp));
+  await Promise.all(waits);
+}
+
+/** L2: new requests to the leader; L8: the oldest ones to everyone. */
+async function handOn(run: Run): Promise<void> {
+  const { state, warm } = run;
+  const { entries } = warm.pending;
+  if (warm.forwardedView !== state.view) {
+    warm.forwarded.clear();
+    warm.forwardedView = state.view;
+  }
+  if (run.forwardToAll) {
+    const transactions = fitting(entries.map((entry) => entry.compact));
+    const peers = state.validators.map((one) => one.id).filter((id) => id !== state.self);
+    await Promise.all(
+      peers.map((to) => post(run, to, [{ type: 'forward', transactions }], run.runtime.freshId())),
+    );
+    return;
+  }
+  const leader = forwardToLeader(state);
+  if (!leader) return;
+  const fresh = entries.filter((entry) => !warm.forwarded.has(entry.id));
+  if (fresh.length === 0) return;
+  const transactions = fitting(fresh.map((entry) => entry.compact));
+  for (const entry of fresh.slice(0, transactions.length)) warm.forwarded.add(entry.id);
+  await post(run, leader, [{ type: 'forward', transactions }], run.runtime.freshId());
+}
+
+function fitting(compacts: readonly string[]): string[] {
+  const taken: string[] = [];
+  let bytes = 0;
+  for (const compact of compacts) {
+    bytes += compact.length;
+    if (bytes > limits.forwardBytesMax || taken.length >= limits.blockTransactionsMax) break;
+    taken.push(compact);
+  }
+  return taken;
+}
+
+async function withBody(run: Run, { message, withBody: hash }: OutboxMessage): Promise<Message> {
+  if (!hash || (message.type !== 'pre-prepare' && message.type !== 'decided')) return message;
+  const transactions =
+    run.warm.bodies.get(toHex(hash)) ??
+    (await run.runtime.ports.blocks.body(run.ledger, hash))?.transactions;
+  return transactions ? { ...message, transactions } : message;
+}
+
+/** A peer that cannot be reached is not waited for: retransmission is the protocol's. */
+async function post(
+  run: Run,
+  to: string,
+  messages: Message[],
+  deduplicationId: string,
+): Promise<void> {
+  const { runtime, ledger } = run;
+  const envelope: Envelope = {
+    genesisHash: runtime.genesis.hash,
+    ledger,
+    from: run.state.self,
+    messages,
+  };
+  try {
+    const body = encodePeerMessage(envelope);
+    await runtime.ports.peers.send(to, body, { group: ledger, deduplicationId });
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : 'unknown';
+    runtime.log({ event: 'send_failed', ledger, to, reason });
+  }
+}

@@ -1,0 +1,208 @@
+/** The routes of a validator's API with the schemas of what they take and answer. */
+
+import { z } from 'zod';
+import { limits } from '../../lib/limits.ts';
+import { heightField, networkField, validatorIdField } from '../../lib/wire/fields.ts';
+import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import { parametersSchema } from '../../lib/wire/parameters.ts';
+import type { DocumentedRoute } from '../aws/openapi.ts';
+import { bundleSchema } from './keyring.ts';
+
+const compactField = z
+  .string()
+  .min(1)
+  .max(limits.transactionBytesMax)
+  .meta({ description: 'JWS compact serialisation, ES256 with low S' });
+const idField = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .meta({ description: 'Transaction id: 64 lower-case hexadecimal digits' });
+const base64urlField = z.string().meta({ description: 'Base64url without padding' });
+const hexField = z.string().regex(/^[0-9a-f]*$/);
+
+export const submitSchema = z.strictObject({ transaction: compactField });
+export const submitBatchSchema = z.strictObject({
+  transactions: z.array(compactField).min(1).max(limits.batchTransactionsMax),
+});
+export const querySchema = z.strictObject({ query: compactField });
+
+const acceptedSchema = z.strictObject({
+  id: idField,
+  /** Held by this validator; `location` tells the outcome. */
+  status: z.literal('PENDING'),
+  location: z.string(),
+});
+
+/** RFC 9457, with a stable `code`. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string().optional(),
+  instance: z.string().optional(),
+});
+
+const eventSchema = z.strictObject({
+  height: heightField,
+  index: z.int(),
+  topic: z.string(),
+  tag: hexField,
+});
+
+const pathParameter = (name: string, schema: z.ZodType, description: string) =>
+  ({ in: 'path', name, schema, description }) as const;
+const queryParameter = (name: string, schema: z.ZodType, description: string) =>
+  ({ in: 'query', name, schema, description }) as const;
+
+/** Whole number in a query string. */
+const numberText = (max: number) => z.coerce.number().int().min(0).max(max);
+
+export const waitField = numberText(limits.waitMsMax).default(0);
+export const eventsQuerySchema = z.strictObject({
+  after: numberText(2 ** 48).default(0),
+  limit: numberText(1000).min(1).default(100),
+});
+export const heightText = z.string().regex(/^(?:0|[1-9][0-9]{0,14})$/);
+
+export const routes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/transactions',
+    body: submitSchema,
+    summary: 'Submit a signed transaction; 202 means that this validator holds it.',
+    answers: { 202: acceptedSchema },
+  },
+  {
+    method: 'POST',
+    path: '/v1/transactions/batch',
+    body: submitBatchSchema,
+    summary: 'Submit up to 500 signed transactions of up to 4 MB; each has a result of its own.',
+    answers: {
+      200: z.strictObject({
+        results: z.array(z.union([acceptedSchema, z.strictObject({ problem: problemSchema })])),
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/transactions/{id}',
+    summary: 'The outcome of a transaction with its receipt, waiting for it up to waitMs.',
+    parameters: [
+      pathParameter('id', idField, 'Transaction id'),
+      queryParameter('waitMs', waitField, 'How long to wait for the outcome, milliseconds'),
+    ],
+    answers: {
+      200: z.strictObject({
+        id: idField,
+        status: z.enum(['COMMITTED', 'INVALID']),
+        code: z.string(),
+        receipt: base64urlField,
+      }),
+      202: z.strictObject({ id: idField, status: z.literal('PENDING') }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/queries',
+    body: querySchema,
+    summary: 'Answer a signed query with proofs of every key that it reads, at one committed head.',
+    answers: { 200: z.strictObject({ answer: base64urlField }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/blocks/{height}',
+    summary: 'Header and certificate of a committed block; its body for those who may read it.',
+    parameters: [
+      pathParameter('height', heightText, 'Block height'),
+      {
+        in: 'header',
+        name: 'authorization',
+        schema: z.string(),
+        description: '`CQ-Query` and a signed query `ledger.block` for the body',
+      },
+    ],
+    answers: {
+      200: z.strictObject({
+        height: heightField,
+        header: base64urlField,
+        /** Null for genesis alone. */
+        certificate: base64urlField.nullable(),
+        transactionIds: z.array(idField),
+        body: base64urlField.optional(),
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/network',
+    summary: 'The signed genesis document, the validators and the parameters in force.',
+    answers: {
+      200: z.strictObject({
+        network: networkField,
+        genesisHash: hexField,
+        genesis: signedGenesisSchema,
+        validators: z.array(
+          z.strictObject({
+            id: validatorIdField,
+            name: z.string(),
+            kmsKey: base64urlField,
+            incarnation: heightField,
+            suspended: z.boolean(),
+            apiUrl: z.string(),
+          }),
+        ),
+        parameters: parametersSchema,
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/health',
+    summary: 'Whether this validator answers, and how far it has come.',
+    answers: {
+      200: z.looseObject({
+        status: z.literal('ok'),
+        validator: validatorIdField,
+        network: networkField,
+        height: heightField,
+        time: z.int(),
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/events',
+    summary: 'What happened in the blocks above a height; tags mean something to those concerned.',
+    parameters: [
+      queryParameter('after', eventsQuerySchema.shape.after, 'Height above which to look'),
+      queryParameter('limit', eventsQuerySchema.shape.limit, 'Blocks to look at, 1000 at most'),
+    ],
+    answers: {
+      200: z.strictObject({
+        /** Ask again after this height. */
+        height: heightField,
+        events: z.array(eventSchema),
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/bootstrap',
+    summary: 'Public keys of this validator for the genesis document.',
+    answers: { 200: bundleSchema.extend({ apiUrl: z.string() }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/genesis',
+    body: signedGenesisSchema,
+    summary: 'Install the genesis document that every operator has signed.',
+    answers: { 200: z.strictObject({ network: networkField, genesisHash: hexField }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/openapi.json',
+    summary: 'This description.',
+    answers: { 200: z.looseObject({ openapi: z.string() }) },
+  },
+];

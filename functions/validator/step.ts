@@ -1,0 +1,99 @@
+/**
+ * One step of a validator: the one place where consensus, chaincode and storage meet. A step
+ * loads the replica, feeds it what came, makes durable what it wants staged, saves once under
+ * the fence, and only then sends. Lambda, simulator and benchmark run this same function.
+ */
+import type { Envelope, Message } from '../../lib/wire/messages.ts';
+import { toHex } from '../../lib/crypto/bytes.ts';
+import { acceptEnvelope } from './replica/accept.ts';
+import { refreshPending, takeWake } from './replica/pending.ts';
+import { openRun, type Run } from './replica/run.ts';
+import { saveRun, sendOutbox, sendVolatile } from './replica/send.ts';
+import { feed } from './replica/perform.ts';
+import type { ValidatorRuntime } from './runtime.ts';
+
+export type StepEvent =
+  /** The mempool holds something new. */
+  | { kind: 'wake' }
+  | { kind: 'tick'; scheduled: boolean }
+  /** The catch-up worker has put these blocks into the fetched store. */
+  | { kind: 'fetched'; fromHeight: number; toHeight: number }
+  | { kind: 'envelope'; envelope: Envelope };
+
+export type StepOutcome = 'done' | 'not_initialised';
+
+/** Thrown when other runs of this replica kept winning the fence; the batch is delivered again. */
+export class FencedOutError extends Error {
+  override readonly name = 'FencedOutError';
+  readonly code: 'fenced_out';
+  constructor(ledger: string) {
+    super(`another run of ${ledger} was first, three times`);
+    this.code = 'fenced_out';
+  }
+}
+
+const attemptsMax = 3;
+
+/** Runs a batch of events of one ledger, in order, as one fenced step. */
+export async function step(
+  runtime: ValidatorRuntime,
+  ledger: string,
+  events: readonly StepEvent[],
+): Promise<StepOutcome> {
+  for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+    const run = await openRun(runtime, ledger);
+    if (!run) return 'not_initialised';
+    if (!run.warm.sent) await sendOutbox(run);
+    for (const event of events) await handle(run, event);
+    await refreshPending(run);
+    if (await saveRun(run)) {
+      await Promise.all([sendOutbox(run), sendVolatile(run)]);
+      return 'done';
+    }
+    runtime.warm.delete(ledger);
+    runtime.log({ event: 'fenced', ledger, attempt });
+  }
+  throw new FencedOutError(ledger);
+}
+
+async function handle(run: Run, event: StepEvent): Promise<void> {
+  switch (event.kind) {
+    case 'wake':
+      return takeWake(run);
+    case 'tick':
+      run.pendingStale = true;
+      await refreshPending(run);
+      return feed(run, { type: 'tick', scheduled: event.scheduled });
+    case 'fetched':
+      return replayFetched(run, event.fromHeight, event.toHeight);
+    case 'envelope':
+      return acceptEnvelope(run, event.envelope);
+  }
+}
+
+/** L17: blocks from peers' HTTPS, each checked against its certificate before it is executed. */
+async function replayFetched(run: Run, fromHeight: number, toHeight: number): Promise<void> {
+  const { runtime, ledger } = run;
+  for (let height = fromHeight; height <= toHeight; height += 1) {
+    if (height <= run.state.head.header.height) continue;
+    const block = await runtime.ports.fetched.get(ledger, height);
+    if (!block) return;
+    const message: Message = { type: 'decided', ...block };
+    const from = block.header.proposer;
+    await acceptEnvelope(run, {
+      genesisHash: runtime.genesis.hash,
+      ledger,
+      from,
+      messages: [message],
+    });
+    if (run.state.head.header.height < height) {
+      runtime.log({
+        event: 'dropped',
+        ledger,
+        reason: `fetched ${toHex(block.certificate.hash)}`,
+        from,
+      });
+      return;
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/** Access: decided and recorded; the certified value of a permit is the capability (design §8). */
+import { z } from 'zod';
+import { cells } from './cells.ts';
+import { decide, type DenyReason, heldBy, objectionOf } from './decision.ts';
+import { ChaincodeError } from './errors.ts';
+import { idField, type Purpose, pseudonymField, purposeField } from './fields.ts';
+import { defineTransaction, type PlainValue, type TransactionCall } from './functions.ts';
+import { remember } from './history.ts';
+import { keys, lists } from './keys.ts';
+import { clinicians } from './roles.ts';
+import type { HistoryEntry, MedicalRecord, Permission } from './values.ts';
+
+export const accessRequest = defineTransaction({
+  name: 'access.request',
+  summary: 'Decides whether the signer may read a record now; permit or deny is recorded.',
+  roles: ['patient', ...clinicians],
+  schema: z.strictObject({ recordId: idField, purpose: purposeField }),
+  hints: ({ recordId }) => [keys.record(recordId)],
+  async run({ recordId, purpose }, call) {
+    const record = await call.draft.get(cells.record(recordId));
+    if (!record) throw new ChaincodeError('unknown_record');
+    const { actor, context } = call;
+    const asked = { recordId, readerKid: actor.kid, purpose };
+    const judged =
+      actor.kind === 'patient'
+        ? judgeOwner(actor.pseudonym, record, purpose)
+        : await judgeReader(call, actor.identity.subject, record, purpose);
+    const reason = judged.reason ?? (record.stored === null ? 'record_not_stored' : null);
+    const about = { recordId, categories: [record.categoryTag], purpose };
+    if (reason !== null) return denied(call, record.pseudonym, about, { ...asked, reason });
+    const { permission } = judged;
+    await recordPermit(call, record.pseudonym, { ...about, permissionId: permission?.id ?? null });
+    const usableUntil = usableUntilOf(call, permission ? [permission] : []);
+    return {
+      decision: 'permit',
+      ...asked,
+      pseudonym: record.pseudonym,
+      objectDigest: record.digest,
+      permissionId: permission?.id ?? null,
+      decidedAt: context.time,
+      usableUntil,
+    };
+  },
+});
+
+export const accessList = defineTransaction({
+  name: 'access.list',
+  summary: 'Decides which categories’ sealed metadata the signer may fetch now; recorded too.',
+  roles: ['patient', ...clinicians],
+  schema: z.strictObject({ pseudonym: pseudonymField, purpose: purposeField }),
+  hints: ({ pseudonym }) => [keys.patient(pseudonym), lists.history(pseudonym).count],
+  async run({ pseudonym, purpose }, call) {
+    const { actor, draft, context } = call;
+    if (!(await draft.get(cells.patient(pseudonym)))) throw new ChaincodeError('unknown_patient');
+    const asked = { pseudonym, readerKid: actor.kid, purpose };
+    const permit = { decision: 'permit', ...asked, decidedAt: context.time };
+    if (actor.kind === 'patient') {
+      if (actor.pseudonym !== pseudonym) throw new ChaincodeError('unknown_patient');
+      if (purpose !== 'PATRQT') {
+        const reason = 'purpose_not_granted';
+        return denied(call, pseudonym, { purpose }, { ...asked, reason });
+      }
+      await recordPermit(call, pseudonym, { purpose });
+      return { ...permit, all: true, tags: [], scopes: [], usableUntil: usableUntilOf(call, []) };
+    }
+    const held = await heldBy(draft.reader, pseudonym, actor.identity.subject);
+    const wanted = { right: 'read', time: context.time, purpose } as const;
+    const judged = decide(held, wanted);
+    if (judged.decision === 'deny') {
+      return denied(call, pseudonym, { purpose }, { ...asked, reason: judged.reason });
+    }
+    const live = held.filter((one) => objectionOf(one, wanted) === null);
+    const scopes = live.flatMap(({ categories, dataFrom, dataUntil }) =>
+      categories.map((tag) => ({ tag, dataFrom, dataUntil })),
+    );
+    const tags = [...new Set(scopes.map((scope) => scope.tag))].sort();
+    const permissionId = judged.permission.id;
+    await recordPermit(call, pseudonym, { purpose, permissionId, categories: tags });
+    return { ...permit, all: false, tags, scopes, usableUntil: usableUntilOf(call, live) };
+  },
+});
+
+interface Judged {
+  reason: DenyReason | null;
+  /** Null where the patient reads what is the patient's. */
+  permission: Permission | null;
+}
+
+/** Another patient's record is unknown, so that ids cannot be tried out. */
+function judgeOwner(pseudonym: string | null, record: MedicalRecord, purpose: Purpose): Judged {
+  if (record.pseudonym !== pseudonym) throw new ChaincodeError('unknown_record');
+  return { reason: purpose === 'PATRQT' ? null : 'purpose_not_granted', permission: null };
+}
+
+async function judgeReader(
+  { draft, context }: TransactionCall,
+  subject: string,
+  record: MedicalRecord,
+  purpose: Purpose,
+): Promise<Judged> {
+  const held = await heldBy(draft.reader, record.pseudonym, subject);
+  const { categoryTag, dataMonth } = record;
+  const { time } = context;
+  const judged = decide(held, { right: 'read', time, categoryTag, dataMonth, purpose });
+  return judged.decision === 'permit'
+    ? { reason: null, permission: judged.permission }
+    : { reason: judged.reason, permission: null };
+}
+
+/** The shortest of the permissions that are used and of what the network allows a receipt. */
+function usableUntilOf({ context }: TransactionCall, used: readonly Permission[]): number {
+  const longest = context.time + context.parameters.receiptUsableMs;
+  return Math.min(longest, ...used.map((permission) => permission.until));
+}
+
+type About = Partial<Pick<HistoryEntry, 'recordId' | 'permissionId' | 'categories' | 'purpose'>>;
+
+/** A permit: history has it, the event alone tells of it. */
+async function recordPermit(call: TransactionCall, pseudonym: string, about: About) {
+  await remember(call, pseudonym, { ...about, decision: 'permit' });
+  if (call.actor.kind === 'identity') call.draft.announce(pseudonym, 'access.permitted');
+}
+
+/** A denial is committed too; its value has neither digest nor time of use, and opens nothing. */
+async function denied(
+  call: TransactionCall,
+  pseudonym: string,
+  about: About,
+  value: { reason: string; [name: string]: PlainValue },
+): Promise<PlainValue> {
+  await remember(call, pseudonym, { ...about, decision: 'deny', reason: value.reason });
+  if (call.actor.kind === 'identity') {
+    const { recordId = null } = about;
+    await call.draft.notify({ pseudonym }, 'access.denied', { recordId });
+  }
+  return { decision: 'deny', ...value, decidedAt: call.context.time };
+}

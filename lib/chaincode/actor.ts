@@ -1,0 +1,45 @@
+/** Who acts, as the state of the ledger has it at block time. */
+import type { Signer } from '../wire/transaction.ts';
+import { cells } from './cells.ts';
+import type { Reader } from './draft.ts';
+import { ChaincodeError } from './errors.ts';
+import type { Actor, IdentityActor, PatientActor } from './functions.ts';
+import type { Identity } from './values.ts';
+
+/**
+ * The actor of a signer whose signatures were verified with `resolveKeys` at the same time.
+ * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_renewed`, `identity_expired`
+ */
+export async function actorOf(reader: Reader, signer: Signer, time: number): Promise<Actor> {
+  if (signer.kind === 'patient') {
+    const owner = await reader.get(cells.owner(signer.ownerKid));
+    const pseudonym = owner?.pseudonym ?? null;
+    return { kind: 'patient', role: 'patient', kid: signer.ownerKid, pseudonym };
+  }
+  const identity = await reader.get(cells.identity(signer.kid));
+  if (!identity) throw new ChaincodeError('unknown_signer');
+  requireActive(identity, time);
+  return { kind: 'identity', role: identity.role, kid: signer.kid, identity };
+}
+
+/** The patient who acts. @throws ChaincodeError `unknown_signer` before registration */
+export function patientOf(actor: Actor): PatientActor {
+  if (actor.kind !== 'patient') throw new ChaincodeError('role_denied');
+  const { pseudonym } = actor;
+  if (pseudonym === null) throw new ChaincodeError('unknown_signer');
+  return { ...actor, pseudonym };
+}
+
+/** The identity that acts. @throws ChaincodeError `role_denied` for a patient */
+export function identityOf(actor: Actor): IdentityActor {
+  if (actor.kind !== 'identity') throw new ChaincodeError('role_denied');
+  return actor;
+}
+
+function requireActive(identity: Identity, time: number): void {
+  if (identity.status === 'revoked') throw new ChaincodeError('identity_revoked');
+  if (identity.status === 'renewed') throw new ChaincodeError('identity_renewed');
+  if (identity.validUntil !== null && time > identity.validUntil) {
+    throw new ChaincodeError('identity_expired');
+  }
+}

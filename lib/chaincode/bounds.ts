@@ -1,0 +1,27 @@
+/** Bounds of the chaincode's own lists and values; what all parts share is in `lib/limits.ts`. */
+export const chaincodeBounds = {
+  /** Categories that one permission or one query names. */
+  categoriesMax: 32,
+  /** Permissions of one patient that are kept at hand for one grantee. */
+  holdingsMax: 16,
+  /** Months whose key revision is not 0, for each category. */
+  revisedMonthsMax: 600,
+  /** Ranges of months in one publication of revisions. */
+  revisionRangesMax: 64,
+  /** Months of one such range, or of one query over months. */
+  monthsMax: 240,
+  queryMonthsMax: 36,
+  revisionMax: 65_535,
+  /** Entries of one page of a list. */
+  pageMax: 200,
+  pageDefault: 50,
+  /** A record's ciphertext, bytes: 2 GB and its padding. */
+  ciphertextBytesMax: 4 * 1024 ** 3,
+  listMax: 2 ** 40,
+  certificateBytesMax: 4_096,
+  /** Shards of replay protection that one block prunes beyond those that it fills. */
+  seenPrunedMax: 256,
+  /** Entries of one shard: 16 bytes each fill a value of state. */
+  seenShardMax: 4_096,
+  seenWindowsMax: 4_096,
+} as const;

@@ -1,0 +1,72 @@
+/** State keys with the schemas of their values: what functions read and write. */
+import type { z } from 'zod';
+import { parametersSchema } from '../wire/parameters.ts';
+import { validatorSetSchema } from '../wire/validators.ts';
+import { keys, type ListKeys, lists } from './keys.ts';
+import {
+  authoritySchema,
+  epochsSchema,
+  historySchema,
+  holdingsSchema,
+  hospitalSchema,
+  identitySchema,
+  inboxSchema,
+  ownerSchema,
+  patientSchema,
+  permissionEntrySchema,
+  permissionSchema,
+  probeSchema,
+  recordEntrySchema,
+  recordSchema,
+  subjectSchema,
+} from './values.ts';
+
+/** One key of state and what it holds. */
+export interface Cell<T> {
+  key: string;
+  schema: z.ZodType<T>;
+}
+
+/** A list of state and what its entries hold. */
+export interface ListCell<T> {
+  keys: ListKeys;
+  schema: z.ZodType<T>;
+}
+
+export const cells = {
+  authority: cell(keys.authority, authoritySchema),
+  parameters: cell(keys.parameters, parametersSchema),
+  validators: cell(keys.validators, validatorSetSchema),
+  identity: (kid: string) => cell(keys.identity(kid), identitySchema),
+  subject: (subject: string) => cell(keys.subject(subject), subjectSchema),
+  hospital: (validator: string) => cell(keys.hospital(validator), hospitalSchema),
+  owner: (kid: string) => cell(keys.owner(kid), ownerSchema),
+  patient: (pseudonym: string) => cell(keys.patient(pseudonym), patientSchema),
+  epoch: (pseudonym: string, tag: string) => cell(keys.epoch(pseudonym, tag), epochsSchema),
+  permission: (id: string) => cell(keys.permission(id), permissionSchema),
+  holdings: (pseudonym: string, subject: string) =>
+    cell(keys.holdings(pseudonym, subject), holdingsSchema),
+  record: (id: string) => cell(keys.record(id), recordSchema),
+  probe: (validator: string) => cell(keys.probe(validator), probeSchema),
+} as const;
+
+export const listCells = {
+  permissions: (pseudonym: string) => listCell(lists.permissions(pseudonym), permissionEntrySchema),
+  grants: (subject: string) => listCell(lists.grants(subject), permissionEntrySchema),
+  records: (pseudonym: string) => listCell(lists.records(pseudonym), recordEntrySchema),
+  tagRecords: (pseudonym: string, tag: string) =>
+    listCell(lists.tagRecords(pseudonym, tag), recordEntrySchema),
+  monthRecords: (pseudonym: string, tag: string, month: string) =>
+    listCell(lists.monthRecords(pseudonym, tag, month), recordEntrySchema),
+  history: (pseudonym: string) => listCell(lists.history(pseudonym), historySchema),
+  patientInbox: (pseudonym: string) => listCell(lists.patientInbox(pseudonym), inboxSchema),
+  subjectInbox: (subject: string) => listCell(lists.subjectInbox(subject), inboxSchema),
+} as const;
+
+function cell<T>(key: string, schema: z.ZodType<T>): Cell<T> {
+  return { key, schema };
+}
+
+function listCell<T>(listKeys: ListKeys, schema: z.ZodType<T>): ListCell<T> {
+  return { keys: listKeys, schema };
+}

@@ -1,0 +1,150 @@
+/** Typed reading of state, and the draft of what one transaction would write. */
+import type { StateView } from '../ledger/state-view.ts';
+import { limits } from '../limits.ts';
+import { decodeWith, encodeCbor } from '../wire/codec.ts';
+import { chaincodeBounds } from './bounds.ts';
+import type { Cell, ListCell } from './cells.ts';
+import { type InboxEntry, countSchema } from './values.ts';
+import { listCells } from './cells.ts';
+
+/** One change of state; null deletes. */
+export interface Write {
+  key: string;
+  value: Uint8Array | null;
+}
+
+/** Tells a person that something happened, without saying what about. */
+export interface LedgerEvent {
+  /** A pseudonym or a subject. */
+  audience: string;
+  topic: Topic;
+}
+
+export type Topic =
+  | 'access.denied'
+  | 'access.permitted'
+  | 'identity.registered'
+  | 'identity.renewed'
+  | 'identity.revoked'
+  | 'permission.granted'
+  | 'permission.revoked'
+  | 'record.countersigned'
+  | 'record.disputed'
+  | 'record.stored';
+
+/** A page of a list. */
+export interface Page<T> {
+  /** Entries of the whole list. */
+  count: number;
+  /** Sequence number of the first item. */
+  from: number;
+  items: T[];
+}
+
+/** Reads values of state. A value that does not fit its schema is a bug, and throws as one. */
+export interface Reader {
+  get<T>(cell: Cell<T>): Promise<T | null>;
+  count(list: ListCell<unknown>): Promise<number>;
+  /** Entries from `from` on; without it the newest. */
+  page<T>(list: ListCell<T>, wanted: PageRequest): Promise<Page<T>>;
+}
+
+export interface PageRequest {
+  from?: number | undefined;
+  count?: number | undefined;
+}
+
+export function readerOf(view: StateView): Reader {
+  const read = async <T>(cell: Cell<T>): Promise<T | null> => {
+    const bytes = await view.get(cell.key);
+    return bytes ? decodeWith(cell.schema, bytes, limits.stateValueBytesMax) : null;
+  };
+  const count = async (list: ListCell<unknown>): Promise<number> =>
+    (await read({ key: list.keys.count, schema: countSchema })) ?? 0;
+  return {
+    get: read,
+    count,
+    async page<T>(list: ListCell<T>, wanted: PageRequest): Promise<Page<T>> {
+      const total = await count(list);
+      const size = Math.min(wanted.count ?? chaincodeBounds.pageDefault, chaincodeBounds.pageMax);
+      const from = Math.min(wanted.from ?? Math.max(0, total - size), total);
+      const items: T[] = [];
+      for (let sequence = from; sequence < Math.min(from + size, total); sequence += 1) {
+        const item = await read({ key: list.keys.entry(sequence), schema: list.schema });
+        if (item === null) throw new Error(`${list.keys.entry(sequence)} is missing of its list`);
+        items.push(item);
+      }
+      return { count: total, from, items };
+    },
+  };
+}
+
+/** Where a transaction is: what its traces in histories and inboxes say. */
+export interface Place {
+  transaction: string;
+  time: number;
+  height: number;
+}
+
+/** Collects the writes and events of one transaction; its own writes are seen by its reads. */
+export class Draft {
+  readonly reader: Reader;
+  readonly events: LedgerEvent[] = [];
+  readonly #place: Place;
+  readonly #pending = new Map<string, Uint8Array>();
+
+  constructor(view: StateView, place: Place) {
+    this.#place = place;
+    const overlay: StateView = {
+      get: (key) => {
+        const own = this.#pending.get(key);
+        return own ? Promise.resolve(own) : view.get(key);
+      },
+    };
+    this.reader = readerOf(overlay);
+  }
+
+  get<T>(cell: Cell<T>): Promise<T | null> {
+    return this.reader.get(cell);
+  }
+
+  /** Writes a value; one that its own schema or the bound refuses is a bug. */
+  put<T>(cell: Cell<T>, value: T): void {
+    const bytes = encodeCbor(cell.schema.parse(value));
+    if (bytes.length > limits.stateValueBytesMax) throw new RangeError(`${cell.key} is too large`);
+    this.#pending.set(cell.key, bytes);
+  }
+
+  /** Adds an entry to a list and raises its count. */
+  async append<T>(list: ListCell<T>, entry: T): Promise<void> {
+    const count = await this.reader.count(list);
+    this.put({ key: list.keys.entry(count), schema: list.schema }, entry);
+    this.put({ key: list.keys.count, schema: countSchema }, count + 1);
+  }
+
+  /** Tells a patient or a subject: an event, and an entry of the provable inbox. */
+  async notify(
+    to: { pseudonym: string } | { subject: string },
+    topic: Topic,
+    about: Partial<Pick<InboxEntry, 'recordId' | 'permissionId'>> = {},
+  ): Promise<void> {
+    const isPatient = 'pseudonym' in to;
+    this.announce(isPatient ? to.pseudonym : to.subject, topic);
+    const list = isPatient
+      ? listCells.patientInbox(to.pseudonym)
+      : listCells.subjectInbox(to.subject);
+    const { recordId = null, permissionId = null } = about;
+    await this.append(list, { ...this.#place, topic, recordId, permissionId });
+  }
+
+  /** An event alone, where another list of state already holds what happened. */
+  announce(audience: string, topic: Topic): void {
+    this.events.push({ audience, topic });
+  }
+
+  /** The writes in the order of their keys, each key once. */
+  writes(): Write[] {
+    const entries = [...this.#pending].sort(([a], [b]) => (a < b ? -1 : 1));
+    return entries.map(([key, value]) => ({ key, value }));
+  }
+}

@@ -1,0 +1,96 @@
+/** Execution of transactions and queries: pure, deterministic, denied unless the table allows. */
+import type { StateView } from '../ledger/state-view.ts';
+import type { Transaction } from '../wire/transaction.ts';
+import { actorOf } from './actor.ts';
+import { Draft, type LedgerEvent, readerOf, type Write } from './draft.ts';
+import { ChaincodeError, type ChaincodeErrorCode } from './errors.ts';
+import type { ChaincodeContext, ChaincodeFunction, PlainValue } from './functions.ts';
+import type { Role } from './roles.ts';
+import { functionNamed } from './table.ts';
+
+export type Execution =
+  | { status: 'COMMITTED'; writes: Write[]; events: LedgerEvent[]; value: PlainValue }
+  | { status: 'INVALID'; code: ChaincodeErrorCode };
+
+/** The chaincode that this code is; parameters name the one that executes. */
+export const chaincodeVersion = 1;
+
+/** The ledger of these functions. */
+const MAIN_LEDGER = 'main';
+
+/**
+ * Executes a transaction whose signatures were verified with `resolveKeys` at block time, and
+ * whose addressee, validity and nonce were checked. The value names its function, so that no
+ * receipt can pass for one of another function. A refusal writes nothing.
+ * @throws Error on corrupt state or a version that this code is not: execution must stop
+ */
+export async function execute(
+  view: StateView,
+  transaction: Transaction,
+  context: ChaincodeContext,
+): Promise<Execution> {
+  requireVersion(context);
+  const { id, fn, args, signer } = transaction;
+  const { time, height } = context;
+  const draft = new Draft(view, { transaction: id, time, height });
+  try {
+    const wanted = find(transaction, context);
+    if (wanted.kind !== 'transaction') throw new ChaincodeError('unknown_function');
+    const parsed = parseArgs(wanted, args);
+    const actor = await actorOf(draft.reader, signer, time);
+    requireRole(wanted, actor.role);
+    const answer = await wanted.run(parsed, { actor, draft, context, fn, transactionId: id });
+    const value = { fn, ...(answer as Record<string, PlainValue>) };
+    return { status: 'COMMITTED', writes: draft.writes(), events: draft.events, value };
+  } catch (error) {
+    if (error instanceof ChaincodeError) return { status: 'INVALID', code: error.code };
+    throw error;
+  }
+}
+
+/**
+ * Answers a signed query. The server runs it over committed state and proves every key that it
+ * read; the client runs the same over the proofs, so it need not trust the server's answer.
+ * @throws ChaincodeError why it is refused; nothing that was read may then be given out
+ */
+export async function query(
+  view: StateView,
+  transaction: Transaction,
+  context: ChaincodeContext,
+): Promise<PlainValue> {
+  requireVersion(context);
+  const reader = readerOf(view);
+  const wanted = find(transaction, context);
+  if (wanted.kind !== 'query') throw new ChaincodeError('unknown_function');
+  const parsed = parseArgs(wanted, transaction.args);
+  const actor = await actorOf(reader, transaction.signer, context.time);
+  requireRole(wanted, actor.role);
+  return wanted.run(parsed, { actor, reader, context });
+}
+
+function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFunction {
+  const found = functionNamed(transaction.fn);
+  const isHere = context.ledger === MAIN_LEDGER && transaction.ledger === context.ledger;
+  if (!found || !isHere || found.kind !== transaction.kind) {
+    throw new ChaincodeError('unknown_function');
+  }
+  return found;
+}
+
+function parseArgs(wanted: ChaincodeFunction, args: unknown): unknown {
+  const parsed = wanted.schema.safeParse(args);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.join('.') ?? '';
+  throw new ChaincodeError('bad_arguments', `${where || 'arguments'}: ${issue?.message ?? ''}`);
+}
+
+function requireRole(wanted: ChaincodeFunction, role: Role): void {
+  if (!wanted.roles.includes(role)) throw new ChaincodeError('role_denied');
+}
+
+function requireVersion({ parameters }: ChaincodeContext): void {
+  if (parameters.chaincodeVersion !== chaincodeVersion) {
+    throw new RangeError(`chaincode ${parameters.chaincodeVersion} is not in this bundle`);
+  }
+}

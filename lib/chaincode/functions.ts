@@ -1,0 +1,112 @@
+/** What a function of the chaincode is, and how a family defines one. */
+import type { z } from 'zod';
+import type { Parameters } from '../wire/parameters.ts';
+import type { Signer } from '../wire/transaction.ts';
+import type { Draft, Reader } from './draft.ts';
+import type { IdentityRole, Role } from './roles.ts';
+import type { Identity } from './values.ts';
+
+/** Where execution happens. The only time that the chaincode knows is the block's. */
+export interface ChaincodeContext {
+  network: string;
+  ledger: string;
+  /** Of the block that is executed; for a query, of the head that is read. */
+  height: number;
+  /** Block time, milliseconds; for a query never before that of the head. */
+  time: number;
+  parameters: Parameters;
+}
+
+/** Who acts: an enrolled patient behind a pseudonym, or an identity of the ledger. */
+export type Actor =
+  | {
+      kind: 'patient';
+      role: 'patient';
+      /** The owner key: it names the patient to the custodian too. */
+      kid: string;
+      /** Null until `patient.register` is committed. */
+      pseudonym: string | null;
+    }
+  | { kind: 'identity'; role: IdentityRole; kid: string; identity: Identity };
+export type PatientActor = Extract<Actor, { kind: 'patient' }> & { pseudonym: string };
+export type IdentityActor = Extract<Actor, { kind: 'identity' }>;
+
+/** Plain data: JSON without fractions. It goes into results, so it says nothing of a patient. */
+export type PlainValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly PlainValue[]
+  | { readonly [name: string]: PlainValue };
+
+/** What a transaction function is given. */
+export interface TransactionCall {
+  actor: Actor;
+  draft: Draft;
+  context: ChaincodeContext;
+  fn: string;
+  transactionId: string;
+}
+
+/** What a query function is given. */
+export interface QueryCall {
+  actor: Actor;
+  reader: Reader;
+  context: ChaincodeContext;
+}
+
+interface FunctionHead {
+  name: string;
+  /** One sentence: what it does. */
+  summary: string;
+  /** Every role that may call it; all others are denied. */
+  roles: readonly Role[];
+  schema: z.ZodType;
+}
+
+export interface TransactionFunction extends FunctionHead {
+  kind: 'transaction';
+  run(args: unknown, call: TransactionCall): Promise<PlainValue>;
+  hints(args: unknown, signer: Signer): string[];
+}
+
+export interface QueryFunction extends FunctionHead {
+  kind: 'query';
+  run(args: unknown, call: QueryCall): Promise<PlainValue>;
+  hints(args: unknown, signer: Signer): string[];
+}
+
+export type ChaincodeFunction = TransactionFunction | QueryFunction;
+
+interface Definition<S extends z.ZodType, C> {
+  name: string;
+  summary: string;
+  roles: readonly Role[];
+  schema: S;
+  run(args: z.infer<S>, call: C): Promise<PlainValue>;
+  /** Keys that are known from the arguments alone, for one prefetch. */
+  hints?: (args: z.infer<S>, signer: Signer) => string[];
+}
+
+/** A function that is ordered in a block. `run` only ever sees arguments that fit the schema. */
+export function defineTransaction<S extends z.ZodType>(
+  definition: Definition<S, TransactionCall>,
+): TransactionFunction {
+  return { kind: 'transaction', ...erased(definition) };
+}
+
+/** A function that only reads, run by the server and again by the client over its proofs. */
+export function defineQuery<S extends z.ZodType>(
+  definition: Definition<S, QueryCall>,
+): QueryFunction {
+  return { kind: 'query', ...erased(definition) };
+}
+
+function erased<S extends z.ZodType, C>({ run, hints, ...head }: Definition<S, C>) {
+  return {
+    ...head,
+    run: (args: unknown, call: C): Promise<PlainValue> => run(args as z.infer<S>, call),
+    hints: (args: unknown, signer: Signer): string[] => hints?.(args as z.infer<S>, signer) ?? [],
+  };
+}

@@ -1,0 +1,65 @@
+/** A patient's history: everything that was done or tried, in a list that is complete. */
+import { z } from 'zod';
+import { patientOf } from './actor.ts';
+import { chaincodeBounds } from './bounds.ts';
+import { listCells } from './cells.ts';
+import { pseudonymField } from './fields.ts';
+import { defineQuery, type TransactionCall } from './functions.ts';
+import { ChaincodeError } from './errors.ts';
+import type { HistoryEntry } from './values.ts';
+
+/** Where to start and how many entries; without `from` the newest. */
+export const pageArgs = {
+  from: z.int().min(0).max(chaincodeBounds.listMax).optional(),
+  count: z.int().min(1).max(chaincodeBounds.pageMax).optional(),
+};
+
+type Details = Partial<
+  Pick<HistoryEntry, 'recordId' | 'permissionId' | 'categories' | 'purpose' | 'decision' | 'reason'>
+>;
+
+/** Appends what the calling transaction did to a patient's history. */
+export async function remember(
+  call: TransactionCall,
+  pseudonym: string,
+  details: Details,
+): Promise<void> {
+  const { actor, context } = call;
+  const identity = actor.kind === 'identity' ? actor.identity : null;
+  await call.draft.append(listCells.history(pseudonym), {
+    time: context.time,
+    height: context.height,
+    transaction: call.transactionId,
+    fn: call.fn,
+    actor: {
+      kid: actor.kid,
+      role: actor.role,
+      subject: identity?.subject ?? null,
+      hospital: identity?.hospital ?? null,
+    },
+    recordId: null,
+    permissionId: null,
+    categories: [],
+    purpose: null,
+    decision: 'done',
+    reason: null,
+    ...details,
+  });
+}
+
+export const historyList = defineQuery({
+  name: 'history.list',
+  summary: 'A page of the patient’s own history.',
+  roles: ['patient'],
+  schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
+  async run({ pseudonym, ...page }, { actor, reader }) {
+    const patient = patientOf(actor);
+    requireOwn(patient.pseudonym, pseudonym);
+    return reader.page(listCells.history(patient.pseudonym), page);
+  },
+});
+
+/** A patient may name the own pseudonym only. @throws ChaincodeError `unknown_patient` */
+export function requireOwn(own: string, named: string | undefined): void {
+  if (named !== undefined && named !== own) throw new ChaincodeError('unknown_patient');
+}

@@ -1,0 +1,236 @@
+/** Identities: a certificate takes effect only when a hospital's operator cosigns it (design §6). */
+import { z } from 'zod';
+import { fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
+import { taggedHash } from '../crypto/hash.ts';
+import { thumbprint, verifyP256 } from '../crypto/p256.ts';
+import { CertificateError } from '../membership/certificate-error.ts';
+import { type ParsedCertificate, verifyCertificate } from '../membership/certificates.ts';
+import { identityOf } from './actor.ts';
+import { chaincodeBounds } from './bounds.ts';
+import { cells } from './cells.ts';
+import { ChaincodeError } from './errors.ts';
+import { kidField, signatureText, subjectField } from './fields.ts';
+import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
+import { keys } from './keys.ts';
+import { everybody, identityRoleField, registrableRoles } from './roles.ts';
+import type { Identity } from './values.ts';
+
+/** DER of an ECert in base64url. */
+const certificateField = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+$/)
+  .max(Math.ceil((chaincodeBounds.certificateBytesMax * 4) / 3));
+
+export const revocationReasonField = z.enum([
+  'licence-lapsed',
+  'left-hospital',
+  'key-compromised',
+  'own-request',
+  'registered-in-error',
+  'other',
+]);
+
+export const identityRegisterClinician = defineTransaction({
+  name: 'identity.register-clinician',
+  summary: 'Makes a certificate of the membership service count, cosigned by the hospital.',
+  roles: ['operator'],
+  schema: z.strictObject({ certificate: certificateField }),
+  hints: () => [keys.authority],
+  async run({ certificate }, call) {
+    const { draft } = call;
+    const certified = await readCertificate(call, certificate);
+    const { kid, identity } = certified;
+    if (await draft.get(cells.identity(kid))) throw new ChaincodeError('already_registered');
+    if (await draft.get(cells.subject(identity.subject))) {
+      throw new ChaincodeError('subject_exists');
+    }
+    await activate(call, certified);
+    await draft.notify({ subject: identity.subject }, 'identity.registered');
+    return { kid, subject: identity.subject, role: identity.role, hospital: identity.hospital };
+  },
+});
+
+export const identityRenew = defineTransaction({
+  name: 'identity.renew',
+  summary: 'Replaces a key by a newly certified one, which the old key signed; the subject stays.',
+  roles: ['operator'],
+  schema: z.strictObject({
+    certificate: certificateField,
+    previousKid: kidField,
+    /** The old key's signature over `renewalSigningBytes`. */
+    previousSignature: signatureText,
+  }),
+  hints: ({ previousKid }) => [keys.authority, keys.identity(previousKid)],
+  async run({ certificate, previousKid, previousSignature }, call) {
+    const { draft, context } = call;
+    const certified = await readCertificate(call, certificate);
+    const { kid, identity } = certified;
+    if (await draft.get(cells.identity(kid))) throw new ChaincodeError('already_registered');
+    const previous = await draft.get(cells.identity(previousKid));
+    if (!previous) throw new ChaincodeError('unknown_identity');
+    if (previous.status === 'revoked') throw new ChaincodeError('already_revoked');
+    if (previous.status === 'renewed') throw new ChaincodeError('identity_renewed');
+    const { subject, role, hospital } = identity;
+    const isSame = previous.subject === subject && previous.hospital === hospital;
+    if (!isSame || previous.role !== role) throw new ChaincodeError('renewal_mismatch');
+    const signed = renewalSigningBytes({
+      network: context.network,
+      previousKid,
+      publicKey: identity.publicKey,
+    });
+    if (!(await verifyP256(previous.publicKey, signed, fromBase64url(previousSignature)))) {
+      throw new ChaincodeError('bad_renewal_signature');
+    }
+    const ended = { time: context.time, height: context.height, reason: 'renewed' };
+    draft.put(cells.identity(previousKid), {
+      ...previous,
+      status: 'renewed',
+      ended,
+      successor: kid,
+    });
+    await activate(call, certified);
+    await draft.notify({ subject }, 'identity.renewed');
+    return { kid, previousKid, subject, role, hospital };
+  },
+});
+
+export const identityRevoke = defineTransaction({
+  name: 'identity.revoke',
+  summary: 'Ends an identity: by its hospital, by the membership service, or by its holder.',
+  roles: ['operator', 'membership', ...registrableRoles],
+  schema: z.strictObject({ kid: kidField, reason: revocationReasonField }),
+  hints: ({ kid }) => [keys.identity(kid)],
+  async run({ kid, reason }, call) {
+    const { draft, context } = call;
+    const identity = await draft.get(cells.identity(kid));
+    if (!identity) throw new ChaincodeError('unknown_identity');
+    requireRevoker(call, identity);
+    if (identity.status === 'revoked') throw new ChaincodeError('already_revoked');
+    const ended = { time: context.time, height: context.height, reason };
+    draft.put(cells.identity(kid), { ...identity, status: 'revoked', ended });
+    const subject = await draft.get(cells.subject(identity.subject));
+    if (subject?.kid === kid) {
+      draft.put(cells.subject(identity.subject), { ...subject, status: 'revoked' });
+    }
+    await draft.notify({ subject: identity.subject }, 'identity.revoked');
+    return { kid, subject: identity.subject, reason };
+  },
+});
+
+export const identityGet = defineQuery({
+  name: 'identity.get',
+  summary: 'The identity of a key, or the present one of a subject.',
+  roles: everybody,
+  schema: z
+    .strictObject({ kid: kidField.optional(), subject: subjectField.optional() })
+    .refine(({ kid, subject }) => (kid === undefined) !== (subject === undefined), 'one of them'),
+  hints: ({ kid, subject = '' }) => [kid === undefined ? keys.subject(subject) : keys.identity(kid)],
+  async run({ kid: named, subject = '' }, { reader }) {
+    const kid = named ?? (await reader.get(cells.subject(subject)))?.kid;
+    const identity = kid === undefined ? null : await reader.get(cells.identity(kid));
+    if (!identity || kid === undefined) throw new ChaincodeError('unknown_identity');
+    const { publicKey, encryptionKeyDigest, ...rest } = identity;
+    return {
+      ...rest,
+      kid,
+      publicKey: toBase64url(publicKey),
+      encryptionKeyDigest: encryptionKeyDigest && toBase64url(encryptionKeyDigest),
+    };
+  },
+});
+
+/** What the old key signs to hand its subject over to a new key. */
+export function renewalSigningBytes(renewal: {
+  network: string;
+  previousKid: string;
+  /** The new key, 65 bytes. */
+  publicKey: Uint8Array;
+}): Uint8Array {
+  const { network, previousKid, publicKey } = renewal;
+  return taggedHash('identity-renewal', utf8(network), utf8(previousKid), publicKey);
+}
+
+interface Certified {
+  kid: string;
+  identity: Identity;
+}
+
+/** Checks an ECert at block time: of our authority and network, of the operator's own hospital. */
+async function readCertificate(call: TransactionCall, text: string): Promise<Certified> {
+  const { draft, context, actor } = call;
+  const { identity: operator } = identityOf(actor);
+  const authority = await draft.get(cells.authority);
+  if (!authority) throw new Error('the authority is missing of state');
+  const { network, time } = context;
+  const wanted = { network, kind: 'ecert' } as const;
+  const parsed = await certificateOr(() =>
+    verifyCertificate(decodeText(text), authority.publicKey, time, wanted),
+  );
+  const { role, subject, hospital, name, encryptionKeyDigest } = parsed.claims;
+  const knownRole = identityRoleField.safeParse(role);
+  if (!knownRole.success || !registrableRoles.includes(knownRole.data)) {
+    throw new ChaincodeError('certificate_role');
+  }
+  const knownSubject = subjectField.safeParse(subject);
+  if (!knownSubject.success || name === undefined || !encryptionKeyDigest) {
+    throw new ChaincodeError('certificate_claims');
+  }
+  if (operator.hospital === null || hospital !== operator.hospital) {
+    throw new ChaincodeError('other_hospital');
+  }
+  return {
+    kid: thumbprint(parsed.publicKey),
+    identity: {
+      role: knownRole.data,
+      subject: knownSubject.data,
+      hospital,
+      name,
+      publicKey: parsed.publicKey,
+      encryptionKeyDigest,
+      validUntil: parsed.notAfter,
+      serial: parsed.serial,
+      status: 'active',
+      since: { time, height: context.height },
+      ended: null,
+      successor: null,
+    },
+  };
+}
+
+/** A certificate that is not taken is the sender's fault, with the certificate's own code. */
+export async function certificateOr(
+  read: () => Promise<ParsedCertificate>,
+): Promise<ParsedCertificate> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause;
+    throw new ChaincodeError(cause.code, cause.message, { cause });
+  }
+}
+
+function decodeText(text: string): Uint8Array {
+  try {
+    return fromBase64url(text);
+  } catch (cause) {
+    throw new ChaincodeError('certificate_malformed', 'not canonical base64url', { cause });
+  }
+}
+
+async function activate({ draft }: TransactionCall, { kid, identity }: Certified): Promise<void> {
+  const { subject, role, hospital } = identity;
+  draft.put(cells.identity(kid), identity);
+  draft.put(cells.subject(subject), { kid, role, hospital, status: 'active' });
+}
+
+/** Parties of the genesis document are changed by governance, never by one operator. */
+function requireRevoker({ actor }: TransactionCall, identity: Identity): void {
+  const { role, identity: own } = identityOf(actor);
+  if (!registrableRoles.includes(identity.role)) throw new ChaincodeError('not_revocable');
+  if (role === 'membership') return;
+  if (role === 'operator') {
+    if (own.hospital !== identity.hospital) throw new ChaincodeError('other_hospital');
+    return;
+  }
+  if (own.subject !== identity.subject) throw new ChaincodeError('role_denied');
+}

@@ -1,0 +1,53 @@
+/** Names of state keys in one place; docs/chaincode.md lists them. Parts hold no slash. */
+
+/** A list that is complete by construction: `count`, and one key for each entry from 0. */
+export interface ListKeys {
+  count: string;
+  entry(sequence: number): string;
+}
+
+export const keys = {
+  /** The authority that certifies patients and clinicians. */
+  authority: 'ca/current',
+  parameters: 'parameters/current',
+  validators: 'validators/current',
+  identity: (kid: string): string => `identity/${kid}`,
+  subject: (subject: string): string => `subject/${subject}`,
+  hospital: (validator: string): string => `hospital/${validator}`,
+  owner: (kid: string): string => `owner/${kid}`,
+  patient: (pseudonym: string): string => `patient/${pseudonym}`,
+  /** Key revisions of a category. */
+  epoch: (pseudonym: string, tag: string): string => `epoch/${pseudonym}/${tag}`,
+  permission: (id: string): string => `permission/${id}`,
+  /** Permission ids that a grantee holds of a patient: what an access decision reads. */
+  holdings: (pseudonym: string, subject: string): string => `holds/${pseudonym}/${subject}`,
+  record: (id: string): string => `record/${id}`,
+  probe: (validator: string): string => `probe/${validator}`,
+  /** Digests of used (key, nonce) pairs; see `seen.ts`. */
+  seen: (window: number, shard: number): string => `seen/${window}/${shard}`,
+  seenShards: (window: number): string => `seen/${window}/shards`,
+  seenCursor: 'seen/cursor',
+} as const;
+
+export const lists = {
+  /** Every permission that a patient gave. */
+  permissions: (pseudonym: string): ListKeys => list(`permissions/${pseudonym}`),
+  /** Every permission that a clinician was given. */
+  grants: (subject: string): ListKeys => list(`grants/${subject}`),
+  /** Every record of a patient. */
+  records: (pseudonym: string): ListKeys => list(`records/${pseudonym}`),
+  /** Every record of a category. */
+  tagRecords: (pseudonym: string, tag: string): ListKeys => list(`records/${pseudonym}/tag/${tag}`),
+  /** Every record of a category with data of one month. */
+  monthRecords: (pseudonym: string, tag: string, month: string): ListKeys =>
+    list(`records/${pseudonym}/tag/${tag}/month/${month}`),
+  /** Everything that was done or tried with a patient's data. */
+  history: (pseudonym: string): ListKeys => list(`history/${pseudonym}`),
+  /** Notices: `p` and `s` keep a patient's apart from a subject of the same text. */
+  patientInbox: (pseudonym: string): ListKeys => list(`inbox/p/${pseudonym}`),
+  subjectInbox: (subject: string): ListKeys => list(`inbox/s/${subject}`),
+} as const;
+
+function list(prefix: string): ListKeys {
+  return { count: `${prefix}/count`, entry: (sequence) => `${prefix}/${sequence}` };
+}

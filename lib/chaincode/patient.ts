@@ -1,0 +1,150 @@
+/** Patients: a pseudonym, its owner key, and the root of its category keys (design §6, §7). */
+import { z } from 'zod';
+import { fromBase64url } from '../crypto/bytes.ts';
+import { patientOf } from './actor.ts';
+import { chaincodeBounds } from './bounds.ts';
+import { cells } from './cells.ts';
+import { decide, heldBy } from './decision.ts';
+import { publishRevisions } from './epochs.ts';
+import { ChaincodeError } from './errors.ts';
+import {
+  digestField,
+  distinct,
+  monthField,
+  pseudonymField,
+  publicKeyText,
+  type Revisions,
+  revisionsField,
+  tagField,
+} from './fields.ts';
+import { defineQuery, defineTransaction, type QueryCall, type TransactionCall } from './functions.ts';
+import { remember, requireOwn } from './history.ts';
+import { keys, lists } from './keys.ts';
+import { clinicians } from './roles.ts';
+import type { Patient } from './values.ts';
+
+export const patientRegister = defineTransaction({
+  name: 'patient.register',
+  summary: 'Registers a pseudonym with a fresh owner key and the root of its category keys.',
+  roles: ['patient'],
+  schema: z.strictObject({
+    pseudonym: pseudonymField,
+    /** The signer's owner key; `resolveKeys` checks the inner signature with it. */
+    ownerKey: publicKeyText,
+    uiiVersion: z.int().min(1).max(1_000),
+    categoryKeysRoot: digestField,
+    categoryKeysFrom: monthField,
+  }),
+  hints: ({ pseudonym }) => [keys.patient(pseudonym), lists.history(pseudonym).count],
+  async run(args, call) {
+    const { actor, draft, context } = call;
+    const { pseudonym, ownerKey, uiiVersion, categoryKeysRoot, categoryKeysFrom } = args;
+    if (actor.kind !== 'patient') throw new ChaincodeError('role_denied');
+    if (actor.pseudonym !== null) throw new ChaincodeError('owner_key_taken');
+    if (await draft.get(cells.patient(pseudonym))) throw new ChaincodeError('pseudonym_taken');
+    const since = { time: context.time, height: context.height };
+    draft.put(cells.owner(actor.kid), { pseudonym, publicKey: fromBase64url(ownerKey), since });
+    draft.put(cells.patient(pseudonym), {
+      ownerKid: actor.kid,
+      uiiVersion,
+      categoryKeysRoot,
+      categoryKeysFrom,
+      categoryKeysVersion: 1,
+      since,
+    });
+    await remember(call, pseudonym, {});
+    return publishedKeys(pseudonym, actor.kid, { categoryKeysRoot, categoryKeysFrom }, 1);
+  },
+});
+
+export const patientPublishKeys = defineTransaction({
+  name: 'patient.publish-keys',
+  summary: 'Renews the root of the category keys, and revises keys of months where need be.',
+  roles: ['patient'],
+  schema: z.strictObject({
+    categoryKeysRoot: digestField,
+    categoryKeysFrom: monthField,
+    revisions: revisionsField.optional(),
+  }),
+  async run({ categoryKeysRoot, categoryKeysFrom, revisions }, call) {
+    const { kid, pseudonym } = patientOf(call.actor);
+    const root = { categoryKeysRoot, categoryKeysFrom };
+    const version = await renewKeys(call, pseudonym, root, revisions ?? []);
+    await remember(call, pseudonym, {});
+    return publishedKeys(pseudonym, kid, root, version);
+  },
+});
+
+export const patientGet = defineQuery({
+  name: 'patient.get',
+  summary:
+    'Root of the category keys, and revised months of the categories that are named; a clinician ' +
+    'names categories of a live permission.',
+  roles: ['patient', ...clinicians],
+  schema: z.strictObject({
+    pseudonym: pseudonymField.optional(),
+    categories: distinct(tagField, 0, chaincodeBounds.categoriesMax).optional(),
+  }),
+  hints: ({ pseudonym }) => (pseudonym ? [keys.patient(pseudonym)] : []),
+  async run({ pseudonym: named, categories = [] }, call) {
+    const pseudonym = await readablePatient(call, named, categories);
+    const patient = await call.reader.get(cells.patient(pseudonym));
+    if (!patient) throw new ChaincodeError('unknown_patient');
+    const epochs = [];
+    for (const categoryTag of categories) {
+      const months = (await call.reader.get(cells.epoch(pseudonym, categoryTag))) ?? [];
+      epochs.push({ categoryTag, months });
+    }
+    const { ownerKid, uiiVersion, categoryKeysRoot, categoryKeysFrom, since } = patient;
+    const { categoryKeysVersion } = patient;
+    const keysPart = { categoryKeysRoot, categoryKeysFrom, categoryKeysVersion };
+    return { pseudonym, ownerKid, uiiVersion, ...keysPart, since, epochs };
+  },
+});
+
+type KeysRoot = Pick<Patient, 'categoryKeysRoot' | 'categoryKeysFrom'>;
+
+/** Sets a new root and publishes revisions; answers the root's version. */
+export async function renewKeys(
+  { draft }: TransactionCall,
+  pseudonym: string,
+  root: KeysRoot,
+  revisions: Revisions,
+): Promise<number> {
+  const patient = await draft.get(cells.patient(pseudonym));
+  if (!patient) throw new ChaincodeError('unknown_patient');
+  const categoryKeysVersion = patient.categoryKeysVersion + 1;
+  draft.put(cells.patient(pseudonym), { ...patient, ...root, categoryKeysVersion });
+  await publishRevisions(draft, pseudonym, revisions);
+  return categoryKeysVersion;
+}
+
+/** What permits the custodian to take public keys under this root. */
+function publishedKeys(pseudonym: string, ownerKid: string, root: KeysRoot, version: number) {
+  return { pseudonym, ownerKid, ...root, categoryKeysVersion: version };
+}
+
+/** The patient asked about: oneself, or one who granted all the named categories. */
+async function readablePatient(
+  { actor, reader, context }: QueryCall,
+  named: string | undefined,
+  categories: readonly string[],
+): Promise<string> {
+  if (actor.kind === 'patient') {
+    const { pseudonym } = patientOf(actor);
+    requireOwn(pseudonym, named);
+    return pseudonym;
+  }
+  if (named === undefined) throw new ChaincodeError('bad_arguments');
+  const held = await heldBy(reader, named, actor.identity.subject);
+  const { time } = context;
+  const live = held.filter((one) => one.revoked === null && one.from <= time && time < one.until);
+  if (live.length === 0) {
+    const decision = decide(held, { right: 'read', time });
+    throw new ChaincodeError(decision.decision === 'deny' ? decision.reason : 'no_permission');
+  }
+  if (!categories.every((tag) => live.some((one) => one.categories.includes(tag)))) {
+    throw new ChaincodeError('category_not_granted');
+  }
+  return named;
+}

@@ -1,0 +1,242 @@
+/** Permissions: what a patient consents to, for whom, how long and what for (design §8). */
+import { z } from 'zod';
+import { timeField } from '../wire/fields.ts';
+import { patientOf } from './actor.ts';
+import { chaincodeBounds } from './bounds.ts';
+import { cells, listCells } from './cells.ts';
+import { heldBy } from './decision.ts';
+import { ChaincodeError } from './errors.ts';
+import {
+  digestField,
+  distinct,
+  grantPurposeField,
+  idField,
+  labelField,
+  monthField,
+  rightField,
+  revisionsField,
+  subjectField,
+  tagField,
+} from './fields.ts';
+import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
+import { pageArgs, remember } from './history.ts';
+import { keys, lists } from './keys.ts';
+import { renewKeys } from './patient.ts';
+import { clinicians, rightsOfRole } from './roles.ts';
+import type { Permission, Subject } from './values.ts';
+import type { Reader } from './draft.ts';
+
+const grantSchema = z
+  .strictObject({
+    permissionId: idField,
+    /** Subject of the clinician: it survives a renewal of keys. */
+    grantee: subjectField,
+    rights: distinct(rightField, 1, 3),
+    categories: distinct(tagField, 1, chaincodeBounds.categoriesMax),
+    /** Valid in from ≤ block time < until, milliseconds. */
+    from: timeField,
+    until: timeField,
+    /** First and last month of the data that is covered; left out: open. */
+    dataFrom: monthField.optional(),
+    dataUntil: monthField.optional(),
+    purposes: distinct(grantPurposeField, 1, grantPurposeField.options.length),
+    study: labelField.optional(),
+    anonymise: z.boolean().optional(),
+    /** Digest of what is sealed to the grantee and kept by the custodian. */
+    shareDigest: digestField,
+  })
+  .refine(({ from, until }) => from < until, 'it ends before it starts')
+  .refine(
+    ({ dataFrom, dataUntil }) => !dataFrom || !dataUntil || dataFrom <= dataUntil,
+    'the period of data ends before it starts',
+  )
+  .refine(
+    ({ rights }) => !rights.includes('share') || rights.includes('read'),
+    '`share` requires `read`',
+  )
+  .refine(({ rights, study, anonymise }) => {
+    const named = study !== undefined && anonymise !== undefined;
+    return rights.includes('share') ? named : study === undefined && anonymise === undefined;
+  }, '`share`, and it alone, names a study and whether to anonymise');
+
+export const permissionGrant = defineTransaction({
+  name: 'permission.grant',
+  summary: 'Lets a clinician read, write or share categories of data for a time and a purpose.',
+  roles: ['patient'],
+  schema: grantSchema,
+  hints: ({ permissionId, grantee }) => [
+    keys.permission(permissionId),
+    keys.subject(grantee),
+    lists.grants(grantee).count,
+    lists.subjectInbox(grantee).count,
+  ],
+  async run(args, call) {
+    const { draft, context, actor } = call;
+    const { pseudonym } = patientOf(actor);
+    const { permissionId, grantee } = args;
+    if (await draft.get(cells.permission(permissionId))) {
+      throw new ChaincodeError('permission_exists');
+    }
+    if (args.until <= context.time) throw new ChaincodeError('permission_over');
+    const subject = await grantableSubject(draft.reader, grantee, args.rights);
+    const permission: Permission = {
+      id: permissionId,
+      pseudonym,
+      grantee,
+      rights: args.rights,
+      categories: args.categories,
+      from: args.from,
+      until: args.until,
+      dataFrom: args.dataFrom ?? null,
+      dataUntil: args.dataUntil ?? null,
+      purposes: args.purposes,
+      study: args.study ?? null,
+      anonymise: args.anonymise ?? null,
+      shareDigest: args.shareDigest,
+      granted: { time: context.time, height: context.height },
+      revoked: null,
+    };
+    await hold(call, permission);
+    draft.put(cells.permission(permissionId), permission);
+    await draft.append(listCells.permissions(pseudonym), { permissionId });
+    await draft.append(listCells.grants(grantee), { permissionId });
+    await remember(call, pseudonym, { permissionId, categories: args.categories });
+    await draft.notify({ subject: grantee }, 'permission.granted', { permissionId });
+    const { rights, from, until, shareDigest } = permission;
+    const share = { shareDigest, granteeKid: subject.kid };
+    return { permissionId, pseudonym, grantee, ...share, rights, from, until };
+  },
+});
+
+export const permissionRevoke = defineTransaction({
+  name: 'permission.revoke',
+  summary: 'Ends a permission in this block, and renews the keys that its holder has seeds of.',
+  roles: ['patient'],
+  schema: z
+    .strictObject({
+      permissionId: idField,
+      /** New key revisions for the months whose seeds the former reader holds. */
+      revisions: revisionsField.optional(),
+      /** Root over the category keys with the new revisions. */
+      categoryKeysRoot: digestField.optional(),
+      categoryKeysFrom: monthField.optional(),
+    })
+    .refine(({ revisions, categoryKeysRoot, categoryKeysFrom }) => {
+      const isRenewal = (revisions ?? []).length > 0;
+      const names = [categoryKeysRoot, categoryKeysFrom];
+      return names.every((one) => (one !== undefined) === isRenewal);
+    }, 'revisions come with a new root, and a root with revisions'),
+  hints: ({ permissionId }) => [keys.permission(permissionId)],
+  async run({ permissionId, revisions, categoryKeysRoot, categoryKeysFrom }, call) {
+    const { draft, context, actor } = call;
+    const { pseudonym } = patientOf(actor);
+    const permission = await draft.get(cells.permission(permissionId));
+    if (permission?.pseudonym !== pseudonym) throw new ChaincodeError('unknown_permission');
+    if (permission.revoked !== null) throw new ChaincodeError('already_revoked');
+    const { time, height } = context;
+    draft.put(cells.permission(permissionId), { ...permission, revoked: { time, height } });
+    if (categoryKeysRoot !== undefined && categoryKeysFrom !== undefined) {
+      const root = { categoryKeysRoot, categoryKeysFrom };
+      await renewKeys(call, pseudonym, root, revisions ?? []);
+    }
+    await remember(call, pseudonym, { permissionId, categories: permission.categories });
+    await draft.notify({ subject: permission.grantee }, 'permission.revoked', { permissionId });
+    const { patient, receiptsUsableUntil } = {
+      patient: await draft.get(cells.patient(pseudonym)),
+      receiptsUsableUntil: Math.min(permission.until, time + context.parameters.receiptUsableMs),
+    };
+    if (!patient) throw new Error(`patient of ${permissionId} is missing`);
+    return {
+      permissionId,
+      pseudonym,
+      ownerKid: patient.ownerKid,
+      grantee: permission.grantee,
+      receiptsUsableUntil,
+      categoryKeysRoot: patient.categoryKeysRoot,
+      categoryKeysFrom: patient.categoryKeysFrom,
+      categoryKeysVersion: patient.categoryKeysVersion,
+    };
+  },
+});
+
+export const patientPermissions = defineQuery({
+  name: 'patient.permissions',
+  summary: 'A page of all permissions that the patient gave.',
+  roles: ['patient'],
+  schema: z.strictObject(pageArgs),
+  async run(args, { actor, reader }) {
+    const { pseudonym } = patientOf(actor);
+    const page = await reader.page(listCells.permissions(pseudonym), args);
+    return { ...page, items: await permissionsOf(reader, page.items) };
+  },
+});
+
+export const permissionReceived = defineQuery({
+  name: 'permission.received',
+  summary: 'A page of all permissions that the clinician was given.',
+  roles: clinicians,
+  schema: z.strictObject(pageArgs),
+  async run(args, { actor, reader }) {
+    if (actor.kind !== 'identity') throw new ChaincodeError('role_denied');
+    const page = await reader.page(listCells.grants(actor.identity.subject), args);
+    return { ...page, items: await permissionsOf(reader, page.items) };
+  },
+});
+
+export const permissionGet = defineQuery({
+  name: 'permission.get',
+  summary: 'One permission, for the patient who gave it and the clinician who holds it.',
+  roles: ['patient', ...clinicians],
+  schema: z.strictObject({ permissionId: idField }),
+  hints: ({ permissionId }) => [keys.permission(permissionId)],
+  async run({ permissionId }, { actor, reader }) {
+    const permission = await reader.get(cells.permission(permissionId));
+    const isOwn =
+      actor.kind === 'patient'
+        ? permission?.pseudonym === patientOf(actor).pseudonym
+        : permission?.grantee === actor.identity.subject;
+    if (!permission || !isOwn) throw new ChaincodeError('unknown_permission');
+    return permission;
+  },
+});
+
+/** The grantee, if its role can hold these rights. */
+async function grantableSubject(
+  reader: Reader,
+  grantee: string,
+  rights: Permission['rights'],
+): Promise<Subject> {
+  const subject = await reader.get(cells.subject(grantee));
+  if (!subject) throw new ChaincodeError('grantee_unknown');
+  if (subject.status === 'revoked') throw new ChaincodeError('grantee_revoked');
+  const allowed = rightsOfRole[subject.role] ?? [];
+  if (!rights.every((right) => allowed.includes(right))) {
+    throw new ChaincodeError('right_not_for_role');
+  }
+  return subject;
+}
+
+/** Puts a permission at hand for its grantee; ended ones make room, the oldest first. */
+async function hold({ draft, context }: TransactionCall, permission: Permission): Promise<void> {
+  const { pseudonym, grantee, id } = permission;
+  const held = await heldBy(draft.reader, pseudonym, grantee);
+  if (held.length >= chaincodeBounds.holdingsMax) {
+    const ended = held.findIndex((one) => one.revoked !== null || one.until <= context.time);
+    if (ended < 0) throw new ChaincodeError('too_many_permissions');
+    held.splice(ended, 1);
+  }
+  draft.put(cells.holdings(pseudonym, grantee), [...held.map((one) => one.id), id]);
+}
+
+async function permissionsOf(
+  reader: Reader,
+  entries: readonly { permissionId: string }[],
+): Promise<Permission[]> {
+  const found: Permission[] = [];
+  for (const { permissionId } of entries) {
+    const permission = await reader.get(cells.permission(permissionId));
+    if (!permission) throw new Error(`permission ${permissionId} is listed but missing`);
+    found.push(permission);
+  }
+  return found;
+}

@@ -1,0 +1,73 @@
+/** Which keys must have signed a transaction, by the state of the ledger. */
+import { fromBase64url } from '../crypto/bytes.ts';
+import { thumbprint } from '../crypto/p256.ts';
+import type { StateView } from '../ledger/state-view.ts';
+import { verifyCertificate } from '../membership/certificates.ts';
+import type { Signer, Transaction } from '../wire/transaction.ts';
+import { cells } from './cells.ts';
+import { type Reader, readerOf } from './draft.ts';
+import { ChaincodeError } from './errors.ts';
+import { publicKeyText } from './fields.ts';
+import { certificateOr } from './identity.ts';
+
+/** Public keys of 65 bytes, as `verifyTransaction` takes them. */
+export interface SignerKeys {
+  outer: Uint8Array;
+  inner: Uint8Array | null;
+}
+
+/**
+ * Finds the keys of a transaction's signatures. A revoked identity still has its key: it is
+ * `execute` that refuses it, with a certified result.
+ * @throws ChaincodeError `unknown_signer`, or a `certificate_…` code
+ */
+export async function resolveKeys(
+  view: StateView,
+  transaction: Transaction,
+  at: { time: number; network: string },
+): Promise<SignerKeys> {
+  const reader = readerOf(view);
+  const { signer } = transaction;
+  if (signer.kind === 'key') {
+    const identity = await reader.get(cells.identity(signer.kid));
+    if (!identity) throw new ChaincodeError('unknown_signer');
+    return { outer: identity.publicKey, inner: null };
+  }
+  const inner = await ownerKeyOf(reader, transaction, signer.ownerKid);
+  return { outer: await oneTimeKeyOf(reader, signer, at), inner };
+}
+
+/** The key of a one-time certificate that our authority gave to an enrolled patient. */
+async function oneTimeKeyOf(
+  reader: Reader,
+  signer: Extract<Signer, { kind: 'patient' }>,
+  { time, network }: { time: number; network: string },
+): Promise<Uint8Array> {
+  const authority = await reader.get(cells.authority);
+  if (!authority) throw new Error('the authority is missing of state');
+  const wanted = { network, kind: 'tcert' } as const;
+  const { publicKey, claims } = await certificateOr(() =>
+    verifyCertificate(signer.tcert, authority.publicKey, time, wanted),
+  );
+  if (claims.role !== 'patient') throw new ChaincodeError('certificate_role');
+  if (thumbprint(publicKey) !== signer.tcertKid) throw new ChaincodeError('certificate_mismatch');
+  return publicKey;
+}
+
+/** The owner key of the ledger; at registration, the one that the arguments bring. */
+async function ownerKeyOf(
+  reader: Reader,
+  { fn, args }: Transaction,
+  ownerKid: string,
+): Promise<Uint8Array> {
+  const owner = await reader.get(cells.owner(ownerKid));
+  if (owner) return owner.publicKey;
+  if (fn !== 'patient.register') throw new ChaincodeError('unknown_signer');
+  const text = publicKeyText.safeParse(args['ownerKey']);
+  if (!text.success) throw new ChaincodeError('unknown_signer');
+  const publicKey = fromBase64url(text.data);
+  if (publicKey[0] !== 0x04 || thumbprint(publicKey) !== ownerKid) {
+    throw new ChaincodeError('unknown_signer');
+  }
+  return publicKey;
+}

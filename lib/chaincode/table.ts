@@ -1,0 +1,51 @@
+/** The one table of functions: what is not in it does not exist, whoever asks. */
+import { accessList, accessRequest } from './access.ts';
+import type { ChaincodeFunction } from './functions.ts';
+import { governanceProbe, networkHead } from './governance.ts';
+import { historyList } from './history.ts';
+import { identityGet, identityRegisterClinician, identityRenew, identityRevoke } from './identity.ts';
+import { inboxList } from './inbox.ts';
+import { patientGet, patientPublishKeys, patientRegister } from './patient.ts';
+import {
+  patientPermissions,
+  permissionGet,
+  permissionGrant,
+  permissionReceived,
+  permissionRevoke,
+} from './permission.ts';
+import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
+import { recordGet, recordList } from './record-queries.ts';
+
+export const chaincodeFunctions: readonly ChaincodeFunction[] = [
+  identityRegisterClinician,
+  identityRenew,
+  identityRevoke,
+  identityGet,
+  patientRegister,
+  patientPublishKeys,
+  patientGet,
+  patientPermissions,
+  permissionGrant,
+  permissionRevoke,
+  permissionGet,
+  permissionReceived,
+  recordRegister,
+  recordStored,
+  recordCountersign,
+  recordDispute,
+  recordList,
+  recordGet,
+  accessRequest,
+  accessList,
+  historyList,
+  inboxList,
+  governanceProbe,
+  networkHead,
+];
+
+const byName = new Map(chaincodeFunctions.map((one) => [one.name, one]));
+
+/** The function of this name, or undefined: denied. */
+export function functionNamed(name: string): ChaincodeFunction | undefined {
+  return byName.get(name);
+}

@@ -1,0 +1,189 @@
+/** Values of state: deterministic CBOR with a schema for each kind of key. */
+import { z } from 'zod';
+import {
+  hashField,
+  heightField,
+  publicKeyField,
+  timeField,
+  transactionIdField,
+  validatorIdField,
+} from '../wire/fields.ts';
+import { bytesField } from '../wire/fields.ts';
+import { chaincodeBounds } from './bounds.ts';
+import {
+  digestField,
+  grantPurposeField,
+  idField,
+  kidField,
+  labelField,
+  monthField,
+  pseudonymField,
+  purposeField,
+  revisionField,
+  rightField,
+  subjectField,
+  tagField,
+} from './fields.ts';
+import { identityRoleField } from './roles.ts';
+
+/** When something was committed. */
+const momentSchema = z.strictObject({ time: timeField, height: heightField });
+
+export const identitySchema = z.strictObject({
+  role: identityRoleField,
+  subject: subjectField,
+  /** Null for parties of the whole network. */
+  hospital: validatorIdField.nullable(),
+  name: z.string().max(200),
+  publicKey: publicKeyField,
+  /** Digest of the X-Wing key to seal to; null for parties that receive nothing sealed. */
+  encryptionKeyDigest: hashField.nullable(),
+  /** Last valid moment of the certificate; null for keys of the genesis document. */
+  validUntil: timeField.nullable(),
+  /** Serial number of the certificate, hexadecimal. */
+  serial: z.string().max(40),
+  status: z.enum(['active', 'renewed', 'revoked']),
+  since: momentSchema,
+  ended: z
+    .strictObject({ time: timeField, height: heightField, reason: z.string().max(32) })
+    .nullable(),
+  /** The key of the renewed identity. */
+  successor: kidField.nullable(),
+});
+export type Identity = z.infer<typeof identitySchema>;
+
+/** A person over all renewals. */
+export const subjectSchema = z.strictObject({
+  kid: kidField,
+  role: identityRoleField,
+  hospital: validatorIdField.nullable(),
+  status: z.enum(['active', 'revoked']),
+});
+export type Subject = z.infer<typeof subjectSchema>;
+
+export const hospitalSchema = z.strictObject({ name: z.string().max(128), operator: kidField });
+
+export const authoritySchema = z.strictObject({
+  certificate: bytesField(chaincodeBounds.certificateBytesMax),
+  publicKey: publicKeyField,
+  kid: kidField,
+});
+
+export const ownerSchema = z.strictObject({
+  pseudonym: pseudonymField,
+  publicKey: publicKeyField,
+  since: momentSchema,
+});
+
+export const patientSchema = z.strictObject({
+  ownerKid: kidField,
+  /** Version of the rule that makes the identifying text, frozen at registration. */
+  uiiVersion: z.int().min(1).max(1_000),
+  categoryKeysRoot: digestField,
+  categoryKeysFrom: monthField,
+  /** Counts publications of category keys, from 1. */
+  categoryKeysVersion: z.int().min(1),
+  since: momentSchema,
+});
+export type Patient = z.infer<typeof patientSchema>;
+
+/** Revised months of a category; the revision of any other month is 0. */
+export const epochsSchema = z
+  .array(z.strictObject({ month: monthField, revision: revisionField.min(1) }))
+  .max(chaincodeBounds.revisedMonthsMax);
+export type Epochs = z.infer<typeof epochsSchema>;
+
+export const permissionSchema = z.strictObject({
+  id: idField,
+  pseudonym: pseudonymField,
+  grantee: subjectField,
+  rights: z.array(rightField).max(3),
+  categories: z.array(tagField).max(chaincodeBounds.categoriesMax),
+  /** Valid in from ≤ block time < until. */
+  from: timeField,
+  until: timeField,
+  /** First and last month of the data covered; null is open. */
+  dataFrom: monthField.nullable(),
+  dataUntil: monthField.nullable(),
+  purposes: z.array(grantPurposeField),
+  /** Only with the right `share`. */
+  study: labelField.nullable(),
+  anonymise: z.boolean().nullable(),
+  /** Digest of the sealed share at the custodian. */
+  shareDigest: digestField,
+  granted: momentSchema,
+  revoked: momentSchema.nullable(),
+});
+export type Permission = z.infer<typeof permissionSchema>;
+
+export const holdingsSchema = z.array(idField).max(chaincodeBounds.holdingsMax);
+
+export const recordSchema = z.strictObject({
+  id: idField,
+  pseudonym: pseudonymField,
+  categoryTag: tagField,
+  epoch: z.strictObject({ month: monthField, revision: revisionField }),
+  dataMonth: monthField,
+  /** Bytes of the padded ciphertext. */
+  ciphertextLength: z.int().min(1).max(chaincodeBounds.ciphertextBytesMax),
+  digest: digestField,
+  metadataCommitment: digestField,
+  wrapDigest: digestField,
+  uploader: z.strictObject({
+    kid: kidField,
+    subject: subjectField,
+    hospital: validatorIdField.nullable(),
+  }),
+  registered: momentSchema,
+  stored: momentSchema.nullable(),
+  /** What the patient says of it. */
+  review: z.enum(['awaiting', 'countersigned', 'disputed']),
+  disputeReason: z.string().max(32).nullable(),
+  supersedes: idField.nullable(),
+  supersededBy: idField.nullable(),
+});
+export type MedicalRecord = z.infer<typeof recordSchema>;
+
+export const recordEntrySchema = z.strictObject({ recordId: idField, dataMonth: monthField });
+export const permissionEntrySchema = z.strictObject({ permissionId: idField });
+
+export const historySchema = z.strictObject({
+  time: timeField,
+  height: heightField,
+  transaction: transactionIdField,
+  fn: z.string().max(64),
+  actor: z.strictObject({
+    kid: kidField,
+    role: z.string().max(32),
+    /** Null for the patient. */
+    subject: subjectField.nullable(),
+    hospital: validatorIdField.nullable(),
+  }),
+  recordId: idField.nullable(),
+  permissionId: idField.nullable(),
+  categories: z.array(tagField).max(chaincodeBounds.categoriesMax * chaincodeBounds.holdingsMax),
+  purpose: purposeField.nullable(),
+  /** `done` where there was nothing to decide. */
+  decision: z.enum(['done', 'permit', 'deny']),
+  reason: z.string().max(64).nullable(),
+});
+export type HistoryEntry = z.infer<typeof historySchema>;
+
+export const inboxSchema = z.strictObject({
+  time: timeField,
+  height: heightField,
+  transaction: transactionIdField,
+  topic: z.string().max(64),
+  recordId: idField.nullable(),
+  permissionId: idField.nullable(),
+});
+export type InboxEntry = z.infer<typeof inboxSchema>;
+
+export const probeSchema = z.strictObject({
+  label: labelField,
+  count: z.int().min(1),
+  time: timeField,
+  height: heightField,
+});
+
+export const countSchema = z.int().min(0).max(chaincodeBounds.listMax);

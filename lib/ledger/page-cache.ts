@@ -1,0 +1,47 @@
+/** A bounded cache of decoded pages, least recently used first; it may outlive a block. */
+import type { Page } from './tree-page.ts';
+
+/** JavaScript objects around a page and its entries weigh about as much as the page again. */
+const PAGE_WEIGHT = 2;
+
+/** Pages are immutable and checked where they are used, so a cache needs no invalidation. */
+export class PageCache {
+  readonly bytesMax: number;
+  #bytes = 0;
+  readonly #pages = new Map<string, Page>();
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** Memory held, estimated in bytes; at most `bytesMax`. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(id: string): Page | undefined {
+    const page = this.#pages.get(id);
+    if (page) {
+      this.#pages.delete(id);
+      this.#pages.set(id, page);
+    }
+    return page;
+  }
+
+  put(id: string, page: Page): void {
+    this.delete(id);
+    this.#pages.set(id, page);
+    this.#bytes += page.bytes * PAGE_WEIGHT;
+    for (const oldest of this.#pages.keys()) {
+      if (this.#bytes <= this.bytesMax) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(id: string): void {
+    const page = this.#pages.get(id);
+    if (!page) return;
+    this.#pages.delete(id);
+    this.#bytes -= page.bytes * PAGE_WEIGHT;
+  }
+}

@@ -1,0 +1,168 @@
+/** Follows the validator set from genesis to a header, and judges certificates on the way. */
+import { z } from 'zod';
+import { equalBytes } from '../crypto/bytes.ts';
+import { type Genesis } from '../wire/genesis.ts';
+import { type BlockHeader, headerHash, headerSchema } from '../wire/header.ts';
+import { type SessionCertificate, verifySessionCertificate } from '../wire/session.ts';
+import { quorumSize, type ValidatorSet, validatorsHash } from '../wire/validators.ts';
+import { validatorSetSchema } from '../wire/validators.ts';
+import { verifyCertificate } from '../wire/verify-certificate.ts';
+import { type Certificate, certificateSchema } from '../wire/vote.ts';
+import { ReceiptError } from './errors.ts';
+
+/** A set change: a header certified by the set before it, whose next set this is. */
+export const setLinkSchema = z.strictObject({
+  validators: validatorSetSchema,
+  header: headerSchema,
+  certificate: certificateSchema,
+});
+export type SetLink = z.infer<typeof setLinkSchema>;
+
+/** A set in force from a height on, as a verifier may remember it from earlier receipts. */
+export interface KnownSet {
+  fromHeight: number;
+  validatorsHash: Uint8Array;
+}
+
+/** A set that was followed from genesis, with the session certificates that count in it. */
+export interface FollowedSet {
+  fromHeight: number;
+  validators: ValidatorSet;
+  hash: Uint8Array;
+  sessions: SessionCertificate[];
+}
+
+/** What a chain of sets is followed with: all of it unverified but the genesis. */
+export interface SetChain {
+  ledger: string;
+  sessions: readonly SessionCertificate[];
+  links: readonly SetLink[];
+}
+
+/**
+ * The sets from genesis on, each vouched for by the one before it. Throws `link_…` codes and
+ * `bad_session`.
+ */
+export async function followSets(genesis: Genesis, chain: SetChain): Promise<FollowedSet[]> {
+  const useful = new Set<SessionCertificate>();
+  const first = await enterSet(genesis, chain, genesis.validators, 0, useful);
+  const followed = [first];
+  let current = first;
+  for (const link of chain.links) {
+    await checkLink(genesis, chain.ledger, link, current);
+    const fromHeight = link.header.height + 1;
+    current = await enterSet(genesis, chain, link.validators, fromHeight, useful);
+    followed.push(current);
+  }
+  if (chain.sessions.some((session) => !useful.has(session))) {
+    throw new ReceiptError('bad_session', 'a session that no validator of the chain certified');
+  }
+  return followed;
+}
+
+/** Throws `stale_set` where a set seen before is not the one that this chain has at its height. */
+export function checkKnownSet(followed: readonly FollowedSet[], height: number, known: KnownSet) {
+  if (height < known.fromHeight) return;
+  const there = followed.findLast((set) => set.fromHeight <= known.fromHeight);
+  if (!there || !equalBytes(there.hash, known.validatorsHash)) {
+    throw new ReceiptError('stale_set', `the set at ${known.fromHeight} is known to be another`);
+  }
+}
+
+/**
+ * Whether the set in force certified this header: named steps, a code each. The votes' statement
+ * covers genesis, ledger and set, so none of them can be taken for another.
+ */
+export async function checkCertified(
+  genesis: Genesis,
+  header: BlockHeader,
+  certificate: Certificate,
+  set: FollowedSet,
+): Promise<void> {
+  if (!equalBytes(header.validatorsHash, set.hash) || header.height < set.fromHeight) {
+    throw new ReceiptError('header_wrong_set', 'the header is not of the set in force');
+  }
+  if (certificate.phase !== 'commit') {
+    throw new ReceiptError('certificate_wrong_phase', 'only commit votes make a block final');
+  }
+  if (certificate.height !== header.height) {
+    throw new ReceiptError('certificate_wrong_height', 'the votes are for another height');
+  }
+  if (!equalBytes(certificate.hash, headerHash(header))) {
+    throw new ReceiptError('certificate_wrong_hash', 'the votes are for another header');
+  }
+  checkVoters(certificate, set.validators);
+  const context = {
+    genesisHash: genesis.hash,
+    ledger: header.ledger,
+    validatorsHash: set.hash,
+  };
+  if (!(await verifyCertificate(certificate, context, set.validators, set.sessions))) {
+    throw new ReceiptError('bad_vote', 'a vote is not signed by a certified session key');
+  }
+}
+
+function checkVoters(certificate: Certificate, validators: ValidatorSet): void {
+  const voters = new Set(certificate.votes.map((vote) => vote.validator));
+  if (voters.size !== certificate.votes.length) {
+    throw new ReceiptError('duplicate_vote', 'two votes of one validator');
+  }
+  if (voters.size < quorumSize(validators.length)) {
+    throw new ReceiptError('too_few_votes', `${voters.size} votes are not a quorum`);
+  }
+  for (const voter of voters) {
+    const seat = validators.find((one) => one.id === voter);
+    if (!seat || seat.suspended) {
+      throw new ReceiptError('ineligible_vote', `${voter} has no vote in this set`);
+    }
+  }
+}
+
+async function checkLink(
+  genesis: Genesis,
+  ledger: string,
+  link: SetLink,
+  current: FollowedSet,
+): Promise<void> {
+  const { header, certificate, validators } = link;
+  if (header.ledger !== ledger) {
+    throw new ReceiptError('wrong_ledger', 'a set change of another ledger');
+  }
+  // Height 0 is given, not voted; each later change is above the one before it.
+  if (header.height < Math.max(1, current.fromHeight)) {
+    throw new ReceiptError('link_out_of_order', `a set change at ${header.height}`);
+  }
+  if (!equalBytes(header.validatorsHash, current.hash)) {
+    throw new ReceiptError('link_wrong_set', `the header at ${header.height} is of another set`);
+  }
+  try {
+    await checkCertified(genesis, header, certificate, current);
+  } catch (cause) {
+    const message = `the set change at ${header.height} is not certified`;
+    throw new ReceiptError('link_not_certified', message, { cause });
+  }
+  if (!equalBytes(header.nextValidatorsHash, validatorsHash(validators))) {
+    throw new ReceiptError('link_wrong_next_set', `at ${header.height} another set is next`);
+  }
+}
+
+/** A set with the sessions that its KMS keys certified; `useful` collects those that came along. */
+async function enterSet(
+  genesis: Genesis,
+  chain: SetChain,
+  validators: ValidatorSet,
+  fromHeight: number,
+  useful: Set<SessionCertificate>,
+): Promise<FollowedSet> {
+  const sessions: SessionCertificate[] = [];
+  for (const session of [...genesis.sessions, ...chain.sessions]) {
+    const { network, validator, incarnation } = session.body;
+    const seat = validators.find((one) => one.id === validator);
+    if (!seat || seat.incarnation !== incarnation) continue;
+    if (network !== genesis.document.network) continue;
+    if (!(await verifySessionCertificate(session, seat.kmsKey))) continue;
+    sessions.push(session);
+    useful.add(session);
+  }
+  return { fromHeight, validators, hash: validatorsHash(validators), sessions };
+}

@@ -1,0 +1,85 @@
+/**
+ * The replica's state machine: PBFT (Castro and Liskov, OSDI 1999) with one height in flight.
+ * `apply` records what an input says; `advance` then draws every conclusion that the recorded
+ * facts allow. Both are pure: time is an argument. Line numbers (L…) refer to docs/pbft.md.
+ */
+import { advance } from './advance.ts';
+import { ownStatus } from './answer.ts';
+import { type Draft, draftOf, sameHash } from './draft.ts';
+import type { Input } from './input.ts';
+import type { Output } from './output.ts';
+import { recordMessage } from './record.ts';
+import { recordOwnVote } from './own-votes.ts';
+import { includesHash } from './slot.ts';
+import type { ReplicaState, Timing } from './state.ts';
+import { onTick, scheduleTick } from './timers.ts';
+
+export interface Transition {
+  state: ReplicaState;
+  outputs: Output[];
+}
+
+/** The next state and what is to be done; `now` in milliseconds. */
+export function apply(state: ReplicaState, input: Input, now: number, timing: Timing): Transition {
+  if (state.halted) return { state, outputs: [] };
+  const draft = draftOf(state, now, timing);
+  record(draft, input);
+  advance(draft, input.type === 'built');
+  scheduleTick(draft);
+  return { state: draft.state, outputs: draft.outputs };
+}
+
+/** One switch: every input is recorded here and nowhere else. */
+function record(draft: Draft, input: Input): void {
+  const { state } = draft;
+  switch (input.type) {
+    case 'message':
+      return recordMessage(draft, input.from, input.message);
+    case 'pending':
+      return recordPending(draft, input.oldest);
+    case 'built':
+      return recordBuilt(draft, input.built);
+    case 'executed':
+      return recordExecuted(draft, input);
+    case 'body':
+      if (sameHash(state.slot.wanted, input.hash)) state.slot.wanted = null;
+      return;
+    case 'signed':
+      return recordOwnVote(draft, input.vote);
+    case 'tick':
+      return onTick(draft, input.scheduled);
+  }
+}
+
+/** L1: the timer belongs to the oldest request, whoever else makes progress meanwhile. */
+function recordPending(draft: Draft, oldest: string | null): void {
+  const { state, now } = draft;
+  if (oldest === null) state.oldest = null;
+  else if (state.oldest?.id !== oldest) state.oldest = { id: oldest, since: now, told: false };
+}
+
+/** L3: the leader's own proposal; its body was executed and staged while it was built. */
+function recordBuilt(draft: Draft, built: Extract<Input, { type: 'built' }>['built']): void {
+  const { state } = draft;
+  if (built === null) return;
+  if (state.changing || state.slot.proposal) return;
+  if (built.header.height !== state.head.header.height + 1 || built.header.view !== state.view)
+    return;
+  state.slot.executed = [...state.slot.executed, built.hash];
+  state.slot.proposal = { view: state.view, header: built.header, hash: built.hash, vote: null };
+}
+
+function recordExecuted(draft: Draft, input: Extract<Input, { type: 'executed' }>): void {
+  const { slot } = draft.state;
+  if (input.outcome === 'missing') {
+    slot.wanted = input.hash;
+    draft.send('all', ownStatus(draft.state));
+    return;
+  }
+  const list = input.outcome === 'ok' ? slot.executed : slot.refused;
+  if (!includesHash(list, input.hash)) {
+    if (input.outcome === 'ok') slot.executed = [...list, input.hash];
+    else slot.refused = [...list, input.hash];
+  }
+  if (input.outcome === 'mismatch') draft.alarm('proposal_refused', 'execution differs');
+}

@@ -1,0 +1,23 @@
+/** What can happen to a replica; each input is one step of `apply`. Lines refer to docs/pbft.md. */
+import type { BlockHeader } from '../wire/header.ts';
+import type { Message } from '../wire/messages.ts';
+import type { Vote } from '../wire/vote.ts';
+
+export type Input =
+  /** A message whose signatures and certificates were verified (`verifyMessage`). */
+  | { type: 'message'; from: string; message: Message }
+  /** L1: the oldest valid pending request here, or null when none waits. */
+  | { type: 'pending'; oldest: string | null }
+  /** L3: the block that `build` asked for; null when nothing valid was pending. */
+  | { type: 'built'; built: { header: BlockHeader; hash: Uint8Array } | null }
+  /**
+   * L5: what execution of a body said. `ok`: durable and equal to the header; `mismatch`: the
+   * header lies; `missing`: no body under this hash is held.
+   */
+  | { type: 'executed'; hash: Uint8Array; outcome: 'ok' | 'mismatch' | 'missing' }
+  /** A body that matches its header's transactions root is now held. */
+  | { type: 'body'; hash: Uint8Array }
+  /** An own vote, signed as `sign` asked. */
+  | { type: 'signed'; vote: Vote }
+  /** A timer's hint; judged against stored deadlines. `scheduled`: the five-minute schedule. */
+  | { type: 'tick'; scheduled: boolean };

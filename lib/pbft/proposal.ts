@@ -1,0 +1,33 @@
+/** L4: checks of a proposal that need no execution. */
+import { frontierRoot } from '../ledger/merkle.ts';
+import { leaderOf, validatorsHash } from '../wire/validators.ts';
+import { type Draft, sameHash } from './draft.ts';
+import { selectedHere } from './selection.ts';
+import type { Proposal } from './state.ts';
+
+/** Why a proposal may not be voted for, or null. */
+export function proposalFault(draft: Draft, proposal: Proposal): string | null {
+  const { state } = draft;
+  const { header } = proposal;
+  if (header.ledger !== state.ledger) return 'ledger';
+  if (header.height !== state.head.header.height + 1) return 'height';
+  if (!sameHash(header.previousHash, state.head.hash)) return 'previousHash';
+  if (!sameHash(header.historyRoot, frontierRoot(state.frontier))) return 'historyRoot';
+  if (!sameHash(header.validatorsHash, validatorsHash(state.validators))) return 'validatorsHash';
+  if (header.time <= state.head.header.time) return 'time is not after its parent';
+  const selected = selectedHere(state);
+  if (selected)
+    return sameHash(selected.hash, proposal.hash) ? null : 'not what the view is bound to';
+  return freshFault(draft, proposal);
+}
+
+/** A fresh proposal is of this view and its leader, and near this replica's clock. */
+function freshFault(draft: Draft, proposal: Proposal): string | null {
+  const { state, now, timing } = draft;
+  const { header } = proposal;
+  if (header.view !== proposal.view) return 'view';
+  const leader = leaderOf(state.validators, proposal.view, state.leaderOffset).id;
+  if (header.proposer !== leader) return 'proposer';
+  if (Math.abs(header.time - now) > timing.clockSkewMsMax) return 'time is far from the clock';
+  return null;
+}

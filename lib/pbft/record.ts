@@ -1,0 +1,77 @@
+/** Records verified messages in the state; draws no conclusions. */
+import { headerHash } from '../wire/header.ts';
+import type { Message, MessageOf } from '../wire/messages.ts';
+import type { Vote } from '../wire/vote.ts';
+import { answerStatus } from './answer.ts';
+import { type Draft, sameHash } from './draft.ts';
+import { enterView, recordViewChange } from './view-change.ts';
+import { withVote } from './slot.ts';
+import type { ReplicaState, Slot } from './state.ts';
+
+export function recordMessage(draft: Draft, from: string, message: Message): void {
+  switch (message.type) {
+    case 'forward':
+    case 'session':
+      // The step keeps requests in the mempool and sessions in the state before it applies.
+      return;
+    case 'pre-prepare':
+      return recordPrePrepare(draft, message);
+    case 'vote':
+      return recordVote(draft, message.vote);
+    case 'view-change':
+      return recordViewChange(draft, message.viewChange);
+    case 'new-view':
+      return enterView(draft, message.newView);
+    case 'status':
+      return answerStatus(draft, from, message);
+    case 'decided':
+      return recordDecided(draft, message);
+  }
+}
+
+/** L4: the first proposal of a view at a height counts; one for the next height waits its turn. */
+function recordPrePrepare(draft: Draft, message: MessageOf<'pre-prepare'>): void {
+  const { header, vote } = message;
+  const slot = slotAt(draft.state, header.height);
+  if (!slot) return noteHeight(draft, header.height);
+  const { state } = draft;
+  if (state.changing || vote.view !== state.view || slot.proposal?.view === vote.view) return;
+  slot.proposal = { view: vote.view, header, hash: headerHash(header), vote };
+  slot.prepares = withVote(slot.prepares, vote);
+}
+
+function recordVote(draft: Draft, vote: Vote): void {
+  const slot = slotAt(draft.state, vote.height);
+  if (!slot) return noteHeight(draft, vote.height);
+  if (vote.phase === 'prepare') slot.prepares = withVote(slot.prepares, vote);
+  if (vote.phase === 'commit') slot.commits = withVote(slot.commits, vote);
+}
+
+/** L16: a commit certificate is final whatever view it is from. */
+function recordDecided(draft: Draft, message: MessageOf<'decided'>): void {
+  const { header, certificate } = message;
+  const slot = slotAt(draft.state, header.height);
+  if (!slot) return noteHeight(draft, header.height);
+  if (slot.decided?.header) return;
+  if (slot.decided && !sameHash(slot.decided.certificate.hash, certificate.hash)) {
+    return draft.halt('execution_contradicts_certificate', `two certificates at ${header.height}`);
+  }
+  slot.decided = { header, certificate };
+  if (sameHash(slot.wanted, certificate.hash) && message.transactions) slot.wanted = null;
+}
+
+/** L17: peers are ahead by more than is kept here: ask for blocks, at most once a second. */
+function noteHeight(draft: Draft, height: number): void {
+  const { state, now } = draft;
+  const mine = state.head.header.height;
+  if (height <= mine) return;
+  if (now < state.catchUpNotBefore) return;
+  state.catchUpNotBefore = now + 1000;
+  draft.outputs.push({ type: 'catch-up', fromHeight: mine + 1, toHeight: height });
+}
+
+export function slotAt(state: ReplicaState, height: number): Slot | null {
+  const first = state.head.header.height + 1;
+  if (height === first) return state.slot;
+  return height === first + 1 ? state.next : null;
+}

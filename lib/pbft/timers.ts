@@ -1,0 +1,72 @@
+/** Ticks: hints judged against stored times. At rest there are none. */
+import { ownStatus } from './answer.ts';
+import { type Draft, leaderNow } from './draft.ts';
+import type { ReplicaState } from './state.ts';
+import { startViewChange } from './view-change.ts';
+
+/** Ticks come a second apart while work is pending: SQS delays are whole seconds. */
+const tickMs = 1000;
+/** An outstanding tick that is this late was lost. */
+const tickLateMs = 5000;
+
+export function onTick(draft: Draft, scheduled: boolean): void {
+  const { state, now } = draft;
+  if (!scheduled) state.tickDueAt = null;
+  if (!isBusy(state)) {
+    if (scheduled) draft.send('all', ownStatus(state));
+    return;
+  }
+  retransmit(draft);
+  watchOldest(draft);
+  if (state.changing && state.quorumSince !== null && now - state.quorumSince >= state.timeoutMs) {
+    startViewChange(draft, state.view + 1);
+  }
+}
+
+/** L14: nothing moved since the last tick, so something may be lost: say what is here. */
+function retransmit(draft: Draft): void {
+  const { state } = draft;
+  const mark = { height: state.head.header.height, view: state.view };
+  const { height, view } = state.lastTick;
+  const still = mark.height === height && mark.view === view;
+  state.lastTick = mark;
+  if (!still) return;
+  draft.send('all', ownStatus(state));
+  const mine = state.viewChanges.find((one) => one.vote.validator === state.self);
+  if (state.changing && mine) draft.send('all', { type: 'view-change', viewChange: mine });
+  if (state.slot.wanted) state.slot.wanted = null;
+}
+
+/** L8, L9: the oldest request is told to everyone, then the leader is replaced. */
+function watchOldest(draft: Draft): void {
+  const { state, now } = draft;
+  const { oldest } = state;
+  if (!oldest || state.changing) return;
+  const waited = now - oldest.since;
+  if (waited >= state.timeoutMs) return startViewChange(draft, state.view + 1);
+  if (oldest.told || waited < state.timeoutMs / 3) return;
+  state.oldest = { ...oldest, told: true };
+  draft.outputs.push({ type: 'forward', to: 'all' });
+}
+
+/** L2: new requests go to the leader at once. */
+export function forwardToLeader(state: ReplicaState): string | null {
+  if (state.changing || state.learner) return null;
+  const leader = leaderNow(state);
+  return leader === state.self ? null : leader;
+}
+
+export function isBusy(state: ReplicaState): boolean {
+  const { slot } = state;
+  if (slot.proposal !== null || slot.decided !== null || state.oldest !== null) return true;
+  return state.changing && state.quorumSince !== null;
+}
+
+/** Arms the next tick when work is pending and none is outstanding. */
+export function scheduleTick(draft: Draft): void {
+  const { state, now } = draft;
+  if (!isBusy(state) || state.halted) return;
+  if (state.tickDueAt !== null && now < state.tickDueAt + tickLateMs) return;
+  state.tickDueAt = now + tickMs;
+  draft.outputs.push({ type: 'tick-at', time: state.tickDueAt });
+}

@@ -1,0 +1,20 @@
+/** Bounds of what the custodian takes; unit and qualifier last. */
+export const recordsBounds = {
+  /** A record's ciphertext, bytes; S3 takes 10,000 parts, which is above it. */
+  objectBytesMax: 4 * 1024 ** 3,
+  /** `ciphertext` of a wrapped file key, bytes. */
+  wrapBytesMax: 1_024,
+  /** `ciphertext` of sealed metadata, bytes. */
+  metadataBytesMax: 64 * 1024,
+  /** `ciphertext` of a sealed share: lookup key, tags and seeds of its months, bytes. */
+  shareBytesMax: 128 * 1024,
+  /** Public keys of one publication; 1,216 bytes each, in one request of 6 MB. */
+  categoryKeysMax: 1_000,
+  /** A receipt, bytes. */
+  receiptBytesMax: 512 * 1024,
+  /** Age of a proof of possession, and how far it may lie in the future, milliseconds. */
+  proofAgeMsMax: 60_000,
+  proofSkewMsMax: 10_000,
+  /** Characters of a proof's compact form. */
+  proofCharsMax: 2_048,
+} as const;

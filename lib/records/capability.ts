@@ -1,0 +1,101 @@
+/** What a receipt permits at the custodian: results of the chaincode, read as capabilities. */
+import { z } from 'zod';
+import { timeField } from '../wire/fields.ts';
+import type { TransactionResult } from '../wire/result.ts';
+import { recordsBounds } from './bounds.ts';
+import { RecordsError } from './errors.ts';
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/);
+const text32 = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
+const tag = z.string().regex(/^[A-Za-z0-9_-]{22,43}$/);
+const month = z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/);
+
+/** `record.register`: exactly these bytes may be stored, by this uploader. */
+const registerSchema = z.object({
+  recordId: id,
+  pseudonym: text32,
+  categoryTag: tag,
+  dataMonth: month,
+  digest: text32,
+  ciphertextLength: z.int().min(1).max(recordsBounds.objectBytesMax),
+  wrapDigest: text32,
+  uploaderKid: text32,
+});
+export type RegisterCapability = z.infer<typeof registerSchema>;
+
+/** `access.request`: this reader may have this object until then. */
+const accessSchema = z.object({
+  recordId: id,
+  objectDigest: text32,
+  readerKid: text32,
+  usableUntil: timeField,
+});
+export type AccessCapability = z.infer<typeof accessSchema>;
+
+/** `access.list`: this reader may see the sealed metadata of these categories until then. */
+const listSchema = z.object({
+  pseudonym: text32,
+  tags: z.array(tag).max(64),
+  readerKid: text32,
+  usableUntil: timeField,
+});
+export type ListCapability = z.infer<typeof listSchema>;
+
+/** `permission.grant`: this share may be kept for this grantee. */
+const grantSchema = z.object({
+  permissionId: id,
+  granteeKid: text32,
+  shareDigest: text32,
+});
+export type GrantCapability = z.infer<typeof grantSchema>;
+
+/** `patient.register`, `patient.publish-keys`, `permission.revoke`: keys under this root. */
+const publishSchema = z.object({
+  pseudonym: text32,
+  ownerKid: text32,
+  categoryKeysRoot: text32,
+  categoryKeysVersion: z.int().min(1),
+});
+export type PublishCapability = z.infer<typeof publishSchema>;
+
+/** What each kind of capability is read from. */
+const schemas = {
+  register: registerSchema,
+  access: accessSchema,
+  list: listSchema,
+  grant: grantSchema,
+  publish: publishSchema,
+} as const;
+type Kind = keyof typeof schemas;
+
+/**
+ * Reads a verified receipt's result as one kind of capability. Members beyond it are ignored.
+ * Throws `receipt_not_committed` or `receipt_wrong_kind`.
+ */
+export function readCapability<K extends Kind>(
+  kind: K,
+  result: Pick<TransactionResult, 'status' | 'value'>,
+): z.infer<(typeof schemas)[K]> {
+  if (result.status !== 'COMMITTED') {
+    throw new RecordsError('receipt_not_committed', 'the chaincode refused this transaction');
+  }
+  const parsed = schemas[kind].safeParse(result.value);
+  if (!parsed.success) {
+    throw new RecordsError('receipt_wrong_kind', `the receipt permits no ${kind}`);
+  }
+  return parsed.data as z.infer<(typeof schemas)[K]>;
+}
+
+/** Throws `receipt_expired` once a capability is over. */
+export function checkUsable({ usableUntil }: { usableUntil: number }, nowMs: number): void {
+  if (nowMs >= usableUntil) {
+    throw new RecordsError('receipt_expired', 'this receipt is over: ask for access anew');
+  }
+}
+
+/** Throws `proof_wrong_key` unless the proven key is the one that the receipt names. */
+export function checkHolder(namedKid: string, proofKid: string): void {
+  if (namedKid !== proofKid) {
+    throw new RecordsError('proof_wrong_key', 'the receipt names another key');
+  }
+}

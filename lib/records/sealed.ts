@@ -1,0 +1,36 @@
+/** What is sealed to one person by HPKE, as it travels and as the ledger names it. */
+import { z } from 'zod';
+import { fromBase64url, toBase64url } from '../crypto/bytes.ts';
+import { taggedHash } from '../crypto/hash.ts';
+import { HPKE_ENC_BYTES, type HpkeSealed } from '../crypto/hpke.ts';
+
+const ENC_CHARS = Math.ceil((HPKE_ENC_BYTES * 4) / 3);
+
+/** `{enc, ciphertext}` in JSON, base64url, up to a bound in bytes. */
+export function sealedSchema(ciphertextBytesMax: number) {
+  return z.strictObject({
+    enc: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]+$/)
+      .length(ENC_CHARS),
+    ciphertext: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]+$/)
+      .max(Math.ceil((ciphertextBytesMax * 4) / 3)),
+  });
+}
+export type SealedText = z.infer<ReturnType<typeof sealedSchema>>;
+
+export function toSealedText({ enc, ciphertext }: HpkeSealed): SealedText {
+  return { enc: toBase64url(enc), ciphertext: toBase64url(ciphertext) };
+}
+
+/** Throws CryptoError `invalid_encoding` unless both are canonical base64url. */
+export function fromSealedText({ enc, ciphertext }: SealedText): HpkeSealed {
+  return { enc: fromBase64url(enc), ciphertext: fromBase64url(ciphertext) };
+}
+
+/** `wrapDigest` and `shareDigest` of the ledger, 32 bytes: HPKE does not say who sealed. */
+export function sealedDigest({ enc, ciphertext }: HpkeSealed): Uint8Array {
+  return taggedHash('sealed', enc, ciphertext);
+}

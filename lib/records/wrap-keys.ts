@@ -1,0 +1,38 @@
+/** Names of items in the wrap store: everything that erasure must find, in one place. */
+
+/** Partition and sort key of one item. */
+export interface WrapKey {
+  pk: string;
+  sk: string;
+}
+
+export const wrapKeys = {
+  /** State of an upload and, once stored, where the ciphertext is. */
+  record: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'state' }),
+  /** The file key, sealed to the category key. */
+  wrap: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'wrap' }),
+  metadata: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'metadata' }),
+  /** Records of a patient's category; the sort key is the record id. */
+  listed: (pseudonym: string, tag: string, recordId: string): WrapKey => ({
+    pk: `list#${pseudonym}#${tag}`,
+    sk: recordId,
+  }),
+  /** What is sealed to the grantees of one key; the sort key is the permission id. */
+  share: (granteeKid: string, permissionId: string): WrapKey => ({
+    pk: `shares#${granteeKid}`,
+    sk: permissionId,
+  }),
+  /** Which publication of category keys is the newest. */
+  currentKeys: (pseudonym: string): WrapKey => ({ pk: `keys#${pseudonym}`, sk: 'current' }),
+  /** Entries of a publication: one item for all leaves, one for each public key. */
+  keyLeaves: (pseudonym: string, root: string): WrapKey => ({
+    pk: `keys#${pseudonym}#${root}`,
+    sk: 'leaves',
+  }),
+  key: (pseudonym: string, root: string, index: number): WrapKey => ({
+    pk: `keys#${pseudonym}#${root}`,
+    sk: `key#${String(index).padStart(5, '0')}`,
+  }),
+  /** A used proof of possession. */
+  proof: (kid: string, jti: string): WrapKey => ({ pk: `proof#${kid}`, sk: jti }),
+} as const;

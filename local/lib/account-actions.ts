@@ -1,0 +1,53 @@
+// What can be done to one account of a running network: stop, kill, restart.
+import { accountCommand } from './account-commands.ts';
+import { type AccountLife, killAccount, lifeOf, startAccount, stopAccount } from './account-process.ts';
+import { LocalError } from './errors.ts';
+import { accountLayout, type Layout } from './layout.ts';
+import { withLock } from './lock.ts';
+import { ownerOf } from './owner.ts';
+import { memberOf, type PlannedMember, requirePlan } from './plan.ts';
+import { preparePython } from './python-environment.ts';
+import { explainLoss } from './survey.ts';
+
+/** Stops an account in order; its state is kept. False when it was not running. */
+export async function stopMember(layout: Layout, id: string): Promise<boolean> {
+  const member = memberOf(requirePlan(layout), id);
+  return withLock(layout, async () => {
+    const account = accountLayout(layout, member.id);
+    if (lifeOf(account) !== 'running') return false;
+    await stopAccount(account);
+    return true;
+  });
+}
+
+/** Ends an account's processes at once; its state and its KMS keys are destroyed. */
+export async function killMember(layout: Layout, id: string): Promise<void> {
+  const member = memberOf(requirePlan(layout), id);
+  await withLock(layout, () => killAccount(accountLayout(layout, member.id)));
+}
+
+/**
+ * Starts an account again with the state that its orderly stop saved; one that runs is stopped first.
+ * Throws `lost_account` for one whose state is gone, `not_running` when the network is down.
+ */
+export async function restartMember(layout: Layout, id: string): Promise<void> {
+  const plan = requirePlan(layout);
+  const member = memberOf(plan, id);
+  if (ownerOf(layout) === undefined) {
+    throw new LocalError('not_running', 'The network is not running.', { cure: 'npm start' });
+  }
+  await withLock(layout, async () => {
+    const account = accountLayout(layout, member.id);
+    if (lifeOf(account) === 'running') await stopAccount(account);
+    refuseAmnesia(layout, member, lifeOf(account));
+    const python = await preparePython({ log: `${layout.logs}/python.log` });
+    await startAccount(account, accountCommand(layout, member, python, plan.fixtures));
+  });
+}
+
+function refuseAmnesia(layout: Layout, member: PlannedMember, life: AccountLife): void {
+  if (member.kind === 'registry' || life === 'saved') return;
+  throw new LocalError('lost_account', explainLoss(member, life), {
+    cure: `npm run reset   (gives up this whole network in ${layout.root})`,
+  });
+}

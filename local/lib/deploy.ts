@@ -1,0 +1,133 @@
+// Synthesizes once and deploys each account with the ordinary cdk program, against loopback only.
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { loadConfig } from '../../cdk/config.ts';
+import { stackName } from '../../cdk/names.ts';
+import { runCommand } from './command.ts';
+import { cdkEnvironment, REGION } from './environment.ts';
+import { LocalError } from './errors.ts';
+import { sourceFingerprint, templateFingerprint } from './fingerprint.ts';
+import { readJsonFile, writeJsonFile } from './json-file.ts';
+import { CDK_PROGRAM, type Layout, PROJECT_ROOT } from './layout.ts';
+import { endpointOf, type PlannedMember } from './plan.ts';
+
+const deployedSchema = z.object({
+  /** Digest of the sources that `cdk.out` was made from. */
+  synthesized: z.string().optional(),
+  /** Digest of the template that each account has. */
+  templates: z.record(z.string(), z.string()),
+  apiUrls: z.record(z.string(), z.string()),
+});
+export type Deployed = z.infer<typeof deployedSchema>;
+
+const outputsSchema = z.record(z.string(), z.record(z.string(), z.string()));
+const NO_NOTICES = ['--no-notices', '--no-color'];
+
+export interface DeployOptions {
+  readonly layout: Layout;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export function readDeployed(layout: Layout): Deployed {
+  return readJsonFile(layout.deployed, deployedSchema) ?? { templates: {}, apiUrls: {} };
+}
+
+/**
+ * Runs `cdk synth` unless the cloud assembly was made from the same sources and configuration;
+ * false when nothing was to do.
+ */
+export async function synthesize({ layout, signal }: DeployOptions): Promise<boolean> {
+  const fingerprint = sourceFingerprint(layout.config);
+  const deployed = readDeployed(layout);
+  if (deployed.synthesized === fingerprint && existsSync(layout.cloudAssembly)) return false;
+  rmSync(layout.cloudAssembly, { recursive: true, force: true });
+  mkdirSync(layout.home, { recursive: true });
+  await runCommand({
+    title: 'cdk synth',
+    program: process.execPath,
+    args: [
+      CDK_PROGRAM,
+      'synth',
+      ...(process.env['CQ_STUB'] ? ['--app', process.env['CQ_STUB']] : []),
+      '--quiet',
+      ...NO_NOTICES,
+      ...['--output', layout.cloudAssembly],
+      ...['--context', `config=${layout.config}`],
+    ],
+    env: cdkEnvironment(layout, null),
+    cwd: PROJECT_ROOT,
+    log: join(layout.logs, 'synth.log'),
+    signal,
+  });
+  writeJsonFile(layout.deployed, { ...readDeployed(layout), synthesized: fingerprint });
+  return true;
+}
+
+/** True when the account lacks the synthesized template. */
+export function needsDeploy(layout: Layout, member: PlannedMember): boolean {
+  const stack = stackName(loadConfig(layout.config), member.id);
+  const wanted = templateFingerprint(layout.cloudAssembly, stack);
+  return readDeployed(layout).templates[member.id] !== wanted;
+}
+
+/** Makes the account ready for the cdk program: `cdk bootstrap`, needed once. */
+export async function bootstrapAccount(
+  { layout, signal }: DeployOptions,
+  member: PlannedMember,
+): Promise<void> {
+  mkdirSync(layout.home, { recursive: true });
+  await runCdk({ layout, signal }, member, [
+    'bootstrap',
+    `aws://${member.account ?? ''}/${REGION}`,
+    ...NO_NOTICES,
+  ]);
+}
+
+/** Deploys the account's stack with `cdk deploy` and remembers its template and API's URL. */
+export async function deployAccount(
+  { layout, signal }: DeployOptions,
+  member: PlannedMember,
+): Promise<void> {
+  const stack = stackName(loadConfig(layout.config), member.id);
+  const fingerprint = templateFingerprint(layout.cloudAssembly, stack);
+  const outputsFile = join(layout.home, `${member.id}-outputs.json`);
+  await runCdk({ layout, signal }, member, [
+    'deploy',
+    stack,
+    ...['--app', layout.cloudAssembly],
+    ...['--require-approval', 'never'],
+    ...['--progress', 'events'],
+    ...['--outputs-file', outputsFile],
+    ...NO_NOTICES,
+  ]);
+  const url = readJsonFile(outputsFile, outputsSchema)?.[stack]?.['ApiUrl'];
+  if (url === undefined) {
+    throw new LocalError('command_failed', `The stack ${stack} has no output ApiUrl.`);
+  }
+  rmSync(outputsFile);
+  const deployed = readDeployed(layout);
+  writeJsonFile(layout.deployed, {
+    ...deployed,
+    templates: { ...deployed.templates, [member.id]: fingerprint },
+    apiUrls: { ...deployed.apiUrls, [member.id]: url },
+  } satisfies Deployed);
+}
+
+async function runCdk(
+  { layout, signal }: DeployOptions,
+  member: PlannedMember,
+  args: readonly string[],
+): Promise<void> {
+  const target = { account: member.account ?? '', endpoint: endpointOf(member) };
+  await runCommand({
+    title: `cdk ${args[0] ?? ''} of ${member.id}`,
+    program: process.execPath,
+    args: [CDK_PROGRAM, ...args],
+    env: cdkEnvironment(layout, target),
+    // Not in the project: its cdk.json would have the program synthesize again.
+    cwd: layout.home,
+    log: join(layout.logs, `${member.id}.deploy.log`),
+    signal,
+  });
+}

@@ -1,0 +1,64 @@
+/** What a keystore holds for each kind of person, checked whenever it is read. */
+import { z } from 'zod';
+import { SdkError } from './errors.ts';
+import type { Keystore } from './keystore.ts';
+import { uiiSchema } from './uii.ts';
+
+const text = z.string().max(8_192);
+const month = z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/);
+
+const enrolmentSchema = z.strictObject({
+  network: z.string(),
+  /** Random name at the membership service. */
+  enrolmentId: z.string().max(128),
+  role: z.string().max(32),
+  status: z.enum(['challenged', 'pending', 'active']),
+  /** DER, base64url; once active. */
+  certificate: text.optional(),
+  /** The membership service's name for the person; survives renewal. */
+  subject: z.string().max(128).optional(),
+});
+export type EnrolmentData = z.infer<typeof enrolmentSchema>;
+
+const oneTimeSchema = z.strictObject({
+  /** PKCS #8, base64url. */
+  key: z.string().max(512),
+  /** DER, base64url. */
+  certificate: text,
+  /** Last valid moment, milliseconds. */
+  notAfter: z.int(),
+});
+export type OneTimeData = z.infer<typeof oneTimeSchema>;
+
+export const patientDataSchema = z.strictObject({
+  enrolment: enrolmentSchema.optional(),
+  /** `SKAES_P`, 32 bytes, base64url. */
+  root: z.string().max(64),
+  /** PKCS #8 of the owner key, base64url. */
+  ownerKey: z.string().max(512),
+  uii: uiiSchema,
+  pseudonym: z.string().max(64),
+  /** Set once the pseudonym is registered on the ledger. */
+  registered: z.strictObject({ height: z.int(), time: z.int(), month }).optional(),
+  /** Names of the categories whose keys are published. */
+  categories: z.array(z.string().max(64)).max(41),
+  /** First month of the newest publication of category keys. */
+  publishedFrom: month.optional(),
+  oneTime: z.array(oneTimeSchema).max(200),
+});
+export type PatientData = z.infer<typeof patientDataSchema>;
+
+export const clinicianDataSchema = z.strictObject({
+  enrolment: enrolmentSchema.optional(),
+});
+export type ClinicianData = z.infer<typeof clinicianDataSchema>;
+
+/** The data of a keystore. Throws `wrong_keystore` where it is empty or of another form. */
+export function readData<T>(keystore: Keystore, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(keystore.data);
+  if (parsed.success) return parsed.data;
+  throw new SdkError('wrong_keystore', `${keystore.path} does not hold what this step needs.`, {
+    nextStep: 'Enrol first: `carequorum enrol`.',
+    details: { issue: parsed.error.issues[0]?.message },
+  });
+}

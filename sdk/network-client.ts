@@ -1,0 +1,258 @@
+/** The way to a network: any validator serves, none is trusted; every answer is verified here. */
+import { toBase64url } from '../lib/crypto/bytes.ts';
+import { limits } from '../lib/limits.ts';
+import type { Transaction } from '../lib/wire/transaction.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { SdkError } from './errors.ts';
+import { fetchTransport, problemError, type Transport } from './http.ts';
+import type { Network } from './network-file.ts';
+import { type CertifiedResult, Proofs } from './proofs.ts';
+import { readFresh, readSeen } from './read-state.ts';
+import { type ClientNotice, settle, type SettleContext } from './settle.ts';
+import { type Call, type RequestSigner, signCall } from './signing.ts';
+import {
+  getEvents,
+  getHealth,
+  type LedgerEventNotice,
+  postBatch,
+  type ValidatorHealth,
+} from './validator-api.ts';
+import { type ValidatorAddress, ValidatorPool } from './validator-pool.ts';
+
+export interface NetworkClientOptions {
+  /** @default fetch */
+  readonly transport?: Transport;
+  /** @default the system's */
+  readonly clock?: Clock;
+  /** Id of the validator to ask first. @default one at random */
+  readonly preferred?: string | undefined;
+  /** Told of validators that fail, refuse or lie. @default nobody */
+  readonly onNotice?: (notice: ClientNotice) => void;
+}
+
+export interface CallControl {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What became of one of many transactions. */
+export type Settled = CertifiedResult | SdkError;
+
+/** Receipts of a bulk submission that are fetched at once. */
+const SETTLE_IN_FLIGHT = 4;
+/** A validator may wait this long for one block before it answers the first poll, milliseconds. */
+const FIRST_WAIT_MS = 400;
+
+export class NetworkClient {
+  readonly network: Network;
+  readonly proofs: Proofs;
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly #pool: ValidatorPool;
+  readonly #notify: (notice: ClientNotice) => void;
+
+  constructor(network: Network, options: NetworkClientOptions = {}) {
+    this.network = network;
+    this.clock = options.clock ?? systemClock;
+    this.transport = options.transport ?? fetchTransport;
+    this.proofs = new Proofs(network.genesis);
+    const { validators } = network;
+    const anyone = validators[Math.floor(Math.random() * validators.length)]?.id;
+    this.#pool = new ValidatorPool(validators, this.clock, options.preferred ?? anyone ?? null);
+    this.#notify = options.onNotice ?? (() => undefined);
+  }
+
+  /** Name of the network, as signatures are bound to it. */
+  get name(): string {
+    return this.network.genesis.document.network;
+  }
+
+  /** The validator that worked last. */
+  get preferred(): string | null {
+    return this.#pool.preferred;
+  }
+
+  /** Height of the newest block that this client has verified; it never reads an older state. */
+  get seenHeight(): number {
+    return this.proofs.seenHeight;
+  }
+
+  /**
+   * Signs a call once, and works until a quorum certified it. Throws `refused` where the chaincode
+   * said no (with the certified receipt in `details`), `expired`, `problem` or `aborted`.
+   */
+  async submit(
+    call: Call,
+    signer: RequestSigner,
+    control: CallControl = {},
+  ): Promise<CertifiedResult> {
+    const transaction = await this.#sign(call, signer, 'transaction');
+    const context = this.#context(control);
+    return committed(await settle(transaction, context, { waitMs: FIRST_WAIT_MS }), call.fn);
+  }
+
+  /** As `submit` for many, up to 500 in one request; one outcome each, in order. */
+  async submitAll(
+    calls: readonly Call[],
+    signer: RequestSigner,
+    control: CallControl & { readonly onSettled?: (done: number, of: number) => void } = {},
+  ): Promise<Settled[]> {
+    const transactions: Transaction[] = [];
+    for (const call of calls) transactions.push(await this.#sign(call, signer, 'transaction'));
+    const context = this.#context(control);
+    const holders = await this.#placeAll(transactions, context);
+    const outcomes: Settled[] = [];
+    let next = 0;
+    let done = 0;
+    const worker = async (): Promise<void> => {
+      for (let index = next; index < transactions.length; index = next) {
+        next += 1;
+        const transaction = transactions[index] as Transaction;
+        const held = holders.get(transaction.id);
+        outcomes[index] = await settle(transaction, context, held ? { holders: [held] } : {})
+          .then((result) => committed(result, transaction.fn))
+          .catch((error: unknown) => {
+            if (error instanceof SdkError && error.code !== 'aborted') return error;
+            throw error;
+          });
+        done += 1;
+        control.onSettled?.(done, transactions.length);
+      }
+    };
+    await Promise.all(Array.from({ length: SETTLE_IN_FLIGHT }, worker));
+    return outcomes;
+  }
+
+  /**
+   * Answers a query from proven state. With `fresh`, of a head that no committed block of before
+   * the call is missing from; else of a head not older than what this client saw.
+   */
+  async query(
+    call: Call,
+    signer: RequestSigner,
+    control: CallControl & { readonly fresh?: boolean } = {},
+  ): Promise<unknown> {
+    const query = await this.#sign(call, signer, 'query');
+    const context = this.#context(control);
+    return control.fresh ? readFresh(query, context) : readSeen(query, context);
+  }
+
+  /** What each validator says of itself, unproven; null where it does not answer. */
+  async health(
+    control: CallControl = {},
+  ): Promise<{ id: string; url: string; status: number; health: ValidatorHealth | null }[]> {
+    const options = { transport: this.transport, signal: control.signal };
+    return Promise.all(
+      this.network.validators.map(async ({ id, url }) => {
+        const unreachable = { status: 0, health: null };
+        const said = await getHealth({ id, url }, options).catch(() => unreachable);
+        return { id, url, ...said };
+      }),
+    );
+  }
+
+  /** Hints of what happened after a height, from any validator; facts come from queries. */
+  async events(
+    after: number,
+    control: CallControl = {},
+  ): Promise<{ height: number; events: LedgerEventNotice[] }> {
+    return this.anyValidator(async (validator) => {
+      const options = { transport: this.transport, signal: control.signal };
+      const found = await getEvents(validator, after, options);
+      if (found.outcome === 'refused') throw problemError(found.answer, validator.id);
+      return { height: found.height, events: found.events };
+    });
+  }
+
+  /** Tries the validators in turn until one answers; throws the last failure. */
+  async anyValidator<T>(ask: (validator: ValidatorAddress) => Promise<T>): Promise<T> {
+    let failure: unknown;
+    for (const validator of this.#pool.inOrder()) {
+      try {
+        const answer = await ask(validator);
+        this.#pool.worked(validator.id);
+        return answer;
+      } catch (error) {
+        if (error instanceof SdkError && error.code === 'aborted') throw error;
+        this.#pool.failed(validator.id);
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  #sign(call: Call, signer: RequestSigner, kind: 'transaction' | 'query'): Promise<Transaction> {
+    return signCall(call, { network: this.name, now: this.clock.now(), kind, signer });
+  }
+
+  #context(control: CallControl): SettleContext {
+    return {
+      transport: this.transport,
+      signal: control.signal,
+      clock: this.clock,
+      pool: this.#pool,
+      proofs: this.proofs,
+      notify: this.#notify,
+    };
+  }
+
+  /** Hands batches over; gives which validator holds which id. What nobody took is placed later. */
+  async #placeAll(
+    transactions: readonly Transaction[],
+    context: SettleContext,
+  ): Promise<ReadonlyMap<string, string>> {
+    const holders = new Map<string, string>();
+    for (const batch of batchesOf(transactions)) {
+      try {
+        await this.anyValidator(async (validator) => {
+          const placed = await postBatch(validator, batch, context);
+          if (placed.outcome === 'refused') throw problemError(placed.answer, validator.id);
+          batch.forEach((one, index) => {
+            if (placed.held[index]) holders.set(one.id, validator.id);
+          });
+        });
+      } catch (error) {
+        if (!(error instanceof SdkError) || error.code === 'aborted') throw error;
+      }
+    }
+    return holders;
+  }
+}
+
+/** Cuts into batches that one request may carry. */
+export function batchesOf(transactions: readonly Transaction[]): Transaction[][] {
+  const batches: Transaction[][] = [];
+  let bytes = Infinity;
+  for (const transaction of transactions) {
+    const length = transaction.compact.length + 4;
+    const last = batches.at(-1);
+    const isFull = !last || last.length >= limits.batchTransactionsMax;
+    if (isFull || bytes + length > limits.batchBytesMax - 1_024) {
+      batches.push([transaction]);
+      bytes = length;
+    } else {
+      last.push(transaction);
+      bytes += length;
+    }
+  }
+  return batches;
+}
+
+/** Throws `refused` for a result that a quorum certified as INVALID. */
+function committed(result: CertifiedResult, fn: string): CertifiedResult {
+  if (result.status === 'COMMITTED') return result;
+  throw new SdkError('refused', `The ledger refused ${fn}: ${result.code}.`, {
+    nextStep: nextStepOf(result.code),
+    details: {
+      reason: result.code,
+      id: result.id,
+      height: result.height,
+      receipt: toBase64url(result.receipt),
+    },
+  });
+}
+
+const nextSteps: Readonly<Record<string, string>> = {};
+
+function nextStepOf(reason: string): string {
+  return nextSteps[reason] ?? 'See `carequorum history` for what was decided before.';
+}

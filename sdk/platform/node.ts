@@ -1,0 +1,194 @@
+/** Files on Node: written whole or not at all, readable by their owner only, streamed. */
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { SdkError } from '../errors.ts';
+
+/** Bytes read from a file at once. */
+const READ_CHUNK_BYTES = 1_048_576;
+const PRIVATE_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+
+export interface WriteOptions {
+  /** @default false: readable by others */
+  readonly isPrivate?: boolean;
+  /** @default true; false throws EEXIST where the path is taken */
+  readonly overwrite?: boolean;
+}
+
+/** The text of a file, or null where there is none. */
+export async function readTextFile(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+/** Writes `text` so that a crash leaves the old file or the new one, never a mixture. */
+export async function writeTextFile(
+  path: string,
+  text: string,
+  { isPrivate = false, overwrite = true }: WriteOptions = {},
+): Promise<void> {
+  if (!overwrite && (await fileExists(path))) throw taken(path);
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = siblingPath(path);
+  try {
+    const file = await open(temporary, 'wx', isPrivate ? PRIVATE_MODE : PUBLIC_MODE);
+    try {
+      await file.writeFile(text, 'utf8');
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+export async function fileExists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Length of a regular file in bytes. Throws `bad_input` on anything else. */
+export async function fileLength(path: string): Promise<number> {
+  const found = await stat(path).catch(() => null);
+  if (!found?.isFile()) {
+    throw new SdkError('bad_input', `${path} is not a file that can be read.`, {
+      nextStep: 'Check the path.',
+    });
+  }
+  return found.size;
+}
+
+/** The bytes of a file from `start` up to but without `end`, in chunks; memory stays flat. */
+export function readFileStream(
+  path: string,
+  range?: { start: number; end: number },
+): AsyncIterable<Uint8Array> {
+  if (range && range.end <= range.start) return emptyStream();
+  const bounds = range ? { start: range.start, end: range.end - 1 } : {};
+  return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, ...bounds });
+}
+
+/** Part of a file as one array. */
+export async function readFileRange(path: string, start: number, end: number): Promise<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const bytes = new Uint8Array(end - start);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A private file that takes a stream; it exists under its own name only after `keep`. */
+export interface StagedFile {
+  readonly path: string;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends writing and makes the bytes durable; the file can be read at `path`. */
+  close(): Promise<void>;
+  /** Moves the closed file to `target`. */
+  keep(target: string): Promise<void>;
+  /** Removes it, wherever it stands; harmless after `keep`. */
+  discard(): Promise<void>;
+}
+
+/** A staged file beside `target`, or among the system's temporary files. */
+export async function stageFile(target?: string): Promise<StagedFile> {
+  const path = siblingPath(target ?? join(tmpdir(), 'carequorum'));
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, 'wx', PRIVATE_MODE);
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await file.close();
+  };
+  return {
+    path,
+    close,
+    async write(bytes) {
+      let written = 0;
+      while (written < bytes.length) {
+        const { bytesWritten } = await file.write(bytes, written);
+        written += bytesWritten;
+      }
+    },
+    async keep(wanted) {
+      if (isOpen) await file.sync();
+      await close();
+      await rename(path, wanted);
+    },
+    async discard() {
+      await close();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+/** Runs `work` while no other program holds the lock file of `path`. */
+export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  await takeLock(lock);
+  try {
+    return await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+const LOCK_TRIES_MAX = 100;
+const LOCK_WAIT_MS = 50;
+/** A lock is held for milliseconds; one this old was left by a program that ended. */
+const LOCK_STALE_MS = 10_000;
+
+async function takeLock(lock: string): Promise<void> {
+  await mkdir(dirname(lock), { recursive: true });
+  for (let attempt = 0; attempt < LOCK_TRIES_MAX; attempt += 1) {
+    try {
+      await (await open(lock, 'wx', PRIVATE_MODE)).close();
+      return;
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    const age = Date.now() - ((await stat(lock).catch(() => null))?.mtimeMs ?? Date.now());
+    if (age > LOCK_STALE_MS) await rm(lock, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT_MS));
+  }
+  throw new SdkError('keystore_changed', `${basename(lock)} is held by another program.`, {
+    nextStep: `Wait for it to end, or delete ${lock} if there is none.`,
+  });
+}
+
+function siblingPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
+}
+
+function taken(path: string): Error {
+  return Object.assign(new Error(`${path} is there already`), { code: 'EEXIST' });
+}
+
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+async function* emptyStream(): AsyncGenerator<Uint8Array, void, undefined> {
+  // A range without bytes.
+}

@@ -1,0 +1,159 @@
+/** Reads proven state: not older than what was seen, or fresh by the word of a quorum. */
+import { faultyMax, quorumSize } from '../lib/wire/validators.ts';
+import type { Transaction } from '../lib/wire/transaction.ts';
+import { backOffMs } from './clock.ts';
+import { SdkError } from './errors.ts';
+import { type HttpAnswer, problemError, problemOf } from './http.ts';
+import type { ProvenAnswer } from './proofs.ts';
+import type { SettleContext } from './settle.ts';
+import { postQuery } from './validator-api.ts';
+import type { ValidatorAddress } from './validator-pool.ts';
+
+const READ_MS_MAX = 20_000;
+const RETRY_BASE_MS = 100;
+const RETRY_MAX_MS = 1_000;
+
+/** The value of a query at a head not older than any that this client verified before. */
+export async function readSeen(query: Transaction, context: SettleContext): Promise<unknown> {
+  return readAt(query, context, context.proofs.seenHeight);
+}
+
+/**
+ * The value at a head that holds every block committed before the call. Each block was voted for
+ * by a quorum, two quorums share an honest validator, and it signs the highest height that it
+ * voted for: so no committed block is above the highest height of a quorum of answers.
+ */
+export async function readFresh(query: Transaction, context: SettleContext): Promise<unknown> {
+  const answers = await askQuorum(query, context);
+  const wanted = Math.max(
+    context.proofs.seenHeight,
+    ...answers.map((one) => Math.max(one.height, one.votedHeight)),
+  );
+  const best = answers.find((one) => one.height >= wanted);
+  return best ? best.value() : readAt(query, context, wanted);
+}
+
+/** Asks one validator after the other until one proves a head of `heightMin` or above. */
+async function readAt(
+  query: Transaction,
+  context: SettleContext,
+  heightMin: number,
+): Promise<unknown> {
+  const { clock, pool, signal } = context;
+  const deadline = clock.now() + READ_MS_MAX;
+  const refusals = new Map<string, HttpAnswer>();
+  let failure: unknown = null;
+  for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
+    for (const validator of pool.inOrder()) {
+      if (round > 0 && pool.restMs(validator.id) > 0) continue;
+      try {
+        const answer = await ask(validator, query, context, refusals);
+        if (!answer) continue;
+        if (answer.height >= heightMin) {
+          pool.worked(validator.id);
+          return await answer.value();
+        }
+        failure = behind(validator.id, answer.height, heightMin);
+      } catch (error) {
+        failure = tolerate(error, validator, context);
+      }
+    }
+    throwIfRefused(refusals, context);
+    await clock.sleep(backOffMs(round, RETRY_BASE_MS, RETRY_MAX_MS), signal);
+  }
+  throw failure instanceof SdkError ? failure : unanswered(failure);
+}
+
+/** Verified answers of a quorum of distinct validators, asked all at once. */
+async function askQuorum(
+  query: Transaction,
+  context: SettleContext,
+): Promise<readonly ProvenAnswer[]> {
+  const { pool, clock, signal } = context;
+  const wanted = quorumSize(pool.all.length);
+  const deadline = clock.now() + READ_MS_MAX;
+  const refusals = new Map<string, HttpAnswer>();
+  let failure: unknown = null;
+  for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
+    const answers: ProvenAnswer[] = [];
+    const enough = Promise.withResolvers<void>();
+    const asked = pool.all.map(async (validator) => {
+      try {
+        const answer = await ask(validator, query, context, refusals);
+        if (answer) answers.push(answer);
+        if (answers.length >= wanted) enough.resolve();
+      } catch (error) {
+        try {
+          failure = tolerate(error, validator, context);
+        } catch (fatal) {
+          enough.reject(fatal);
+        }
+      }
+    });
+    await Promise.race([Promise.all(asked), enough.promise]);
+    if (answers.length >= wanted) return [...answers];
+    throwIfRefused(refusals, context);
+    await clock.sleep(backOffMs(round, RETRY_BASE_MS, RETRY_MAX_MS), signal);
+  }
+  throw new SdkError('unreachable', `Fewer than ${wanted} validators prove what is newest.`, {
+    nextStep: 'See with `carequorum network` which validators work.',
+    cause: failure,
+  });
+}
+
+/** One answer, verified; null where the validator refused. Throws where it fails or lies. */
+async function ask(
+  validator: ValidatorAddress,
+  query: Transaction,
+  context: SettleContext,
+  refusals: Map<string, HttpAnswer>,
+): Promise<ProvenAnswer | null> {
+  const said = await postQuery(validator, query, context);
+  if (said.outcome === 'answered') {
+    return context.proofs.answer(said.answer, query, validator.id);
+  }
+  const { answer } = said;
+  const { code } = problemOf(answer);
+  context.notify({ type: 'refused', validator: validator.id, code });
+  if (answer.status === 429 || answer.status >= 500) {
+    if (answer.retryAfterMs === null) context.pool.failed(validator.id);
+    else context.pool.busy(validator.id, answer.retryAfterMs);
+    throw problemError(answer, validator.id);
+  }
+  refusals.set(validator.id, answer);
+  return null;
+}
+
+/** A failure of one validator is no failure of the read; anything else is thrown on. */
+function tolerate(error: unknown, validator: ValidatorAddress, context: SettleContext): SdkError {
+  if (!(error instanceof SdkError) || error.code === 'aborted') throw error;
+  if (error.code === 'not_proven') {
+    context.pool.lied(validator.id);
+    context.notify({ type: 'lied', validator: validator.id, reason: error.message });
+  } else if (error.code === 'unreachable' || error.code === 'bad_answer') {
+    context.pool.failed(validator.id);
+    context.notify({ type: 'unreachable', validator: validator.id, reason: error.message });
+  } else if (error.code !== 'problem' && error.code !== 'not_initialised') {
+    throw error;
+  }
+  return error;
+}
+
+/** More than f validators refuse: at least one honest one does. */
+function throwIfRefused(refusals: ReadonlyMap<string, HttpAnswer>, context: SettleContext): void {
+  if (refusals.size <= faultyMax(context.pool.all.length)) return;
+  for (const [validator, answer] of refusals) throw problemError(answer, validator);
+}
+
+function behind(validator: string, height: number, wanted: number): SdkError {
+  return new SdkError('unreachable', `${validator} is at block ${height}, not yet at ${wanted}.`, {
+    nextStep: 'Wait a few seconds and run the command again.',
+  });
+}
+
+function unanswered(cause: unknown): SdkError {
+  return new SdkError('unreachable', 'No validator answered in time.', {
+    nextStep: 'See with `carequorum network` which validators work.',
+    ...(cause === null ? {} : { cause }),
+  });
+}

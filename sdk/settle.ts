@@ -1,0 +1,195 @@
+/** Brings one signed transaction to a certified receipt: places it, polls, places it elsewhere. */
+import { faultyMax } from '../lib/wire/validators.ts';
+import type { Transaction } from '../lib/wire/transaction.ts';
+import { backOffMs, type Clock } from './clock.ts';
+import { SdkError } from './errors.ts';
+import { type HttpAnswer, problemError, problemOf } from './http.ts';
+import type { CertifiedResult, Proofs } from './proofs.ts';
+import { type CallOptions, getTransaction, postTransaction } from './validator-api.ts';
+import type { ValidatorAddress, ValidatorPool } from './validator-pool.ts';
+
+/** What happens on the way, for progress and diagnosis. */
+export type ClientNotice =
+  | { readonly type: 'placed'; readonly validator: string; readonly id: string }
+  | { readonly type: 'unreachable'; readonly validator: string; readonly reason: string }
+  | { readonly type: 'refused'; readonly validator: string; readonly code: string }
+  | { readonly type: 'lied'; readonly validator: string; readonly reason: string };
+
+export interface SettleContext extends CallOptions {
+  readonly clock: Clock;
+  readonly pool: ValidatorPool;
+  readonly proofs: Proofs;
+  readonly notify: (notice: ClientNotice) => void;
+}
+
+/** Without a receipt for this long, one more validator gets the transaction. */
+const SPREAD_AFTER_MS = 2_500;
+/** A block whose time is just before the expiry may be certified a little later. */
+const EXPIRY_GRACE_MS = 30_000;
+const POLL_BASE_MS = 80;
+const POLL_MAX_MS = 1_000;
+/** The longest pause while nobody can be asked. */
+const IDLE_MS_MAX = 1_000;
+
+/**
+ * Works until a quorum certified the transaction, or until its time is over. Placing the same id
+ * again anywhere is harmless. Throws `expired`, `problem` where more than f validators refuse to
+ * hold it, or `aborted`.
+ */
+export async function settle(
+  transaction: Transaction,
+  context: SettleContext,
+  options: { holders?: readonly string[]; waitMs?: number } = {},
+): Promise<CertifiedResult> {
+  const settling = new Settling(transaction, context, options.holders ?? []);
+  return settling.run(options.waitMs ?? 0);
+}
+
+class Settling {
+  readonly #transaction: Transaction;
+  readonly #context: SettleContext;
+  /** Validators that said they hold it. */
+  readonly #holders: Set<string>;
+  readonly #refusals = new Map<string, HttpAnswer>();
+  #placedAt: number;
+  #lastFailure: SdkError | null = null;
+
+  constructor(transaction: Transaction, context: SettleContext, holders: readonly string[]) {
+    this.#transaction = transaction;
+    this.#context = context;
+    this.#holders = new Set(holders);
+    this.#placedAt = context.clock.now();
+  }
+
+  async run(waitMs: number): Promise<CertifiedResult> {
+    const { clock, signal } = this.#context;
+    const giveUpAt = this.#transaction.expiresAt + EXPIRY_GRACE_MS;
+    for (let round = 0; clock.now() < giveUpAt; round += 1) {
+      if (signal?.aborted) throw aborted(this.#transaction.id);
+      if (this.#holders.size === 0 || clock.now() - this.#placedAt > SPREAD_AFTER_MS) {
+        await this.#place();
+      }
+      const result = await this.#poll(round === 0 ? waitMs : 0);
+      if (result) return result;
+      await clock.sleep(this.#pauseMs(round), signal);
+    }
+    throw this.#expired();
+  }
+
+  /** Hands it to the best validator that does not hold it. */
+  async #place(): Promise<void> {
+    const { pool, clock, notify } = this.#context;
+    const others = pool.inOrder().filter((one) => !this.#holders.has(one.id));
+    const ready = others.filter((one) => pool.restMs(one.id) === 0);
+    if (clock.now() >= this.#transaction.expiresAt) return;
+    for (const validator of ready) {
+      try {
+        const placed = await postTransaction(validator, this.#transaction, this.#context);
+        if (placed.outcome === 'accepted') {
+          pool.worked(validator.id);
+          this.#holders.add(validator.id);
+          this.#placedAt = clock.now();
+          notify({ type: 'placed', validator: validator.id, id: this.#transaction.id });
+          return;
+        }
+        this.#refused(validator, placed.answer);
+      } catch (error) {
+        this.#failed(validator, error);
+      }
+    }
+    this.#placedAt = clock.now();
+  }
+
+  /** Asks each holder for the receipt; what does not verify is not believed. */
+  async #poll(waitMs: number): Promise<CertifiedResult | null> {
+    const { pool, proofs, notify } = this.#context;
+    for (const validator of pool.inOrder()) {
+      if (!this.#holders.has(validator.id) || pool.restMs(validator.id) > 0) continue;
+      try {
+        const answer = await getTransaction(validator, this.#transaction.id, waitMs, this.#context);
+        if (answer.outcome === 'done') {
+          const result = await proofs.receipt(answer.receipt, this.#transaction.id);
+          pool.worked(validator.id);
+          return result;
+        }
+        if (answer.outcome === 'unknown') this.#holders.delete(validator.id);
+        if (answer.outcome === 'refused') {
+          // One that only asks for patience still holds it.
+          if (answer.answer.status !== 429) this.#holders.delete(validator.id);
+          this.#refused(validator, answer.answer);
+        }
+      } catch (error) {
+        this.#holders.delete(validator.id);
+        if (error instanceof SdkError && error.code === 'not_proven') {
+          pool.lied(validator.id);
+          this.#lastFailure = error;
+          notify({ type: 'lied', validator: validator.id, reason: error.message });
+        } else {
+          this.#failed(validator, error);
+        }
+      }
+    }
+    return null;
+  }
+
+  /** One validator may refuse out of malice or lag; more than f cannot all be wrong. */
+  #refused(validator: ValidatorAddress, answer: HttpAnswer): void {
+    const { pool, notify } = this.#context;
+    const problem = problemOf(answer);
+    this.#lastFailure = problemError(answer, validator.id);
+    notify({ type: 'refused', validator: validator.id, code: problem.code });
+    if (answer.status === 429 || answer.status >= 500) {
+      if (answer.retryAfterMs === null) pool.failed(validator.id);
+      else pool.busy(validator.id, answer.retryAfterMs);
+      return;
+    }
+    this.#refusals.set(validator.id, answer);
+    if (this.#refusals.size > faultyMax(pool.all.length) && this.#holders.size === 0) {
+      throw this.#lastFailure;
+    }
+  }
+
+  #failed(validator: ValidatorAddress, error: unknown): void {
+    const isOutage = error instanceof SdkError && ['unreachable', 'bad_answer'].includes(error.code);
+    if (!isOutage) throw error;
+    this.#context.pool.failed(validator.id);
+    this.#lastFailure = error;
+    this.#context.notify({
+      type: 'unreachable',
+      validator: validator.id,
+      reason: error.message,
+    });
+  }
+
+  #pauseMs(round: number): number {
+    const { pool } = this.#context;
+    if (this.#holders.size > 0) return backOffMs(round, POLL_BASE_MS, POLL_MAX_MS);
+    const rests = pool.all.map((one) => pool.restMs(one.id));
+    const shortest = Math.min(...rests);
+    if (shortest > 0) return Math.min(shortest, IDLE_MS_MAX);
+    return backOffMs(round, POLL_BASE_MS, POLL_MAX_MS);
+  }
+
+  #expired(): SdkError {
+    const failure = this.#lastFailure;
+    if (failure && this.#holders.size === 0) {
+      return new SdkError('expired', `No validator took it in time; the last said: ${failure.message}`, {
+        nextStep: failure.nextStep,
+        details: { id: this.#transaction.id, ...failure.details },
+        cause: failure,
+      });
+    }
+    return new SdkError('expired', 'No quorum certified it in time, so it had no effect.', {
+      nextStep: 'See with `carequorum network` how many validators work, then run it again.',
+      details: { id: this.#transaction.id },
+      ...(failure ? { cause: failure } : {}),
+    });
+  }
+}
+
+function aborted(id: string): SdkError {
+  return new SdkError('aborted', 'Given up before a receipt came; it may still take effect.', {
+    nextStep: 'Look at the history before you run it again.',
+    details: { id },
+  });
+}

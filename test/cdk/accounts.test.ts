@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+
+import { configInput, makeNetwork, templateOf } from './fixtures.ts';
+import { permissionsOf, resourcePolicy } from './permissions.ts';
+
+describe.each([4, 7])('%i validators in accounts of their own', (n) => {
+  const network = makeNetwork(configInput(n));
+  const { validators } = network.config;
+
+  it('admit to their inbox the inbox roles of exactly their peers, to send, over TLS', () => {
+    for (const owner of validators) {
+      const template = templateOf(network, owner.id);
+      const statements = resourcePolicy(template, 'AWS::SQS::QueuePolicy', 'InboxQueuePolicy');
+      const allowed = statements.filter(({ Effect }) => Effect === 'Allow');
+      const expected = validators
+        .filter(({ id }) => id !== owner.id)
+        .map((peer) => ({
+          Effect: 'Allow',
+          Principal: { AWS: `arn:aws:iam::${peer.account}:root` },
+          Action: ['sqs:SendMessage'],
+          Condition: {
+            ArnEquals: {
+              'aws:PrincipalArn': `arn:aws:iam::${peer.account}:role/cq-test-net-${peer.id}-inbox`,
+            },
+          },
+        }));
+      expect(allowed).toMatchObject(expected);
+      expect(allowed).toHaveLength(n - 1);
+      expect(statements.filter(({ Effect }) => Effect === 'Deny')).toMatchObject([
+        { Action: ['sqs:*'], Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
+      ]);
+    }
+  });
+
+  it('send to exactly the inboxes that admit them', () => {
+    for (const sender of validators) {
+      const template = templateOf(network, sender.id);
+      const elsewhere = permissionsOf(template, `cq-test-net-${sender.id}-inbox`).filter((line) =>
+        line.includes('arn:aws:'),
+      );
+      expect(elsewhere).toEqual(
+        validators
+          .filter(({ id }) => id !== sender.id)
+          .map(
+            ({ id, account }) =>
+              `sqs:SendMessage on arn:aws:sqs:eu-central-1:${account}:cq-test-net-${id}-inbox.fifo`,
+          )
+          .sort(),
+      );
+    }
+  });
+
+  it('admit nobody to any other queue', () => {
+    for (const { id } of validators) {
+      const template = templateOf(network, id);
+      for (const queue of ['InboxDeadLettersPolicy', 'TimersQueuePolicy', 'TimersDeadLetters']) {
+        const statements = resourcePolicy(template, 'AWS::SQS::QueuePolicy', queue);
+        expect(statements.map(({ Effect }) => Effect)).toEqual(['Deny']);
+      }
+    }
+  });
+
+  it('name no other account anywhere else', () => {
+    for (const owner of validators) {
+      const template = structuredClone(templateOf(network, owner.id).toJSON()) as {
+        Resources: Record<string, { Type: string; Properties: { Environment?: unknown } }>;
+      };
+      const allowedTypes = new Set(['AWS::SQS::QueuePolicy', 'AWS::IAM::Policy']);
+      for (const [id, resource] of Object.entries(template.Resources)) {
+        if (allowedTypes.has(resource.Type)) continue;
+        if (id.startsWith('InboxFunction')) delete resource.Properties.Environment;
+        for (const { account } of validators.filter((validator) => validator.id !== owner.id)) {
+          expect(JSON.stringify(resource), `${owner.id} ${id}`).not.toContain(account);
+        }
+      }
+    }
+  });
+
+  it('have stacks that import nothing from each other', () => {
+    const stacks = [...network.validators, network.membership, network.records];
+    for (const stack of stacks) {
+      expect(stack.dependencies).toEqual([]);
+      const id = stack.stackName.slice('cq-test-net-'.length);
+      expect(JSON.stringify(templateOf(network, id).toJSON())).not.toMatch(
+        /Fn::ImportValue|"Export"|Fn::GetStackOutput/,
+      );
+    }
+  });
+
+  it('are told their peers by environment', () => {
+    templateOf(network, 'north').hasResourceProperties('AWS::Lambda::Function', {
+      FunctionName: 'cq-test-net-north-inbox',
+      Environment: {
+        Variables: {
+          PEERS: JSON.stringify(
+            Object.fromEntries(
+              validators
+                .slice(1)
+                .map(({ id, account }) => [
+                  id,
+                  `https://sqs.eu-central-1.amazonaws.com/${account}/cq-test-net-${id}-inbox.fifo`,
+                ]),
+            ),
+          ),
+          PEER_ACCOUNTS: JSON.stringify(
+            Object.fromEntries(validators.slice(1).map(({ id, account }) => [account, id])),
+          ),
+        },
+      },
+    });
+  });
+});

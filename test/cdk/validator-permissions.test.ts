@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+
+import { makeNetwork, configInput, templateOf } from './fixtures.ts';
+import { linesOf, permissionsOf, resourcePolicy, roleNames, trustOf } from './permissions.ts';
+
+const network = makeNetwork(configInput());
+const template = templateOf(network, 'north');
+
+const readWrite = (table: string): string[] =>
+  [
+    'BatchGetItem',
+    'BatchWriteItem',
+    'ConditionCheckItem',
+    'DeleteItem',
+    'GetItem',
+    'PutItem',
+    'Query',
+    'UpdateItem',
+  ].map((action) => `dynamodb:${action} on ${table}`);
+const writeLog = (logs: string): string[] =>
+  ['CreateLogStream', 'PutLogEvents'].map((action) => `logs:${action} on ${logs}`);
+const consume = (queue: string): string[] =>
+  [
+    'ChangeMessageVisibility',
+    'DeleteMessage',
+    'GetQueueAttributes',
+    'GetQueueUrl',
+    'ReceiveMessage',
+  ].map((action) => `sqs:${action} on ${queue}`);
+const readKeyOnly = ['GetItem', 'Query'].map(
+  (action) =>
+    `dynamodb:${action} on SessionsTable if ` +
+    '{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["bundle","read"]},' +
+    '"Null":{"dynamodb:LeadingKeys":"false"}}',
+);
+const purposes = (...names: string[]): string =>
+  `if ${JSON.stringify({ StringEquals: { 'kms:EncryptionContext:purpose': names } })}`;
+
+describe('roles of a validator', () => {
+  it('are these, assumed by their service only', () => {
+    expect(roleNames(template)).toEqual([
+      '(generated)',
+      'cq-test-net-north-api',
+      'cq-test-net-north-inbox',
+      'cq-test-net-north-timer',
+    ]);
+    expect(new Set(trustOf(template).map((principal) => JSON.stringify(principal)))).toEqual(
+      new Set(['{"Service":"lambda.amazonaws.com"}', '{"Service":"apigateway.amazonaws.com"}']),
+    );
+  });
+
+  it('api: ledger, read key, wake', () => {
+    expect(permissionsOf(template, 'cq-test-net-north-api')).toEqual(
+      [
+        ...readWrite('LedgerTable'),
+        'dynamodb:DescribeTable on LedgerTable',
+        ...readKeyOnly,
+        ...writeLog('ApiLogs'),
+        'kms:GetPublicKey on SignKey',
+        `kms:Decrypt on WrapKey ${purposes('read')}`,
+        'sqs:SendMessage on InboxQueue',
+      ].sort(),
+    );
+  });
+
+  it('inbox: ledger and sessions, both keys, its timer and its peers', () => {
+    expect(permissionsOf(template, 'cq-test-net-north-inbox')).toEqual(
+      [
+        ...readWrite('LedgerTable'),
+        'dynamodb:DescribeTable on LedgerTable',
+        ...readWrite('SessionsTable'),
+        ...writeLog('InboxFunctionLogs'),
+        ...consume('InboxQueue'),
+        'kms:GetPublicKey on SignKey',
+        'kms:Sign on SignKey',
+        `kms:Decrypt on WrapKey ${purposes('session', 'read', 'share')}`,
+        `kms:Encrypt on WrapKey ${purposes('session', 'read', 'share')}`,
+        'sqs:SendMessage on TimersQueue',
+        'sqs:SendMessage on arn:aws:sqs:eu-central-1:222222222222:cq-test-net-east-inbox.fifo',
+        'sqs:SendMessage on arn:aws:sqs:eu-central-1:333333333333:cq-test-net-south-inbox.fifo',
+        'sqs:SendMessage on arn:aws:sqs:eu-central-1:444444444444:cq-test-net-west-inbox.fifo',
+      ].sort(),
+    );
+  });
+
+  it('timer: ledger, read key, own queues', () => {
+    expect(permissionsOf(template, 'cq-test-net-north-timer')).toEqual(
+      [
+        ...readWrite('LedgerTable'),
+        'dynamodb:DescribeTable on LedgerTable',
+        ...readKeyOnly,
+        ...writeLog('TimerFunctionLogs'),
+        ...consume('TimersQueue'),
+        `kms:Decrypt on WrapKey ${purposes('read')}`,
+        'sqs:SendMessage on InboxQueue',
+        'sqs:SendMessage on TimersQueue',
+      ].sort(),
+    );
+  });
+
+  it('hold no wildcard, and no permission over what administrates', () => {
+    for (const role of ['api', 'inbox', 'timer']) {
+      for (const line of permissionsOf(template, `cq-test-net-north-${role}`)) {
+        expect(line).not.toMatch(
+          /\*|iam:|sts:|lambda:|kms:(Put|Create|Schedule|Disable|ReEncrypt)/,
+        );
+      }
+    }
+  });
+
+  it('only inbox signs, whatever other roles are granted', () => {
+    const inboxRole = 'arn:aws:iam::111111111111:role/cq-test-net-north-inbox';
+    expect(linesOf(resourcePolicy(template, 'AWS::KMS::Key', 'SignKey'))).toEqual([
+      `DENY kms:Sign on * if {"ArnNotEquals":{"aws:PrincipalArn":"${inboxRole}"}}`,
+      'kms:* on *',
+    ]);
+    const guard =
+      `on * if {"ArnNotEquals":{"aws:PrincipalArn":"${inboxRole}"},` +
+      '"StringEquals":{"kms:EncryptionContext:purpose":["session","share"]}}';
+    expect(linesOf(resourcePolicy(template, 'AWS::KMS::Key', 'WrapKey'))).toEqual([
+      `DENY kms:Decrypt ${guard}`,
+      `DENY kms:ReEncryptFrom ${guard}`,
+      'kms:* on *',
+    ]);
+    for (const key of ['SignKey', 'WrapKey']) {
+      const allowed = resourcePolicy(template, 'AWS::KMS::Key', key).filter(
+        ({ Effect }) => Effect === 'Allow',
+      );
+      expect(allowed.map(({ Principal }) => Principal)).toEqual([
+        { AWS: 'arn:aws:iam::111111111111:root' },
+      ]);
+    }
+  });
+
+  it('invocations come from this API and this schedule only', () => {
+    const permissions = Object.values(template.findResources('AWS::Lambda::Permission')).map(
+      ({ Properties }) => Properties as Record<string, unknown>,
+    );
+    expect(permissions.map(({ Action, Principal }) => [Action, Principal]).sort()).toEqual([
+      ['lambda:InvokeFunction', 'apigateway.amazonaws.com'],
+      ['lambda:InvokeFunction', 'events.amazonaws.com'],
+    ]);
+    for (const { SourceArn } of permissions) expect(SourceArn).toBeDefined();
+  });
+
+  it('the alarm topic takes messages from alarms of this account over TLS only', () => {
+    expect(linesOf(resourcePolicy(template, 'AWS::SNS::TopicPolicy', 'AlarmsTopicPolicy'))).toEqual(
+      [
+        'DENY sns:Publish on AlarmsTopic if {"Bool":{"aws:SecureTransport":"false"}}',
+        'sns:Publish on AlarmsTopic if {"StringEquals":{"aws:SourceAccount":"111111111111"}}',
+      ],
+    );
+  });
+});
