@@ -88,6 +88,11 @@ const networkSchema = z.strictObject({
   inboxConcurrency: z.int().min(2).max(1_000).default(10),
   /** Days that logs are kept. */
   logRetentionDays: z.literal([7, 30, 90, 180, 365, 731]).default(365),
+  /**
+   * Policies for an emulator that enforces IAM: it calls a role by its session and knows no
+   * condition keys of KMS and DynamoDB, so these conditions are left out. Only with `target: local`.
+   */
+  emulatedIam: z.boolean().default(false),
   /** X-Ray traces of functions and APIs. */
   tracing: z.boolean().default(false),
 });
@@ -156,6 +161,7 @@ function checkLocal(config: NetworkConfig, complain: Complain): void {
 }
 
 function checkAws(config: NetworkConfig, complain: Complain): void {
+  if (config.emulatedIam) complain(['emulatedIam'], 'is for emulators only');
   if (config.network.startsWith('local-')) {
     complain(['network'], 'names that start with local- have unsafe durations: not for aws');
   }

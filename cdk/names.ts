@@ -19,13 +19,16 @@ export function functionName(config: NetworkConfig, id: string, fn: string): str
   return `${stackName(config, id)}-${fn}`;
 }
 
-/** ARN of a function's role. */
-export function roleArn(
+/** What `aws:PrincipalArn` says while a function runs: its role, which emulators call by its session. */
+export function principalArn(
   config: NetworkConfig,
   party: { readonly id: string; readonly account: string },
   fn: string,
 ): string {
-  return `arn:aws:iam::${party.account}:role/${functionName(config, party.id, fn)}`;
+  const name = functionName(config, party.id, fn);
+  return config.emulatedIam
+    ? `arn:aws:sts::${party.account}:assumed-role/${name}/${name}`
+    : `arn:aws:iam::${party.account}:role/${name}`;
 }
 
 /** Name of a validator's FIFO inbox. */

@@ -1,4 +1,5 @@
 // The local network as a library: bring it up, stop it, and treat single accounts badly.
+import type { Parameters } from '../lib/wire/parameters.ts';
 import { killMember, restartMember, stopMember } from './lib/account-actions.ts';
 import { bringUp } from './lib/bring-up.ts';
 import { readDeployed } from './lib/deploy.ts';
@@ -24,6 +25,8 @@ export interface StartOptions {
   readonly progress?: Progress;
   /** Ends the start early; what was started is stopped. */
   readonly signal?: AbortSignal;
+  /** Parameters of the genesis document that differ from the defaults, for tests. */
+  readonly parameters?: Partial<Parameters>;
   /** Keeps the network running when this program ends. @default false */
   readonly detached?: boolean;
 }

@@ -37,8 +37,12 @@ program
       const { layout, name, isRegistry } = target(id);
       await progress.step(`Killed ${name}`, () => killMember(layout, id));
       if (isRegistry) return;
-      progress.note('  Its state and its KMS keys are gone, as after a fire. It cannot be restarted:');
-      progress.note('  an older copy would forget what it signed. The others go on while a quorum is');
+      progress.note(
+        '  Its state and its KMS keys are gone, as after a fire. It cannot be restarted:',
+      );
+      progress.note(
+        '  an older copy would forget what it signed. The others go on while a quorum is',
+      );
       progress.note('  left; coming back needs a replacement by governance, or npm run reset.');
     }),
   );

@@ -1,1 +1,169 @@
-/** The one place where the SDK verifies: receipts and state answers against the genesis document. */
+/** The one place where the SDK verifies: receipts and state answers, against the genesis document. */
+import { equalBytes, fromBase64url } from '../lib/crypto/bytes.ts';
+import { cells } from '../lib/chaincode/cells.ts';
+import { ChaincodeError } from '../lib/chaincode/errors.ts';
+import { query as runQuery } from '../lib/chaincode/execute.ts';
+import { genesisWrites } from '../lib/chaincode/genesis-state.ts';
+import { readerOf } from '../lib/chaincode/draft.ts';
+import type { KnownSet } from '../lib/ledger/set-chain.ts';
+import { updateTree } from '../lib/ledger/state-tree.ts';
+import { verifyReceipt } from '../lib/ledger/verify-receipt.ts';
+import { type ProvenView, verifyStateAnswer } from '../lib/ledger/verify-state-answer.ts';
+import type { Genesis } from '../lib/wire/genesis.ts';
+import { type Parameters, parametersHash } from '../lib/wire/parameters.ts';
+import type { Transaction } from '../lib/wire/transaction.ts';
+import { SdkError } from './errors.ts';
+
+/** The outcome of a transaction as a quorum certified it. */
+export interface CertifiedResult {
+  readonly id: string;
+  readonly status: 'COMMITTED' | 'INVALID';
+  /** Empty when committed; else the chaincode's reason. */
+  readonly code: string;
+  /** What the function answered. */
+  readonly value: unknown;
+  readonly height: number;
+  /** Block time, milliseconds. */
+  readonly time: number;
+  /** The receipt that proves it offline. */
+  readonly receipt: Uint8Array;
+}
+
+/** A query's value, computed here from proven state. */
+export interface ProvenAnswer {
+  readonly validator: string;
+  readonly height: number;
+  /** Block time of the head, milliseconds. */
+  readonly time: number;
+  /** Height of the highest block that the validator voted to commit. */
+  readonly votedHeight: number;
+  /** The value; throws `refused` where the chaincode says no. */
+  value(): unknown;
+}
+
+/** Verifies for one network, and remembers the newest height and validator set that it saw. */
+export class Proofs {
+  readonly #genesis: Genesis;
+  #genesisStateRoot: Promise<Uint8Array> | null = null;
+  #known: KnownSet | undefined;
+  #seenHeight = 0;
+
+  constructor(genesis: Genesis) {
+    this.#genesis = genesis;
+  }
+
+  /** Height of the newest block that was verified. */
+  get seenHeight(): number {
+    return this.#seenHeight;
+  }
+
+  /** The certified outcome of transaction `id`. Throws `not_proven`. */
+  async receipt(text: string, id: string): Promise<CertifiedResult> {
+    return proven(async () => {
+      const receipt = fromBase64url(text);
+      const verified = await verifyReceipt(receipt, this.#genesis, { known: this.#known });
+      const { result, height, time, header } = verified;
+      if (result.id !== id) throw new Error('the receipt is of another transaction');
+      this.#saw(height, { fromHeight: verified.setFromHeight, hash: header.validatorsHash });
+      const { status, code, value } = result;
+      return { id, status, code, value, height, time, receipt };
+    });
+  }
+
+  /**
+   * A validator's answer to a query: proofs verified, then the query run over them. Throws
+   * `not_proven` where anything is missing, or another validator speaks than was asked.
+   */
+  async answer(
+    text: string,
+    query: Transaction,
+    { validator, now }: { validator: string; now: number },
+  ): Promise<ProvenAnswer> {
+    return proven(async () => {
+      const view = await verifyStateAnswer(fromBase64url(text), this.#genesis, {
+        known: this.#known,
+        nonce: fromBase64url(query.nonce),
+        genesisStateRoot: await this.#stateRootOfGenesis(),
+      });
+      const { header, freshness } = view;
+      if (freshness.validator !== validator) throw new Error('another validator signed it');
+      if (header.ledger !== query.ledger) throw new Error('an answer about another ledger');
+      // A vote for h + 1 needs h committed: a greater lead would only make clients wait.
+      if (freshness.votedHeight > header.height + 1) throw new Error('a vote out of order');
+      const outcome = await this.#run(view, query, now);
+      const value = (): unknown => {
+        if (outcome.status === 'answered') return outcome.value;
+        throw refusedQuery(query.fn, outcome.error);
+      };
+      const { height, time } = header;
+      this.#saw(height, null);
+      return { validator, height, time, votedHeight: freshness.votedHeight, value };
+    });
+  }
+
+  /** The same function that the validator ran, over what it proved. */
+  async #run(
+    view: ProvenView,
+    query: Transaction,
+    now: number,
+  ): Promise<
+    { status: 'answered'; value: unknown } | { status: 'refused'; error: ChaincodeError }
+  > {
+    const { network } = this.#genesis.document;
+    const { ledger, height, time } = view.header;
+    const parameters = await this.#parameters(view);
+    const context = { network, ledger, height, time: Math.max(time, now), parameters };
+    try {
+      return { status: 'answered', value: await runQuery(view, query, context) };
+    } catch (error) {
+      if (error instanceof ChaincodeError) return { status: 'refused', error };
+      throw error;
+    }
+  }
+
+  /** Those of genesis while they are in force, else those that the answer proves. */
+  async #parameters(view: ProvenView): Promise<Parameters> {
+    const { parameters } = this.#genesis.document;
+    if (equalBytes(parametersHash(parameters), view.header.paramsHash)) return parameters;
+    const current = await readerOf(view).get(cells.parameters);
+    if (!current) throw new Error('the parameters are missing of state');
+    return current;
+  }
+
+  #stateRootOfGenesis(): Promise<Uint8Array> {
+    this.#genesisStateRoot ??= updateTree(null, 0, genesisWrites(this.#genesis), {
+      pages: (ids) => Promise.resolve(ids.map(() => undefined)),
+    }).then(({ root }) => root);
+    return this.#genesisStateRoot;
+  }
+
+  #saw(height: number, set: { fromHeight: number; hash: Uint8Array } | null): void {
+    this.#seenHeight = Math.max(this.#seenHeight, height);
+    if (set && set.fromHeight >= (this.#known?.fromHeight ?? 0)) {
+      this.#known = { fromHeight: set.fromHeight, validatorsHash: set.hash };
+    }
+  }
+}
+
+/** Whatever goes wrong while verifying, the answer is not proven. */
+async function proven<T>(verify: () => Promise<T>): Promise<T> {
+  try {
+    return await verify();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'malformed';
+    const why = cause instanceof Error ? cause.message : 'malformed';
+    throw new SdkError('not_proven', `The proof does not hold: ${why}.`, {
+      nextStep: 'Tell the operator of that validator; another one is asked meanwhile.',
+      details: { step: code },
+      cause,
+    });
+  }
+}
+
+function refusedQuery(fn: string, error: ChaincodeError): SdkError {
+  return new SdkError('refused', `The ledger refuses ${fn}: ${error.message}.`, {
+    nextStep: 'See `carequorum inbox` and `carequorum history` for what was decided.',
+    details: { reason: error.code },
+    cause: error,
+  });
+}

@@ -110,7 +110,8 @@ async function ask(
 ): Promise<ProvenAnswer | null> {
   const said = await postQuery(validator, query, context);
   if (said.outcome === 'answered') {
-    return context.proofs.answer(said.answer, query, validator.id);
+    const now = context.clock.now();
+    return context.proofs.answer(said.answer, query, { validator: validator.id, now });
   }
   const { answer } = said;
   const { code } = problemOf(answer);

@@ -12,7 +12,7 @@ import {
 import { Construct } from 'constructs';
 
 import type { NetworkConfig, ValidatorConfig } from '../config.ts';
-import { inboxArn, inboxDlqName, inboxName, roleArn } from '../names.ts';
+import { inboxArn, inboxDlqName, inboxName, principalArn } from '../names.ts';
 import { ALARM_PERIOD, type Alarms } from './alarms.ts';
 import type { FunctionWithLogGroup } from './function-with-log-group.ts';
 
@@ -101,7 +101,7 @@ export class FifoInbox extends Construct {
   grantSendToPeer(peer: ValidatorConfig): Grant {
     return Grant.addToPrincipalOrResource({
       grantee: new AccountPrincipal(peer.account).withConditions({
-        ArnEquals: { 'aws:PrincipalArn': roleArn(this.config, peer, 'inbox') },
+        ArnEquals: { 'aws:PrincipalArn': principalArn(this.config, peer, 'inbox') },
       }),
       actions: ['sqs:SendMessage'],
       resourceArns: [this.queue.queueArn],

@@ -5,19 +5,22 @@ import { AnyPrincipal, Effect, Grant, PolicyStatement, type IGrantable } from 'a
 import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 
+import type { NetworkConfig } from '../config.ts';
+
 /** Days until a deleted key is gone, the least that KMS takes. */
 const PENDING_DAYS = 7;
+
+type Conditions = Record<string, Record<string, unknown>>;
 
 /** What a wrapped secret is for: the `purpose` of its encryption context. */
 export type WrapPurpose = string;
 
 /** Properties of `SigningKey`. */
 export interface SigningKeyProps {
+  readonly config: NetworkConfig;
   readonly description: string;
-  /** The key outlives its stack. */
-  readonly retain: boolean;
-  /** ARN of the only role that may sign, even among administrators' roles. */
-  readonly signerRoleArn: string;
+  /** `principalArn` of the only role that may sign, even among administrators' roles. */
+  readonly signer: string;
 }
 
 /** A P-256 key that signs. */
@@ -30,7 +33,7 @@ export class SigningKey extends Construct {
       description: props.description,
       keySpec: KeySpec.ECC_NIST_P256,
       keyUsage: KeyUsage.SIGN_VERIFY,
-      ...removal(props.retain),
+      ...removal(props.config.retain),
     });
     this.key.addToResourcePolicy(
       new PolicyStatement({
@@ -39,7 +42,7 @@ export class SigningKey extends Construct {
         principals: [new AnyPrincipal()],
         actions: ['kms:Sign'],
         resources: ['*'],
-        conditions: { ArnNotEquals: { 'aws:PrincipalArn': props.signerRoleArn } },
+        conditions: { ArnNotEquals: { 'aws:PrincipalArn': props.signer } },
       }),
     );
   }
@@ -57,23 +60,24 @@ export class SigningKey extends Construct {
 
 /** Properties of `WrapKey`. */
 export interface WrapKeyProps {
+  readonly config: NetworkConfig;
   readonly description: string;
-  /** The key outlives its stack. */
-  readonly retain: boolean;
   /** Purposes that one role alone may unwrap, even among administrators' roles. */
-  readonly guard: { readonly purposes: readonly WrapPurpose[]; readonly roleArn: string };
+  readonly guard: { readonly purposes: readonly WrapPurpose[]; readonly principalArn: string };
 }
 
 /** A symmetric key that wraps secrets, each under an encryption context that names its purpose. */
 export class WrapKey extends Construct {
   readonly key: Key;
+  private readonly config: NetworkConfig;
 
   constructor(scope: Construct, id: string, props: WrapKeyProps) {
     super(scope, id);
+    this.config = props.config;
     this.key = new Key(this, 'Key', {
       description: props.description,
       enableKeyRotation: true,
-      ...removal(props.retain),
+      ...removal(props.config.retain),
     });
     this.key.addToResourcePolicy(
       new PolicyStatement({
@@ -83,7 +87,7 @@ export class WrapKey extends Construct {
         actions: ['kms:Decrypt', 'kms:ReEncryptFrom'],
         resources: ['*'],
         conditions: {
-          ArnNotEquals: { 'aws:PrincipalArn': props.guard.roleArn },
+          ArnNotEquals: { 'aws:PrincipalArn': props.guard.principalArn },
           StringEquals: purposeIs(props.guard.purposes),
         },
       }),
@@ -92,12 +96,17 @@ export class WrapKey extends Construct {
 
   /** Lets a role unwrap secrets of some purposes. */
   grantUnwrap(grantee: IGrantable, purposes: readonly WrapPurpose[]): Grant {
-    return grantOnKey(this.key, grantee, ['kms:Decrypt'], purposes);
+    return grantOnKey(this.key, grantee, ['kms:Decrypt'], this.conditions(purposes));
   }
 
   /** Lets a role wrap and unwrap secrets of some purposes. */
   grantWrapUnwrap(grantee: IGrantable, purposes: readonly WrapPurpose[]): Grant {
-    return grantOnKey(this.key, grantee, ['kms:Encrypt', 'kms:Decrypt'], purposes);
+    const actions = ['kms:Encrypt', 'kms:Decrypt'];
+    return grantOnKey(this.key, grantee, actions, this.conditions(purposes));
+  }
+
+  private conditions(purposes: readonly WrapPurpose[]): Conditions {
+    return this.config.emulatedIam ? {} : { StringEquals: purposeIs(purposes) };
   }
 }
 
@@ -116,12 +125,12 @@ function grantOnKey(
   key: Key,
   grantee: IGrantable,
   actions: readonly string[],
-  purposes?: readonly WrapPurpose[],
+  conditions: Conditions = {},
 ): Grant {
   return Grant.addToPrincipal({
     grantee,
     actions: [...actions],
     resourceArns: [key.keyArn],
-    ...(purposes === undefined ? {} : { conditions: { StringEquals: purposeIs(purposes) } }),
+    conditions,
   });
 }

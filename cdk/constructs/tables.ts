@@ -5,6 +5,8 @@ import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
+import type { NetworkConfig } from '../config.ts';
+
 /** Reads by key; there is no Scan and no index. */
 export const TABLE_READ: readonly string[] = [
   'dynamodb:GetItem',
@@ -20,35 +22,34 @@ export const TABLE_WRITE: readonly string[] = [
   'dynamodb:ConditionCheckItem',
 ];
 
+/** Seconds since 1970 after which an item may go; items without it stay. */
+const TTL_ATTRIBUTE = 'ttl';
+
 /** Properties of `KeyedTable`. */
 export interface KeyedTableProps {
-  /** Deletion protection, and the table outlives its stack. */
-  readonly retain: boolean;
+  readonly config: NetworkConfig;
   /** Whether old states may be restored; where they may not, `reason` says why. */
   readonly backup:
     { readonly enabled: true } | { readonly enabled: false; readonly reason: string };
-  /**
-   * Attribute, in seconds since 1970, after which an item may go.
-   * @default items stay
-   */
-  readonly ttlAttribute?: string;
 }
 
 /** A table with grants for exactly the calls that functions make. */
 export class KeyedTable extends Construct {
   readonly table: Table;
+  private readonly config: NetworkConfig;
 
   constructor(scope: Construct, id: string, props: KeyedTableProps) {
     super(scope, id);
+    this.config = props.config;
     this.table = new Table(this, 'Table', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.STRING },
       billingMode: BillingMode.PAY_PER_REQUEST,
       encryption: TableEncryption.AWS_MANAGED,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: props.backup.enabled },
-      deletionProtection: props.retain,
-      removalPolicy: props.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-      ...(props.ttlAttribute === undefined ? {} : { timeToLiveAttribute: props.ttlAttribute }),
+      deletionProtection: props.config.retain,
+      removalPolicy: props.config.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      timeToLiveAttribute: TTL_ATTRIBUTE,
     });
     if (!props.backup.enabled) {
       Validations.of(this.table).acknowledge({
@@ -74,10 +75,12 @@ export class KeyedTable extends Construct {
       grantee,
       actions: ['dynamodb:GetItem', 'dynamodb:Query'],
       resourceArns: [this.table.tableArn],
-      conditions: {
-        'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [...partitions] },
-        Null: { 'dynamodb:LeadingKeys': 'false' },
-      },
+      conditions: this.config.emulatedIam
+        ? {}
+        : {
+            'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [...partitions] },
+            Null: { 'dynamodb:LeadingKeys': 'false' },
+          },
     });
   }
 

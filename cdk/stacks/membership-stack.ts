@@ -8,7 +8,7 @@ import type { Construct } from 'constructs';
 import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey, WrapKey } from '../constructs/keys.ts';
 import { KeyedTable } from '../constructs/tables.ts';
-import { MEMBERSHIP_ID, operatorKeys, roleArn } from '../names.ts';
+import { MEMBERSHIP_ID, operatorKeys, principalArn } from '../names.ts';
 import type { Party } from '../party.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
@@ -40,18 +40,17 @@ export class MembershipStack extends PartyStack {
       party,
       description: `CareQuorum membership service of ${config.network}`,
     });
-    const { retain } = config;
-    const apiRoleArn = roleArn(config, party, 'api');
-    const enrolments = new KeyedTable(this, 'Enrolments', { retain, backup: { enabled: true } });
+    const apiPrincipal = principalArn(config, party, 'api');
+    const enrolments = new KeyedTable(this, 'Enrolments', { config, backup: { enabled: true } });
     const caKey = new SigningKey(this, 'CaKey', {
       description: `Certificate authority of ${config.network}`,
-      retain,
-      signerRoleArn: apiRoleArn,
+      config,
+      signer: apiPrincipal,
     });
     const wrapKey = new WrapKey(this, 'WrapKey', {
       description: `Wraps the identity fields of enrolments of ${config.network}`,
-      retain,
-      guard: { purposes: PURPOSES, roleArn: apiRoleArn },
+      config,
+      guard: { purposes: PURPOSES, principalArn: apiPrincipal },
     });
     const fn = new FunctionWithLogGroup(this, 'Api', {
       party,

@@ -6,7 +6,7 @@ import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey } from '../constructs/keys.ts';
 import { RecordsBucket } from '../constructs/records-bucket.ts';
 import { KeyedTable } from '../constructs/tables.ts';
-import { RECORDS_ID, operatorKeys, roleArn } from '../names.ts';
+import { RECORDS_ID, operatorKeys, principalArn } from '../names.ts';
 import type { Party } from '../party.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
@@ -30,19 +30,18 @@ export class RecordsStack extends PartyStack {
       endpoint: config.records.endpoint,
     };
     super(scope, { ...props, party, description: `CareQuorum custodian of ${config.network}` });
-    const { retain } = config;
     const wraps = new KeyedTable(this, 'Wraps', {
-      retain,
+      config,
       backup: {
         enabled: false,
         reason: 'Erasing a wrap must be final: a backup would bring back what a patient erased.',
       },
     });
-    const objects = new RecordsBucket(this, 'Records', { retain });
+    const objects = new RecordsBucket(this, 'Records', { retain: config.retain });
     const signKey = new SigningKey(this, 'SignKey', {
       description: `Signs what the custodian of ${config.network} stores and erases`,
-      retain,
-      signerRoleArn: roleArn(config, party, 'api'),
+      config,
+      signer: principalArn(config, party, 'api'),
     });
     const fn = new FunctionWithLogGroup(this, 'Api', {
       party,

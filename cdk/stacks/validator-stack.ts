@@ -8,11 +8,11 @@ import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey, WrapKey } from '../constructs/keys.ts';
 import { KeyedTable } from '../constructs/tables.ts';
 import { TimerChain } from '../constructs/timer-chain.ts';
-import { inboxUrl, peerAccounts, peerUrls, peersOf, roleArn } from '../names.ts';
+import { inboxUrl, peerAccounts, peerUrls, peersOf, principalArn } from '../names.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
-/** Partitions of the session table that `api` and `timer` may read: public keys, and the read key. */
-const READABLE_PARTITIONS: readonly string[] = ['bundle', 'read'];
+/** Partition of the session table that `api` and `timer` may read: the read key, and public keys. */
+const READ_PARTITION = 'read';
 
 /** Properties of `ValidatorStack`. */
 export interface ValidatorStackProps extends Omit<PartyStackProps, 'party' | 'description'> {
@@ -38,17 +38,15 @@ export class ValidatorStack extends PartyStack {
       description: `CareQuorum validator ${validator.id} of ${config.network}`,
     });
     this.props = props;
-    const { retain } = config;
-    const inboxRoleArn = roleArn(config, validator, 'inbox');
+    const inboxPrincipal = principalArn(config, validator, 'inbox');
     const queueProps = { config, validatorId: validator.id, alarms: this.alarms };
 
     this.ledger = new KeyedTable(this, 'Ledger', {
-      retain,
+      config,
       backup: { enabled: true },
-      ttlAttribute: 'ttl',
     });
     this.sessions = new KeyedTable(this, 'Sessions', {
-      retain,
+      config,
       backup: {
         enabled: false,
         reason:
@@ -57,13 +55,13 @@ export class ValidatorStack extends PartyStack {
     });
     this.signKey = new SigningKey(this, 'SignKey', {
       description: `Signs the session certificates of ${this.stackName}`,
-      retain,
-      signerRoleArn: inboxRoleArn,
+      config,
+      signer: inboxPrincipal,
     });
     this.wrapKey = new WrapKey(this, 'WrapKey', {
       description: `Wraps the session, read and share keys of ${this.stackName}`,
-      retain,
-      guard: { purposes: ['session', 'share'], roleArn: inboxRoleArn },
+      config,
+      guard: { purposes: ['session', 'share'], principalArn: inboxPrincipal },
     });
     this.inbox = new FifoInbox(this, 'Inbox', queueProps);
     this.timers = new TimerChain(this, 'Timers', queueProps);
@@ -89,8 +87,7 @@ export class ValidatorStack extends PartyStack {
     });
     this.api.serve(routes, fn);
     this.ledger.grantReadWrite(fn.role);
-    this.ledger.grantDescribe(fn.role);
-    this.sessions.grantReadPartitions(fn.role, READABLE_PARTITIONS);
+    this.sessions.grantReadPartitions(fn.role, [READ_PARTITION]);
     this.signKey.grantGetPublicKey(fn.role);
     this.wrapKey.grantUnwrap(fn.role, ['read']);
     this.inbox.grantSend(fn.role);
@@ -147,8 +144,7 @@ export class ValidatorStack extends PartyStack {
     );
     this.timers.consumeWith(fn);
     this.ledger.grantReadWrite(fn.role);
-    this.ledger.grantDescribe(fn.role);
-    this.sessions.grantReadPartitions(fn.role, READABLE_PARTITIONS);
+    this.sessions.grantReadPartitions(fn.role, [READ_PARTITION]);
     this.wrapKey.grantUnwrap(fn.role, ['read']);
     this.inbox.grantSend(fn.role);
     this.timers.grantSend(fn.role);

@@ -29,29 +29,21 @@ const keyOf = (purpose: WrapPurpose): ItemKey => ({ pk: purpose, sk: 'key' });
 export interface DynamoKeyringTables {
   readonly sessions: DynamoTable;
   readonly ledger: DynamoTable;
-  /**
-   * Whether this role may describe the ledger table, and so tell a restored copy from the
-   * original whatever its name. Needed where the session key is opened.
-   */
-  readonly mayDescribe: boolean;
 }
 
 export function dynamoKeyringStore({
   sessions,
   ledger,
-  mayDescribe,
 }: DynamoKeyringTables): KeyringStore {
   return {
     async load(purpose) {
       const item = await getItem(sessions, keyOf(purpose));
       if (item === null) return null;
-      const made = textOf(item, 'tableId');
-      const isSame = !mayDescribe || made === (await tableIdOf(ledger));
       return {
         wrapped: binaryOf(item, 'wrapped'),
         publicKey: new Uint8Array(binaryOf(item, 'publicKey')),
         certificate: new Uint8Array(binaryOf(item, 'certificate')),
-        ledgerIdentity: isSame ? textOf(item, 'ledgerIdentity') : `other table than ${made}`,
+        ledgerIdentity: textOf(item, 'ledgerIdentity'),
       };
     },
     async bundle() {
@@ -59,11 +51,10 @@ export function dynamoKeyringStore({
       return item && textOf(item, 'json');
     },
     async create(keys, bundle) {
-      const tableId = await tableIdOf(ledger);
       const items = [
         { ...keyItem(BUNDLE), json: text(bundle) },
         ...Object.entries(keys).map(([purpose, key]) =>
-          itemOf(purpose as WrapPurpose, key, tableId),
+          itemOf(purpose as WrapPurpose, key),
         ),
       ];
       try {
@@ -83,7 +74,7 @@ export function dynamoKeyringStore({
       }
     },
     async ledgerIdentity() {
-      return `${ledger.name}/${await identityOf(ledger)}`;
+      return (await Promise.all([identityOf(ledger), tableIdOf(ledger)])).join('/');
     },
   };
 }
@@ -108,13 +99,12 @@ async function tableIdOf(ledger: DynamoTable): Promise<string> {
   return Table?.TableId ?? Table?.CreationDateTime?.toISOString() ?? '';
 }
 
-function itemOf(purpose: WrapPurpose, key: WrappedKey, tableId: string): Item {
+function itemOf(purpose: WrapPurpose, key: WrappedKey): Item {
   return {
     ...keyItem(keyOf(purpose)),
     wrapped: binary(key.wrapped),
     publicKey: binary(key.publicKey),
     certificate: binary(key.certificate),
     ledgerIdentity: text(key.ledgerIdentity),
-    tableId: text(tableId),
   };
 }

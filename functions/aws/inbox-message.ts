@@ -17,7 +17,12 @@ const selfMessageSchema = z.discriminatedUnion('kind', [
   /** The mempool holds something new. */
   z.strictObject({ kind: z.literal('wake'), ledger: ledgerField }),
   /** A timer ran out: compare stored deadlines with the clock. */
-  z.strictObject({ kind: z.literal('tick'), ledger: ledgerField }),
+  z.strictObject({
+    kind: z.literal('tick'),
+    ledger: ledgerField,
+    /** From the five-minute schedule, which also speaks at rest. */
+    scheduled: z.boolean(),
+  }),
   /** The catch-up worker has put these blocks into the fetched store. */
   z.strictObject({
     kind: z.literal('fetched'),

@@ -112,9 +112,7 @@ export class Keyring {
     return (await this.#open('share'))?.secret ?? null;
   }
 
-  async #open(
-    purpose: WrapPurpose,
-  ): Promise<{ secret: Uint8Array; stored: WrappedKey } | null> {
+  async #open(purpose: WrapPurpose): Promise<{ secret: Uint8Array; stored: WrappedKey } | null> {
     const known = this.#opened.get(purpose);
     if (known) return known;
     const { store, wrap } = this.#deps;

@@ -27,8 +27,7 @@ export interface Wanted {
 }
 
 export type Decision =
-  | { decision: 'permit'; permission: Permission }
-  | { decision: 'deny'; reason: DenyReason };
+  { decision: 'permit'; permission: Permission } | { decision: 'deny'; reason: DenyReason };
 
 /** Null where the permission permits what is wanted, else why it does not. */
 export function objectionOf(permission: Permission, wanted: Wanted): DenyReason | null {

@@ -3,9 +3,8 @@ import type { StateView } from '../ledger/state-view.ts';
 import { limits } from '../limits.ts';
 import { decodeWith, encodeCbor } from '../wire/codec.ts';
 import { chaincodeBounds } from './bounds.ts';
-import type { Cell, ListCell } from './cells.ts';
-import { type InboxEntry, countSchema } from './values.ts';
-import { listCells } from './cells.ts';
+import { type Cell, type ListCell, listCells } from './cells.ts';
+import { countSchema, type InboxEntry } from './values.ts';
 
 /** One change of state; null deletes. */
 export interface Write {
@@ -33,13 +32,13 @@ export type Topic =
   | 'record.stored';
 
 /** A page of a list. */
-export interface Page<T> {
+export type Page<T> = {
   /** Entries of the whole list. */
   count: number;
   /** Sequence number of the first item. */
   from: number;
   items: T[];
-}
+};
 
 /** Reads values of state. A value that does not fit its schema is a bug, and throws as one. */
 export interface Reader {

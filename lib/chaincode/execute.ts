@@ -5,8 +5,12 @@ import { actorOf } from './actor.ts';
 import { Draft, type LedgerEvent, readerOf, type Write } from './draft.ts';
 import { ChaincodeError, type ChaincodeErrorCode } from './errors.ts';
 import type { ChaincodeContext, ChaincodeFunction, PlainValue } from './functions.ts';
+import { keys } from './keys.ts';
 import type { Role } from './roles.ts';
+import { seenKeys } from './seen.ts';
 import { functionNamed } from './table.ts';
+
+export type { LedgerEvent, Write } from './draft.ts';
 
 export type Execution =
   | { status: 'COMMITTED'; writes: Write[]; events: LedgerEvent[]; value: PlainValue }
@@ -66,6 +70,23 @@ export async function query(
   const actor = await actorOf(reader, transaction.signer, context.time);
   requireRole(wanted, actor.role);
   return wanted.run(parsed, { actor, reader, context });
+}
+
+/**
+ * Keys known from the transaction alone, each once: those of the signer, of replay protection
+ * and of the arguments. Hints for one prefetch only: execution reads whatever else it needs.
+ */
+export function readHints(transaction: Transaction): string[] {
+  const { fn, args, signer, kind } = transaction;
+  const own =
+    signer.kind === 'key'
+      ? [keys.identity(signer.kid)]
+      : [keys.owner(signer.ownerKid), keys.authority];
+  const replay = kind === 'transaction' ? [...seenKeys(transaction), keys.seenCursor] : [];
+  const wanted = functionNamed(fn);
+  const parsed = wanted?.schema.safeParse(args);
+  const named = wanted && parsed?.success ? wanted.hints(parsed.data, signer) : [];
+  return [...new Set([...own, ...replay, ...named])];
 }
 
 function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFunction {

@@ -6,26 +6,47 @@ import { chaincodeBounds } from './bounds.ts';
 const text32 = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, '32 bytes, base64url');
 
 /** A SHA-256 value. */
-export const digestField = text32;
+export const digestField = text32.describe('SHA-256');
 /** RFC 7638 thumbprint of a signing key. */
-export const kidField = text32;
+export const kidField = text32.describe('RFC 7638 thumbprint');
 /** HMAC-SHA256: a patient's name on the ledger. */
-export const pseudonymField = text32;
+export const pseudonymField = text32.describe('pseudonym');
 /** A random id of 16 bytes: permission, record. */
-export const idField = z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/, '16 bytes, base64url');
+export const idField = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{21}[AQgw]$/, '16 bytes, base64url')
+  .describe('random id of 16 bytes');
 /** The membership service's name for a person; it survives renewal. */
-export const subjectField = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/, 'a subject');
+export const subjectField = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{8,64}$/, 'a subject')
+  .describe('subject');
 /** A category as the ledger knows it: HKDF of the patient's root, opaque. */
-export const tagField = z.string().regex(/^[A-Za-z0-9_-]{22,43}$/, 'a category tag');
+export const tagField = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{22,43}$/, 'a category tag')
+  .describe('category tag');
 /** A calendar month, UTC; text order is time order. */
-export const monthField = z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/, 'a month as 2026-11');
+export const monthField = z
+  .string()
+  .regex(/^\d{4}-(?:0[1-9]|1[0-2])$/, 'a month as 2026-11')
+  .describe('month');
 export const revisionField = z.int().min(0).max(chaincodeBounds.revisionMax);
 /** An uncompressed P-256 point of 65 bytes. */
-export const publicKeyText = z.string().regex(/^[A-Za-z0-9_-]{86}[AEIMQUYcgkosw048]$/, '65 bytes');
+export const publicKeyText = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{86}[AEIMQUYcgkosw048]$/, '65 bytes')
+  .describe('P-256 point of 65 bytes');
 /** r ‖ s, 64 bytes. */
-export const signatureText = z.string().regex(/^[A-Za-z0-9_-]{85}[AQgw]$/, '64 bytes, base64url');
+export const signatureText = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{85}[AQgw]$/, '64 bytes, base64url')
+  .describe('signature of 64 bytes');
 /** A name of a study, a probe's label. */
-export const labelField = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'a label');
+export const labelField = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,64}$/, 'a label')
+  .describe('label');
 
 /** What a grantee may do with a patient's data. */
 export const rightField = z.enum(['read', 'write', 'share']);

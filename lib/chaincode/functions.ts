@@ -84,7 +84,7 @@ interface Definition<S extends z.ZodType, C> {
   summary: string;
   roles: readonly Role[];
   schema: S;
-  run(args: z.infer<S>, call: C): Promise<PlainValue>;
+  run: (args: z.infer<S>, call: C) => Promise<PlainValue>;
   /** Keys that are known from the arguments alone, for one prefetch. */
   hints?: (args: z.infer<S>, signer: Signer) => string[];
 }

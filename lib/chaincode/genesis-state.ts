@@ -49,15 +49,13 @@ export function genesisWrites(genesis: Genesis): Write[] {
 }
 
 function partiesOf({ document }: Genesis, authorityKey: Uint8Array): Party[] {
-  const operators = document.validators.map(
-    ({ id, name, operatorKey }): Party => ({
-      role: 'operator',
-      subject: `operator-${id}`,
-      hospital: id,
-      name: `Operator of ${name}`,
-      publicKey: fromBase64url(operatorKey),
-    }),
-  );
+  const operators = document.validators.map(({ id, name, operatorKey }): Party => ({
+    role: 'operator',
+    subject: `operator-${id}`,
+    hospital: id,
+    name: `Operator of ${name}`,
+    publicKey: fromBase64url(operatorKey),
+  }));
   const custodian: Party = {
     role: 'custodian',
     subject: 'custodian',

@@ -124,7 +124,9 @@ export const identityGet = defineQuery({
   schema: z
     .strictObject({ kid: kidField.optional(), subject: subjectField.optional() })
     .refine(({ kid, subject }) => (kid === undefined) !== (subject === undefined), 'one of them'),
-  hints: ({ kid, subject = '' }) => [kid === undefined ? keys.subject(subject) : keys.identity(kid)],
+  hints: ({ kid, subject = '' }) => [
+    kid === undefined ? keys.subject(subject) : keys.identity(kid),
+  ],
   async run({ kid: named, subject = '' }, { reader }) {
     const kid = named ?? (await reader.get(cells.subject(subject)))?.kid;
     const identity = kid === undefined ? null : await reader.get(cells.identity(kid));

@@ -17,7 +17,12 @@ import {
   revisionsField,
   tagField,
 } from './fields.ts';
-import { defineQuery, defineTransaction, type QueryCall, type TransactionCall } from './functions.ts';
+import {
+  defineQuery,
+  defineTransaction,
+  type QueryCall,
+  type TransactionCall,
+} from './functions.ts';
 import { remember, requireOwn } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { clinicians } from './roles.ts';
@@ -44,16 +49,11 @@ export const patientRegister = defineTransaction({
     if (await draft.get(cells.patient(pseudonym))) throw new ChaincodeError('pseudonym_taken');
     const since = { time: context.time, height: context.height };
     draft.put(cells.owner(actor.kid), { pseudonym, publicKey: fromBase64url(ownerKey), since });
-    draft.put(cells.patient(pseudonym), {
-      ownerKid: actor.kid,
-      uiiVersion,
-      categoryKeysRoot,
-      categoryKeysFrom,
-      categoryKeysVersion: 1,
-      since,
-    });
+    const root = { categoryKeysRoot, categoryKeysFrom, categoryKeysVersion: 1 };
+    const patient: Patient = { ownerKid: actor.kid, uiiVersion, ...root, since };
+    draft.put(cells.patient(pseudonym), patient);
     await remember(call, pseudonym, {});
-    return publishedKeys(pseudonym, actor.kid, { categoryKeysRoot, categoryKeysFrom }, 1);
+    return publishedKeys(pseudonym, patient);
   },
 });
 
@@ -67,11 +67,11 @@ export const patientPublishKeys = defineTransaction({
     revisions: revisionsField.optional(),
   }),
   async run({ categoryKeysRoot, categoryKeysFrom, revisions }, call) {
-    const { kid, pseudonym } = patientOf(call.actor);
+    const { pseudonym } = patientOf(call.actor);
     const root = { categoryKeysRoot, categoryKeysFrom };
-    const version = await renewKeys(call, pseudonym, root, revisions ?? []);
+    const patient = await renewKeys(call, pseudonym, root, revisions ?? []);
     await remember(call, pseudonym, {});
-    return publishedKeys(pseudonym, kid, root, version);
+    return publishedKeys(pseudonym, patient);
   },
 });
 
@@ -95,33 +95,39 @@ export const patientGet = defineQuery({
       const months = (await call.reader.get(cells.epoch(pseudonym, categoryTag))) ?? [];
       epochs.push({ categoryTag, months });
     }
-    const { ownerKid, uiiVersion, categoryKeysRoot, categoryKeysFrom, since } = patient;
-    const { categoryKeysVersion } = patient;
-    const keysPart = { categoryKeysRoot, categoryKeysFrom, categoryKeysVersion };
-    return { pseudonym, ownerKid, uiiVersion, ...keysPart, since, epochs };
+    return { pseudonym, ...patient, epochs };
   },
 });
 
+type PublishedKeys = {
+  pseudonym: string;
+  ownerKid: string;
+  categoryKeysRoot: string;
+  categoryKeysFrom: string;
+  categoryKeysVersion: number;
+};
 type KeysRoot = Pick<Patient, 'categoryKeysRoot' | 'categoryKeysFrom'>;
 
-/** Sets a new root and publishes revisions; answers the root's version. */
+/** Sets a new root and publishes revisions; answers the patient as written. */
 export async function renewKeys(
   { draft }: TransactionCall,
   pseudonym: string,
   root: KeysRoot,
   revisions: Revisions,
-): Promise<number> {
+): Promise<Patient> {
   const patient = await draft.get(cells.patient(pseudonym));
   if (!patient) throw new ChaincodeError('unknown_patient');
   const categoryKeysVersion = patient.categoryKeysVersion + 1;
-  draft.put(cells.patient(pseudonym), { ...patient, ...root, categoryKeysVersion });
+  const renewed = { ...patient, ...root, categoryKeysVersion };
+  draft.put(cells.patient(pseudonym), renewed);
   await publishRevisions(draft, pseudonym, revisions);
-  return categoryKeysVersion;
+  return renewed;
 }
 
 /** What permits the custodian to take public keys under this root. */
-function publishedKeys(pseudonym: string, ownerKid: string, root: KeysRoot, version: number) {
-  return { pseudonym, ownerKid, ...root, categoryKeysVersion: version };
+export function publishedKeys(pseudonym: string, patient: Patient): PublishedKeys {
+  const { ownerKid, categoryKeysRoot, categoryKeysFrom, categoryKeysVersion } = patient;
+  return { pseudonym, ownerKid, categoryKeysRoot, categoryKeysFrom, categoryKeysVersion };
 }
 
 /** The patient asked about: oneself, or one who granted all the named categories. */

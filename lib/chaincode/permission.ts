@@ -21,7 +21,7 @@ import {
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { pageArgs, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
-import { renewKeys } from './patient.ts';
+import { publishedKeys, renewKeys } from './patient.ts';
 import { clinicians, rightsOfRole } from './roles.ts';
 import type { Permission, Subject } from './values.ts';
 import type { Reader } from './draft.ts';
@@ -141,20 +141,15 @@ export const permissionRevoke = defineTransaction({
     }
     await remember(call, pseudonym, { permissionId, categories: permission.categories });
     await draft.notify({ subject: permission.grantee }, 'permission.revoked', { permissionId });
-    const { patient, receiptsUsableUntil } = {
-      patient: await draft.get(cells.patient(pseudonym)),
-      receiptsUsableUntil: Math.min(permission.until, time + context.parameters.receiptUsableMs),
-    };
+    const patient = await draft.get(cells.patient(pseudonym));
     if (!patient) throw new Error(`patient of ${permissionId} is missing`);
+    const longest = time + context.parameters.receiptUsableMs;
     return {
       permissionId,
-      pseudonym,
-      ownerKid: patient.ownerKid,
       grantee: permission.grantee,
-      receiptsUsableUntil,
-      categoryKeysRoot: patient.categoryKeysRoot,
-      categoryKeysFrom: patient.categoryKeysFrom,
-      categoryKeysVersion: patient.categoryKeysVersion,
+      /** Receipts that were given before this block may open records until then. */
+      receiptsUsableUntil: Math.min(permission.until, longest),
+      ...publishedKeys(pseudonym, patient),
     };
   },
 });

@@ -6,7 +6,14 @@ import { cells, listCells } from './cells.ts';
 import { decide, heldBy } from './decision.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
-import { idField, monthField, monthsBetween, monthsOf, pseudonymField, tagField } from './fields.ts';
+import {
+  idField,
+  monthField,
+  monthsBetween,
+  monthsOf,
+  pseudonymField,
+  tagField,
+} from './fields.ts';
 import { defineQuery, type IdentityActor, type QueryCall } from './functions.ts';
 import { pageArgs, requireOwn } from './history.ts';
 import { keys } from './keys.ts';

@@ -3,7 +3,12 @@ import { accessList, accessRequest } from './access.ts';
 import type { ChaincodeFunction } from './functions.ts';
 import { governanceProbe, networkHead } from './governance.ts';
 import { historyList } from './history.ts';
-import { identityGet, identityRegisterClinician, identityRenew, identityRevoke } from './identity.ts';
+import {
+  identityGet,
+  identityRegisterClinician,
+  identityRenew,
+  identityRevoke,
+} from './identity.ts';
 import { inboxList } from './inbox.ts';
 import { patientGet, patientPublishKeys, patientRegister } from './patient.ts';
 import {

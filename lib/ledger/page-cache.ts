@@ -1,8 +1,8 @@
 /** A bounded cache of decoded pages, least recently used first; it may outlive a block. */
 import type { Page } from './tree-page.ts';
 
-/** JavaScript objects around a page and its entries weigh about as much as the page again. */
-const PAGE_WEIGHT = 2;
+/** With the hashes of its nodes' subtrees, a page takes about three times its stored bytes. */
+const PAGE_WEIGHT = 3;
 
 /** Pages are immutable and checked where they are used, so a cache needs no invalidation. */
 export class PageCache {

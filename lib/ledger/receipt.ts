@@ -1,10 +1,12 @@
 /** Receipts: all that proves offline, from the genesis document alone, what became of a transaction. */
 import { z } from 'zod';
+import { toHex } from '../crypto/bytes.ts';
 import { decodeWith, encodeCbor } from '../wire/codec.ts';
 import { bytesField, hashField, heightField, ledgerField } from '../wire/fields.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerSchema } from '../wire/header.ts';
 import { type SessionCertificate, sessionCertificateSchema } from '../wire/session.ts';
+import { sessionCovers, sessionSigningBytes } from '../wire/session.ts';
 import { type Certificate, certificateSchema } from '../wire/vote.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError, ReceiptError } from './errors.ts';
@@ -113,23 +115,25 @@ export function decodeFormat<T>(
   return parseFormat(schema, format, value);
 }
 
-/** Sessions outside genesis that could have signed a vote of these certificates. */
+/**
+ * Sessions outside genesis that could have signed a vote of these certificates, or a read by this
+ * validator at this height.
+ */
 export function neededSessions(
   genesis: Genesis,
   sessions: readonly SessionCertificate[],
   certificates: readonly Certificate[],
+  read?: { validator: string; height: number },
 ): SessionCertificate[] {
   const own = new Set(genesis.sessions.map(sessionText));
   const taken = new Map<string, SessionCertificate>();
+  const votes = certificates.flatMap(({ height, votes: cast }) =>
+    cast.map(({ validator }) => ({ validator, height, purpose: 'vote' as const })),
+  );
+  const signed = read ? [...votes, { ...read, purpose: 'read' as const }] : votes;
   for (const session of sessions) {
-    const { validator, purpose, fromHeight, untilHeight } = session.body;
-    const isNeeded = certificates.some(
-      ({ height, votes }) =>
-        purpose === 'vote' &&
-        height >= fromHeight &&
-        height <= untilHeight &&
-        votes.some((vote) => vote.validator === validator),
-    );
+    const { incarnation } = session.body;
+    const isNeeded = signed.some((one) => sessionCovers(session.body, { ...one, incarnation }));
     const text = sessionText(session);
     if (isNeeded && !own.has(text)) taken.set(text, session);
   }
@@ -141,6 +145,5 @@ export function certificatesOf(links: readonly SetLink[]): Certificate[] {
 }
 
 function sessionText({ body }: SessionCertificate): string {
-  const { validator, incarnation, purpose, key, fromHeight, untilHeight } = body;
-  return [validator, incarnation, purpose, fromHeight, untilHeight, key.join('.')].join('/');
+  return toHex(sessionSigningBytes(body));
 }

@@ -1,9 +1,10 @@
 /** Follows the validator set from genesis to a header, and judges certificates on the way. */
 import { z } from 'zod';
-import { equalBytes } from '../crypto/bytes.ts';
-import { type Genesis } from '../wire/genesis.ts';
+import { equalBytes, toHex } from '../crypto/bytes.ts';
+import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../wire/header.ts';
-import { type SessionCertificate, verifySessionCertificate } from '../wire/session.ts';
+import { type SessionCertificate, sessionSigningBytes } from '../wire/session.ts';
+import { verifySessionCertificate } from '../wire/session.ts';
 import { quorumSize, type ValidatorSet, validatorsHash } from '../wire/validators.ts';
 import { validatorSetSchema } from '../wire/validators.ts';
 import { verifyCertificate } from '../wire/verify-certificate.ts';
@@ -39,22 +40,25 @@ export interface SetChain {
   links: readonly SetLink[];
 }
 
+/** A session certificate, and by KMS key whether that key signed it: each is tried once. */
+interface OfferedSession {
+  certificate: SessionCertificate;
+  judged: Map<string, boolean>;
+}
+
 /**
  * The sets from genesis on, each vouched for by the one before it. Throws `link_…` codes and
  * `bad_session`.
  */
 export async function followSets(genesis: Genesis, chain: SetChain): Promise<FollowedSet[]> {
-  const useful = new Set<SessionCertificate>();
-  const first = await enterSet(genesis, chain, genesis.validators, 0, useful);
-  const followed = [first];
-  let current = first;
+  const offered = offeredSessions(genesis, chain);
+  const followed = [await enterSet(genesis, genesis.validators, 0, offered)];
   for (const link of chain.links) {
+    const current = followed.at(-1) as FollowedSet;
     await checkLink(genesis, chain.ledger, link, current);
-    const fromHeight = link.header.height + 1;
-    current = await enterSet(genesis, chain, link.validators, fromHeight, useful);
-    followed.push(current);
+    followed.push(await enterSet(genesis, link.validators, link.header.height + 1, offered));
   }
-  if (chain.sessions.some((session) => !useful.has(session))) {
+  if (!offered.every(({ judged }) => [...judged.values()].includes(true))) {
     throw new ReceiptError('bad_session', 'a session that no validator of the chain certified');
   }
   return followed;
@@ -81,6 +85,9 @@ export async function checkCertified(
 ): Promise<void> {
   if (!equalBytes(header.validatorsHash, set.hash) || header.height < set.fromHeight) {
     throw new ReceiptError('header_wrong_set', 'the header is not of the set in force');
+  }
+  if (header.height === 0) {
+    throw new ReceiptError('not_certified', 'height 0 is given by genesis and never voted');
   }
   if (certificate.phase !== 'commit') {
     throw new ReceiptError('certificate_wrong_phase', 'only commit votes make a block final');
@@ -146,23 +153,41 @@ async function checkLink(
   }
 }
 
-/** A set with the sessions that its KMS keys certified; `useful` collects those that came along. */
+/** A set with the sessions that its KMS keys certified. */
 async function enterSet(
   genesis: Genesis,
-  chain: SetChain,
   validators: ValidatorSet,
   fromHeight: number,
-  useful: Set<SessionCertificate>,
+  offered: readonly OfferedSession[],
 ): Promise<FollowedSet> {
   const sessions: SessionCertificate[] = [];
-  for (const session of [...genesis.sessions, ...chain.sessions]) {
-    const { network, validator, incarnation } = session.body;
-    const seat = validators.find((one) => one.id === validator);
-    if (!seat || seat.incarnation !== incarnation) continue;
-    if (network !== genesis.document.network) continue;
-    if (!(await verifySessionCertificate(session, seat.kmsKey))) continue;
-    sessions.push(session);
-    useful.add(session);
+  for (const one of offered) {
+    const { network, validator, incarnation } = one.certificate.body;
+    const seat = validators.find((other) => other.id === validator);
+    if (seat?.incarnation !== incarnation || network !== genesis.document.network) continue;
+    const by = toHex(seat.kmsKey);
+    const isGood =
+      one.judged.get(by) ?? (await verifySessionCertificate(one.certificate, seat.kmsKey));
+    one.judged.set(by, isGood);
+    if (isGood) sessions.push(one.certificate);
   }
   return { fromHeight, validators, hash: validatorsHash(validators), sessions };
+}
+
+/** The sessions of genesis, true as genesis is, and those that came along, each but once. */
+function offeredSessions(genesis: Genesis, chain: SetChain): OfferedSession[] {
+  const texts = new Set<string>();
+  for (const { body } of chain.sessions) texts.add(toHex(sessionSigningBytes(body)));
+  if (texts.size !== chain.sessions.length) {
+    throw new ReceiptError('bad_session', 'a session comes twice');
+  }
+  const given = genesis.sessions.map((certificate) => {
+    const seat = genesis.validators.find((one) => one.id === certificate.body.validator);
+    return { certificate, judged: new Map(seat ? [[toHex(seat.kmsKey), true]] : []) };
+  });
+  const brought = chain.sessions.map((certificate) => ({
+    certificate,
+    judged: new Map<string, boolean>(),
+  }));
+  return [...given, ...brought];
 }

@@ -7,7 +7,7 @@ import { bytesField, hashField, heightField, ledgerField } from '../wire/fields.
 import { signatureField, validatorIdField } from '../wire/fields.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerSchema } from '../wire/header.ts';
-import { type SessionCertificate, sessionCovers } from '../wire/session.ts';
+import type { SessionCertificate } from '../wire/session.ts';
 import { type Certificate, certificateSchema } from '../wire/vote.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError } from './errors.ts';
@@ -96,10 +96,7 @@ export function buildStateAnswer(source: AnswerSource): StateAnswer {
     ledger: header.ledger,
     header,
     certificate,
-    sessions: [
-      ...neededSessions(genesis, source.sessions, certificates),
-      ...readSessions(genesis, source.sessions, freshness),
-    ],
+    sessions: neededSessions(genesis, source.sessions, certificates, freshness),
     links: [...links],
     entries: [...entries],
     freshness,
@@ -118,16 +115,4 @@ export function encodeStateAnswer(answer: StateAnswer): Uint8Array {
 /** Reads canonical CBOR; says nothing about truth. Throws `malformed` or `unsupported_format`. */
 export function decodeStateAnswer(bytes: Uint8Array): StateAnswer {
   return decodeFormat(stateAnswerSchema, answerFormat, bytes, ledgerBounds.answerBytesMax);
-}
-
-/** Read sessions outside genesis that could have signed the freshness statement. */
-function readSessions(
-  genesis: Genesis,
-  sessions: readonly SessionCertificate[],
-  { validator, height }: Freshness,
-): SessionCertificate[] {
-  const covering = ({ body }: SessionCertificate): boolean =>
-    sessionCovers(body, { validator, incarnation: body.incarnation, purpose: 'read', height });
-  if (genesis.sessions.some(covering)) return sessions.filter(covering).slice(-1);
-  return sessions.filter(covering);
 }

@@ -4,7 +4,7 @@ import { equalBytes } from '../crypto/bytes.ts';
 import { limits } from '../limits.ts';
 import { hashField } from '../wire/fields.ts';
 import { ledgerBounds } from './bounds.ts';
-import { bitAt, emptyRoot, isStateKey, stateKeyHash } from './state-hash.ts';
+import { bitAt, emptyRoot, HASH_BYTES, isStateKey, stateKeyHash } from './state-hash.ts';
 import { stateLeafHash, stateNodeHash, stateValueHash } from './state-hash.ts';
 
 export const stateProofSchema = z.strictObject({
@@ -26,10 +26,11 @@ export function verifyStateProof(
   value: Uint8Array | null,
   proof: StateProof,
 ): boolean {
-  const parsed = stateProofSchema.safeParse(proof);
-  if (!parsed.success || root.length !== emptyRoot.length || !isStateKey(key)) return false;
+  const { siblings, other } = proof;
+  if (![root, ...siblings].every(isHash) || !isStateKey(key)) return false;
+  if (other && ![other.keyHash, other.valueHash].every(isHash)) return false;
+  if (siblings.length > ledgerBounds.stateProofMax) return false;
   if (value !== null && value.length > limits.stateValueBytesMax) return false;
-  const { siblings, other } = parsed.data;
   const keyHash = stateKeyHash(key);
   const end = endOfPath(keyHash, value, siblings.length, other);
   if (end === null) return false;
@@ -55,4 +56,8 @@ function endOfPath(
     if (bitAt(other.keyHash, bit) !== bitAt(keyHash, bit)) return null;
   }
   return stateLeafHash(other.keyHash, other.valueHash);
+}
+
+function isHash(bytes: Uint8Array): boolean {
+  return bytes instanceof Uint8Array && bytes.length === HASH_BYTES;
 }

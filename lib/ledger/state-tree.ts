@@ -10,10 +10,9 @@ import type { PageCache } from './page-cache.ts';
 import { emptyRoot, stateKeyHash, stateValueHash } from './state-hash.ts';
 import type { StateProof } from './state-proof.ts';
 import { packPages } from './tree-pack.ts';
-import { type InnerNode, pageSource } from './tree-page.ts';
+import { pageSource } from './tree-page.ts';
 import { applyWrites, freshSlot, type HashedWrite, isFresh } from './tree-update.ts';
-import { followPath, type PageReader, type RangeTable, rangeTable } from './tree-walk.ts';
-import { siblingsOf, type TreeBase, TreeWalk } from './tree-walk.ts';
+import { followPath, type PageReader, siblingsOf, type TreeBase, TreeWalk } from './tree-walk.ts';
 
 export type { PageReader, TreeBase } from './tree-walk.ts';
 export { type StateProof, verifyStateProof } from './state-proof.ts';
@@ -99,16 +98,10 @@ export async function proveKeys(
   const hashes = keys.map(stateKeyHash);
   const walk = new TreeWalk(reader, options.cache);
   const root = await walk.open(base, hashes, { neighbours: true });
-  const tables = new Map<InnerNode, RangeTable>();
-  const rangesOf = (node: InnerNode): RangeTable => {
-    const table = tables.get(node) ?? rangeTable(node);
-    tables.set(node, table);
-    return table;
-  };
   return keys.map((key, i) => {
     const keyHash = hashes[i] as Uint8Array;
     const { leaf, inner } = followPath(root, keyHash);
-    const siblings = siblingsOf(inner, keyHash, rangesOf);
+    const siblings = siblingsOf(inner, keyHash);
     if (!leaf) return { key, value: null, proof: { siblings, other: null } };
     if (equalBytes(leaf.keyHash, keyHash)) {
       return { key, value: leaf.value.slice(), proof: { siblings, other: null } };

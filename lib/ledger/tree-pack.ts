@@ -5,9 +5,10 @@
 import { limits } from '../limits.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError } from './errors.ts';
+import type { Slot } from './tree-node.ts';
 import { encodeInner, encodeLeaf, encodePage, nodeBytes, NUMBER_MAX } from './tree-page.ts';
 import { ENTRY_OVERHEAD_BYTES, PAGE_OVERHEAD_BYTES, SOURCE_BYTES } from './tree-page.ts';
-import { type Page, pageIdOf, type Slot } from './tree-page.ts';
+import { type Page, pageIdOf } from './tree-page.ts';
 import { isFresh } from './tree-update.ts';
 
 export interface PackedPage {
@@ -57,32 +58,29 @@ function freshChildren(slot: Slot): Slot[] {
 
 /** Puts a node on the last page, or on a new one; sets where it is. */
 function place(slot: Slot, source: string, pageBytes: number, drafts: Draft[]): void {
-  const last = drafts.at(-1);
-  const fits = last && last.bytes + costOf(slot, last.sources) <= pageBytes;
-  const draft = fits ? last : newDraft(source);
-  if (draft !== last) drafts.push(draft);
-  draft.bytes += costOf(slot, draft.sources);
-  for (const name of sourcesOf(slot)) {
-    if (!draft.sources.has(name)) draft.sources.set(name, draft.sources.size);
+  const others = sourcesOf(slot);
+  const own = (slot.node ? nodeBytes(slot.node) : 0) + ENTRY_OVERHEAD_BYTES;
+  let draft = drafts.at(-1);
+  let added = others.filter((name) => !draft?.sources.has(name));
+  if (!draft || draft.bytes + own + SOURCE_BYTES * added.length > pageBytes) {
+    draft = { slots: [], sources: new Map([[source, 0]]), bytes: PAGE_OVERHEAD_BYTES };
+    drafts.push(draft);
+    added = others;
   }
+  for (const name of added) draft.sources.set(name, draft.sources.size);
+  draft.bytes += own + SOURCE_BYTES * added.length;
   slot.at = { source, page: drafts.length - 1, entry: draft.slots.length };
   draft.slots.push(slot);
 }
 
-function newDraft(source: string): Draft {
-  return { slots: [], sources: new Map([[source, 0]]), bytes: PAGE_OVERHEAD_BYTES };
-}
-
-function costOf(slot: Slot, known: ReadonlyMap<string, number>): number {
-  const added = new Set(sourcesOf(slot).filter((name) => !known.has(name)));
-  const own = slot.node ? nodeBytes(slot.node) : 0;
-  return own + ENTRY_OVERHEAD_BYTES + SOURCE_BYTES * added.size;
-}
-
-/** Other blocks that a node refers to; children that are new have no block yet or this one. */
+/** Other blocks that a node refers to, each once; new children belong to this block. */
 function sourcesOf(slot: Slot): string[] {
-  if (slot.node?.kind !== 'node') return [];
-  return slot.node.slots.flatMap((child) => (child && !isFresh(child) ? [child.at.source] : []));
+  const names: string[] = [];
+  if (slot.node?.kind !== 'node') return names;
+  for (const child of slot.node.slots) {
+    if (child && !isFresh(child) && !names.includes(child.at.source)) names.push(child.at.source);
+  }
+  return names;
 }
 
 function encodeDraft(draft: Draft, source: string, n: number): PackedPage {
@@ -94,6 +92,9 @@ function encodeDraft(draft: Draft, source: string, n: number): PackedPage {
   });
   const bytes = encodePage(sources, entries);
   if (bytes.length > ledgerBounds.pageBytesMax) throw new LedgerError('too_large', 'a page');
-  const hashes = draft.slots.map((slot) => slot.hash);
-  return { id: pageIdOf(source, n), bytes, page: { bytes: bytes.length, sources, entries, hashes } };
+  const checked = draft.slots.map(({ node, hash }) =>
+    node?.kind === 'node' ? node.subtrees : hash,
+  );
+  const page = { bytes: bytes.length, sources, entries, checked };
+  return { id: pageIdOf(source, n), bytes, page };
 }

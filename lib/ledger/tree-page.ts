@@ -10,40 +10,9 @@ import { decodeWith, encodeCbor } from '../wire/codec.ts';
 import { heightField } from '../wire/fields.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError } from './errors.ts';
-import { emptyRoot, HASH_BYTES, stateLeafHash, stateNodeHash } from './state-hash.ts';
-import { stateValueHash } from './state-hash.ts';
-
-/** Where a stored node is: a block's pages, by height and root, then page and entry numbers. */
-export interface Location {
-  /** `pageSource` of the block that wrote it. */
-  source: string;
-  page: number;
-  entry: number;
-}
-
-/** What is at one place of the tree; an empty place is null. */
-export interface Slot {
-  kind: 'leaf' | 'node';
-  hash: Uint8Array;
-  /** Of a node that is not stored yet, it is set when the pages are packed. */
-  at: Location;
-  /** What is stored there, once it was loaded and checked. */
-  node?: StoredNode;
-}
-
-export interface LeafNode {
-  kind: 'leaf';
-  keyHash: Uint8Array;
-  value: Uint8Array;
-}
-
-export interface InnerNode {
-  kind: 'node';
-  /** 16 places, by the next nibble of the key hash. */
-  slots: readonly (Slot | null)[];
-}
-
-export type StoredNode = LeafNode | InnerNode;
+import { HASH_BYTES, stateLeafHash, stateValueHash } from './state-hash.ts';
+import { rootOfSubtrees, subtreeHashes } from './tree-node.ts';
+import type { InnerNode, LeafNode, Slot, StoredNode } from './tree-node.ts';
 
 /** A decoded page; nodes in it are decoded when they are used. */
 export interface Page {
@@ -52,8 +21,8 @@ export interface Page {
   /** Blocks that references name by index; 0 is the page's own. */
   sources: readonly string[];
   entries: readonly Uint8Array[];
-  /** Hash of each entry, once it was computed. */
-  hashes: (Uint8Array | undefined)[];
+  /** Of each entry once it was checked: a leaf's hash, or the hashes of a node's subtrees. */
+  checked: (Uint8Array | undefined)[];
 }
 
 const FORMAT_VERSION = 1;
@@ -120,8 +89,8 @@ export function encodeInner(node: InnerNode, sourceIndex: (source: string) => nu
   const view = new DataView(out.buffer);
   out[0] = NODE_KIND;
   let [filled, leaves, at] = [0, 0, NODE_HEAD_BYTES];
-  node.slots.forEach((slot, nibble) => {
-    if (!slot) return;
+  for (const [nibble, slot] of node.slots.entries()) {
+    if (!slot) continue;
     filled |= 1 << nibble;
     if (slot.kind === 'leaf') leaves |= 1 << nibble;
     out.set(slot.hash, at);
@@ -129,7 +98,7 @@ export function encodeInner(node: InnerNode, sourceIndex: (source: string) => nu
     view.setUint16(at + HASH_BYTES + 2, slot.at.page);
     view.setUint16(at + HASH_BYTES + 4, slot.at.entry);
     at += SLOT_BYTES;
-  });
+  }
   view.setUint16(1, filled);
   view.setUint16(3, leaves);
   return out;
@@ -157,7 +126,7 @@ export function decodePage(source: string, bytes: Uint8Array): Page {
     bytes: bytes.length,
     sources,
     entries,
-    hashes: new Array<Uint8Array | undefined>(entries.length),
+    checked: new Array<Uint8Array | undefined>(entries.length),
   };
 }
 
@@ -165,41 +134,23 @@ export function decodePage(source: string, bytes: Uint8Array): Page {
 export function nodeOf(page: Page, entry: number, wanted: Uint8Array): StoredNode {
   const bytes = page.entries[entry];
   if (!bytes) throw new LedgerError('corrupt_page', `no entry ${entry} in a page`);
-  const node = bytes[0] === LEAF_KIND ? decodeLeaf(bytes) : decodeInner(bytes, page.sources);
-  const hash = page.hashes[entry] ?? nodeHashOf(node);
-  page.hashes[entry] = hash;
+  const known = page.checked[entry];
+  const node = bytes[0] === LEAF_KIND ? decodeLeaf(bytes) : decodeInner(bytes, page.sources, known);
+  const checked = known ?? checkedOf(node);
+  page.checked[entry] = checked;
+  const hash = node.kind === 'leaf' ? checked : rootOfSubtrees(checked);
   if (!equalBytes(hash, wanted)) {
     throw new LedgerError('corrupt_page', 'a node has not the hash that its parent says');
   }
   return node;
 }
 
-/** The hash of a stored node at any depth. */
-export function nodeHashOf(node: StoredNode): Uint8Array {
+/** What a page remembers of a node whose hash was computed. */
+export function checkedOf(node: StoredNode): Uint8Array {
   return node.kind === 'leaf'
     ? stateLeafHash(node.keyHash, stateValueHash(node.value))
-    : rangeOf(node.slots, 0, node.slots.length).hash;
+    : node.subtrees;
 }
-
-/**
- * The binary subtree over slots `from` to `to`: empty, the one leaf in it, or a node. This is
- * where the tree compresses: a range with a single leaf is that leaf.
- */
-export function rangeOf(
-  slots: readonly (Slot | null)[],
-  from: number,
-  to: number,
-): { kind: 'empty' | 'leaf' | 'node'; hash: Uint8Array } {
-  if (to - from === 1) return slots[from] ?? EMPTY_RANGE;
-  const middle = (from + to) >> 1;
-  const left = rangeOf(slots, from, middle);
-  const right = rangeOf(slots, middle, to);
-  if (left.kind === 'empty' && right.kind !== 'node') return right;
-  if (right.kind === 'empty' && left.kind !== 'node') return left;
-  return { kind: 'node', hash: stateNodeHash(left.hash, right.hash) };
-}
-
-const EMPTY_RANGE = { kind: 'empty' as const, hash: emptyRoot };
 
 function decodeLeaf(bytes: Uint8Array): LeafNode {
   const valueLength = bytes.length - LEAF_HEAD_BYTES;
@@ -213,7 +164,11 @@ function decodeLeaf(bytes: Uint8Array): LeafNode {
   };
 }
 
-function decodeInner(bytes: Uint8Array, sources: readonly string[]): InnerNode {
+function decodeInner(
+  bytes: Uint8Array,
+  sources: readonly string[],
+  subtrees: Uint8Array | undefined,
+): InnerNode {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[0] !== NODE_KIND || bytes.length < NODE_HEAD_BYTES) {
     throw new LedgerError('corrupt_page', 'a node of an unknown kind');
@@ -243,7 +198,7 @@ function decodeInner(bytes: Uint8Array, sources: readonly string[]): InnerNode {
   if (strays || isSingleLeaf) {
     throw new LedgerError('corrupt_page', 'a node is not in its canonical form');
   }
-  return { kind: 'node', slots };
+  return { kind: 'node', slots, subtrees: subtrees ?? subtreeHashes(slots) };
 }
 
 function sourceText(height: number, rootPrefix: Uint8Array): string {

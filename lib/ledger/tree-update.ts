@@ -2,7 +2,8 @@
 import { compareBytes, equalBytes } from '../crypto/bytes.ts';
 import { LedgerError } from './errors.ts';
 import { nibbleAt, stateLeafHash, stateValueHash } from './state-hash.ts';
-import { rangeOf, type Slot, type StoredNode } from './tree-page.ts';
+import { type InnerNode, rootOfSubtrees, type Slot, type StoredNode } from './tree-node.ts';
+import { type Slots, subtreeHashes } from './tree-node.ts';
 
 /** One write; null deletes. */
 export interface HashedWrite {
@@ -39,9 +40,11 @@ export function applyWrites(
   if (node.kind === 'leaf') return applyToLeaf(slot, node, depth, writes);
   const parts = partition(writes, depth);
   const slots = node.slots.map((child, nibble) =>
-    applyWrites(child, depth + 1, parts[nibble] ?? []),
+    applyWrites(child, depth + 1, parts[nibble] ?? NOTHING),
   );
-  return slots.every((child, nibble) => child === node.slots[nibble]) ? slot : collapse(slots);
+  return slots.every((child, nibble) => child === node.slots[nibble])
+    ? slot
+    : collapse(slots, node);
 }
 
 interface Leaf {
@@ -70,13 +73,14 @@ function buildSubtree(depth: number, leaves: readonly Leaf[]): Slot | null {
   return collapse(partition(leaves, depth).map((part) => buildSubtree(depth + 1, part)));
 }
 
-/** The node over these slots: none, the only leaf, or a new node. */
-function collapse(slots: readonly (Slot | null)[]): Slot | null {
+/** The node over these slots: none, the only leaf, or a new node, mostly like an old one. */
+function collapse(slots: Slots, like?: InnerNode): Slot | null {
   const filled = slots.filter((slot) => slot !== null);
   const only = filled.length === 1 ? filled[0] : undefined;
   if (filled.length === 0) return null;
   if (only?.kind === 'leaf') return only;
-  return freshSlot(rangeOf(slots, 0, slots.length).hash, { kind: 'node', slots });
+  const subtrees = subtreeHashes(slots, like);
+  return freshSlot(rootOfSubtrees(subtrees), { kind: 'node', slots, subtrees });
 }
 
 function leafOf({ keyHash, value }: HashedWrite): Leaf[] {
@@ -86,8 +90,18 @@ function leafOf({ keyHash, value }: HashedWrite): Leaf[] {
 }
 
 /** Sorted items by their nibble at `depth`: 16 parts. */
-function partition<T extends { keyHash: Uint8Array }>(items: readonly T[], depth: number): T[][] {
-  const parts = Array.from({ length: 16 }, (): T[] => []);
-  for (const item of items) parts[nibbleAt(item.keyHash, depth)]?.push(item);
-  return parts;
+function partition<T extends { keyHash: Uint8Array }>(
+  items: readonly T[],
+  depth: number,
+): (readonly T[])[] {
+  let from = 0;
+  return Array.from({ length: 16 }, (_, nibble) => {
+    let to = from;
+    while (to < items.length && nibbleAt((items[to] as T).keyHash, depth) === nibble) to += 1;
+    const part = from === to ? NOTHING : items.slice(from, to);
+    from = to;
+    return part;
+  });
 }
+
+const NOTHING: readonly never[] = [];

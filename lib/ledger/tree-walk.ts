@@ -2,9 +2,10 @@
 import { equalBytes } from '../crypto/bytes.ts';
 import { LedgerError } from './errors.ts';
 import type { PageCache } from './page-cache.ts';
-import { bitAt, emptyRoot, nibbleAt } from './state-hash.ts';
+import { emptyRoot, nibbleAt } from './state-hash.ts';
+import { hashIn, type InnerNode, type LeafNode, type Slot } from './tree-node.ts';
+import { type StoredNode, wayThrough } from './tree-node.ts';
 import { decodePage, nodeOf, type Page, pageIdOf, pageSource } from './tree-page.ts';
-import { type InnerNode, type LeafNode, rangeOf, type Slot, type StoredNode } from './tree-page.ts';
 
 /** Reads stored pages; one answer per id, in order, undefined where there is none. */
 export interface PageReader {
@@ -85,12 +86,12 @@ export class TreeWalk {
     const id = pageIdOf(slot.at.source, slot.at.page);
     const page = this.#pages.get(id);
     if (!page) throw new LedgerError('missing_page', `page ${id} is not stored`);
-    try {
-      return nodeOf(page, slot.at.entry, slot.hash);
-    } catch (cause) {
-      this.#cache?.delete(id);
-      throw cause;
-    }
+    return nodeOf(page, slot.at.entry, slot.hash);
+  }
+
+  /** A wrong reference shows only in the page that it leads to, so all that was used goes. */
+  #forget(): void {
+    for (const id of this.#pages.keys()) this.#cache?.delete(id);
   }
 
   async #fetch(locations: readonly Slot['at'][]): Promise<void> {
@@ -122,7 +123,7 @@ export function followPath(root: Slot | null, keyHash: Uint8Array): Path {
     const node = slot.node;
     if (!node) throw new LedgerError('invalid_argument', 'the path of this key is not loaded');
     if (node.kind === 'leaf') return { leaf: node, inner };
-    slot = endSlot(node, nibbleAt(keyHash, inner.length));
+    slot = wayThrough(node.slots, nibbleAt(keyHash, inner.length)).slot;
     inner.push(node);
     // A neighbour that was not asked for is another key's leaf: enough for a read.
     if (slot?.kind === 'leaf' && !slot.node) return { leaf: null, inner };
@@ -131,49 +132,15 @@ export function followPath(root: Slot | null, keyHash: Uint8Array): Path {
 }
 
 /** Hashes beside a key's path from the root down, as a proof lists them. */
-export function siblingsOf(
-  inner: readonly InnerNode[],
-  keyHash: Uint8Array,
-  rangesOf: (node: InnerNode) => RangeTable,
-): Uint8Array[] {
+export function siblingsOf(inner: readonly InnerNode[], keyHash: Uint8Array): Uint8Array[] {
   const siblings: Uint8Array[] = [];
   inner.forEach((node, depth) => {
-    const ranges = rangesOf(node);
-    // The table is a heap: 1 is the whole node, 2i and 2i + 1 are the halves of i.
-    for (let [at, bit] = [1, 4 * depth]; at < 16 && ranges[at]?.kind === 'node'; bit += 1) {
-      at = 2 * at + bitAt(keyHash, bit);
-      siblings.push((ranges[at ^ 1] as RangeTable[number]).hash);
+    const end = wayThrough(node.slots, nibbleAt(keyHash, depth)).at;
+    for (let shift = 30 - Math.clz32(end); shift >= 0; shift -= 1) {
+      siblings.push(hashIn(node, (end >> shift) ^ 1).slice());
     }
   });
   return siblings;
-}
-
-/** The 31 binary subtrees of a stored node, as a heap from index 1. */
-export type RangeTable = readonly ReturnType<typeof rangeOf>[];
-
-export function rangeTable(node: InnerNode): RangeTable {
-  const table: ReturnType<typeof rangeOf>[] = [];
-  for (let at = 1; at < 32; at += 1) {
-    const level = 31 - Math.clz32(at);
-    const width = 16 >> level;
-    const from = (at - (1 << level)) * width;
-    table[at] = rangeOf(node.slots, from, from + width);
-  }
-  return table;
-}
-
-/** The slot in which a path through this nibble ends or goes on; a lone leaf beside it counts. */
-function endSlot(node: InnerNode, nibble: number): Slot | null {
-  const own = node.slots[nibble];
-  if (own) return own;
-  for (let width = 8; width > 1; width >>= 1) {
-    const from = nibble - (nibble % width);
-    const filled = node.slots.slice(from, from + width).filter((slot) => slot !== null);
-    if (filled.length === 0) return null;
-    const only = filled.length === 1 ? filled[0] : undefined;
-    if (only?.kind === 'leaf') return only;
-  }
-  return null;
 }
 
 function childrenOf(
@@ -187,7 +154,7 @@ function childrenOf(
   const children = new Map<Slot, Uint8Array[]>();
   for (const keyHash of keyHashes) {
     const nibble = nibbleAt(keyHash, depth);
-    const child = neighbours ? endSlot(node, nibble) : node.slots[nibble];
+    const child = neighbours ? wayThrough(node.slots, nibble).slot : node.slots[nibble];
     if (!child) continue;
     const within = children.get(child);
     if (within) within.push(keyHash);

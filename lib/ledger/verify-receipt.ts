@@ -8,7 +8,13 @@ import type { ValidatorSet } from '../wire/validators.ts';
 import { ledgerBounds } from './bounds.ts';
 import { ReceiptError } from './errors.ts';
 import { verifyInclusion } from './merkle.ts';
-import { decodeReceipt, parseFormat, type Receipt, receiptFormat, receiptSchema } from './receipt.ts';
+import {
+  decodeReceipt,
+  parseFormat,
+  type Receipt,
+  receiptFormat,
+  receiptSchema,
+} from './receipt.ts';
 import { checkCertified, checkKnownSet, type FollowedSet, followSets } from './set-chain.ts';
 import type { KnownSet } from './set-chain.ts';
 

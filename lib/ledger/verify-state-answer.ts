@@ -60,7 +60,7 @@ export async function verifyStateAnswer(
   checkLedger(parsed);
   const set = await setInForce(genesis, parsed, options.known);
   await checkHead(parsed, genesis, set, options.genesisStateRoot);
-  await checkFreshness(parsed, genesis, set, options.nonce);
+  await checkFreshness(parsed, set, options.nonce);
   return new ProvenView(parsed.header, parsed.freshness, checkEntries(parsed));
 }
 
@@ -84,6 +84,7 @@ async function checkHead(
   if (!genesisStateRoot) {
     throw new ReceiptError('genesis_state_unknown', 'the state of height 0 is not known here');
   }
+  if (set.fromHeight > 0) throw new ReceiptError('header_wrong_set', 'set changes before genesis');
   const expected = encodeCbor(genesisHeader(genesis, genesisStateRoot));
   if (!equalBytes(encodeCbor(header), expected)) {
     throw new ReceiptError('wrong_genesis_header', 'not the header of this genesis');
@@ -93,7 +94,6 @@ async function checkHead(
 /** Step: a validator that may answer says, for this question, that the header is its head. */
 async function checkFreshness(
   { genesisHash, ledger, header, freshness }: StateAnswer,
-  genesis: Genesis,
   set: FollowedSet,
   nonce: Uint8Array | undefined,
 ): Promise<void> {

@@ -52,6 +52,7 @@ function recordDecided(draft: Draft, message: MessageOf<'decided'>): void {
   const { header, certificate } = message;
   const slot = slotAt(draft.state, header.height);
   if (!slot) return noteHeight(draft, header.height);
+  if (slot === draft.state.next) noteHeight(draft, header.height);
   if (slot.decided?.header) return;
   if (slot.decided && !sameHash(slot.decided.certificate.hash, certificate.hash)) {
     return draft.halt('execution_contradicts_certificate', `two certificates at ${header.height}`);
@@ -61,7 +62,7 @@ function recordDecided(draft: Draft, message: MessageOf<'decided'>): void {
 }
 
 /** L17: peers are ahead by more than is kept here: ask for blocks, at most once a second. */
-function noteHeight(draft: Draft, height: number): void {
+export function noteHeight(draft: Draft, height: number): void {
   const { state, now } = draft;
   const mine = state.head.header.height;
   if (height <= mine) return;

@@ -1,6 +1,7 @@
 /** Ticks: hints judged against stored times. At rest there are none. */
 import { ownStatus } from './answer.ts';
 import { type Draft, leaderNow } from './draft.ts';
+import { noteHeight } from './record.ts';
 import type { ReplicaState } from './state.ts';
 import { startViewChange } from './view-change.ts';
 
@@ -34,6 +35,9 @@ function retransmit(draft: Draft): void {
   draft.send('all', ownStatus(state));
   const mine = state.viewChanges.find((one) => one.vote.validator === state.self);
   if (state.changing && mine) draft.send('all', { type: 'view-change', viewChange: mine });
+  // A replica that waits for a view alone still gets its requests served by the others.
+  if (state.changing && state.oldest) draft.outputs.push({ type: 'forward', to: 'all' });
+  if (state.slot.decided) noteHeight(draft, mark.height + 1);
   if (state.slot.wanted) state.slot.wanted = null;
 }
 

@@ -2,9 +2,11 @@
 import { z } from 'zod';
 import { fromBase64url, toBase64url } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
-import { HPKE_ENC_BYTES, type HpkeSealed } from '../crypto/hpke.ts';
+import type { HpkeSealed } from '../crypto/hpke.ts';
 
-const ENC_CHARS = Math.ceil((HPKE_ENC_BYTES * 4) / 3);
+/** Length of an X-Wing encapsulation, bytes and characters of base64url. */
+const ENC_BYTES = 1_120;
+const ENC_CHARS = Math.ceil((ENC_BYTES * 4) / 3);
 
 /** `{enc, ciphertext}` in JSON, base64url, up to a bound in bytes. */
 export function sealedSchema(ciphertextBytesMax: number) {

@@ -1,6 +1,12 @@
 // What can be done to one account of a running network: stop, kill, restart.
 import { accountCommand } from './account-commands.ts';
-import { type AccountLife, killAccount, lifeOf, startAccount, stopAccount } from './account-process.ts';
+import {
+  type AccountLife,
+  killAccount,
+  lifeOf,
+  startAccount,
+  stopAccount,
+} from './account-process.ts';
 import { LocalError } from './errors.ts';
 import { accountLayout, type Layout } from './layout.ts';
 import { withLock } from './lock.ts';

@@ -45,7 +45,7 @@ export function healthUrlOf(member: PlannedMember): string {
   return `http://127.0.0.1:${member.port}${path}`;
 }
 
-function emulatorCommand(
+export function emulatorCommand(
   layout: Layout,
   member: PlannedMember,
   interpreter: string,
@@ -87,4 +87,3 @@ function registryCommand(layout: Layout, member: PlannedMember, fixtures?: strin
     env: baseEnvironment(layout),
   };
 }
-

@@ -61,6 +61,7 @@ export async function startAccount(
   command: AccountCommand,
   signal?: AbortSignal,
 ): Promise<void> {
+  rmSync(account.temporary, { recursive: true, force: true });
   for (const folder of [account.state, account.objects, account.temporary]) {
     mkdirSync(folder, { recursive: true });
   }

@@ -2,11 +2,18 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import type { Parameters } from '../../lib/wire/parameters.ts';
 import { accountCommand } from './account-commands.ts';
 import { startAccount } from './account-process.ts';
 import { holdCeremony } from './ceremony.ts';
 import { writeConfiguration } from './configuration.ts';
-import { bootstrapAccount, deployAccount, needsDeploy, readDeployed, synthesize } from './deploy.ts';
+import {
+  bootstrapAccount,
+  deployAccount,
+  needsDeploy,
+  readDeployed,
+  synthesize,
+} from './deploy.ts';
 import { LocalError } from './errors.ts';
 import { accountLayout, CDK_PROGRAM, type Layout } from './layout.ts';
 import { prepareOperators } from './operators.ts';
@@ -23,6 +30,8 @@ export interface BringUpOptions extends PlanOptions {
   readonly layout: Layout;
   readonly progress: Progress;
   readonly signal?: AbortSignal | undefined;
+  /** Parameters of the genesis document that differ from the defaults. */
+  readonly parameters?: Partial<Parameters> | undefined;
 }
 
 export interface BroughtUp {
@@ -66,9 +75,13 @@ function checkPrerequisites(): void {
     });
   }
   if (!existsSync(CDK_PROGRAM)) {
-    throw new LocalError('missing_prerequisite', 'The packages of this project are not installed.', {
-      cure: 'npm ci',
-    });
+    throw new LocalError(
+      'missing_prerequisite',
+      'The packages of this project are not installed.',
+      {
+        cure: 'npm ci',
+      },
+    );
   }
 }
 
@@ -180,8 +193,10 @@ async function establish(options: BringUpOptions, plan: Plan): Promise<void> {
   const { layout, progress, signal } = options;
   await progress.step('Genesis', async (step) => {
     const { apiUrls } = readDeployed(layout);
-    const result = await holdCeremony({ layout, plan, apiUrls, signal, onStep: step.update });
-    step.result(`signed by ${result.signatures} operators, installed at ${result.installed} parties`);
+    const { parameters } = options;
+    const input = { layout, plan, apiUrls, parameters, signal, onStep: step.update };
+    const { signatures, parties } = await holdCeremony(input);
+    step.result(`signed by ${signatures} operators, installed at ${parties} parties`);
   });
 }
 

@@ -26,6 +26,10 @@ const NO_NOTICES = ['--no-notices', '--no-color'];
 
 export interface DeployOptions {
   readonly layout: Layout;
+  /** Where an account's emulator answers. @default the account's own port */
+  readonly endpoint?: (member: PlannedMember) => string;
+  /** PEM file of the certificate to trust where endpoints are https. */
+  readonly certificate?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -73,11 +77,11 @@ export function needsDeploy(layout: Layout, member: PlannedMember): boolean {
 
 /** Makes the account ready for the cdk program: `cdk bootstrap`, needed once. */
 export async function bootstrapAccount(
-  { layout, signal }: DeployOptions,
+  options: DeployOptions,
   member: PlannedMember,
 ): Promise<void> {
-  mkdirSync(layout.home, { recursive: true });
-  await runCdk({ layout, signal }, member, [
+  mkdirSync(options.layout.home, { recursive: true });
+  await runCdk(options, member, [
     'bootstrap',
     `aws://${member.account ?? ''}/${REGION}`,
     ...NO_NOTICES,
@@ -86,13 +90,14 @@ export async function bootstrapAccount(
 
 /** Deploys the account's stack with `cdk deploy` and remembers its template and API's URL. */
 export async function deployAccount(
-  { layout, signal }: DeployOptions,
+  options: DeployOptions,
   member: PlannedMember,
 ): Promise<void> {
+  const { layout } = options;
   const stack = stackName(loadConfig(layout.config), member.id);
   const fingerprint = templateFingerprint(layout.cloudAssembly, stack);
   const outputsFile = join(layout.home, `${member.id}-outputs.json`);
-  await runCdk({ layout, signal }, member, [
+  await runCdk(options, member, [
     'deploy',
     stack,
     ...['--app', layout.cloudAssembly],
@@ -115,16 +120,20 @@ export async function deployAccount(
 }
 
 async function runCdk(
-  { layout, signal }: DeployOptions,
+  { layout, signal, endpoint = endpointOf, certificate }: DeployOptions,
   member: PlannedMember,
   args: readonly string[],
 ): Promise<void> {
-  const target = { account: member.account ?? '', endpoint: endpointOf(member) };
+  const target = { account: member.account ?? '', endpoint: endpoint(member) };
+  const trust =
+    certificate === undefined
+      ? {}
+      : { AWS_CA_BUNDLE: certificate, NODE_EXTRA_CA_CERTS: certificate };
   await runCommand({
     title: `cdk ${args[0] ?? ''} of ${member.id}`,
     program: process.execPath,
     args: [CDK_PROGRAM, ...args],
-    env: cdkEnvironment(layout, target),
+    env: { ...cdkEnvironment(layout, target), ...trust },
     // Not in the project: its cdk.json would have the program synthesize again.
     cwd: layout.home,
     log: join(layout.logs, `${member.id}.deploy.log`),

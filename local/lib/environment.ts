@@ -63,6 +63,9 @@ export function cdkEnvironment(
 export function requireLoopback(url: string): void {
   const host = URL.canParse(url) ? new URL(url).hostname : undefined;
   if (host === undefined || !LOOPBACK_HOSTS.has(host)) {
-    throw new LocalError('not_loopback', `The local network only talks to this machine, not to ${url}.`);
+    throw new LocalError(
+      'not_loopback',
+      `The local network only talks to this machine, not to ${url}.`,
+    );
   }
 }

@@ -27,13 +27,18 @@ export function templateFingerprint(cloudAssembly: string, stack: string): strin
   const hash = createHash('sha256');
   hash.update(readFileSync(join(cloudAssembly, `${stack}.template.json`)));
   const assets = readJsonFile(join(cloudAssembly, `${stack}.assets.json`), assetsSchema);
-  hash.update(Object.keys(assets?.files ?? {}).sort().join());
+  hash.update(
+    Object.keys(assets?.files ?? {})
+      .sort()
+      .join(),
+  );
   return hash.digest('hex');
 }
 
 function addPath(hash: ReturnType<typeof createHash>, path: string, name: string): void {
   if (statSync(path).isDirectory()) {
-    for (const entry of readdirSync(path).sort()) addPath(hash, join(path, entry), `${name}/${entry}`);
+    for (const entry of readdirSync(path).sort())
+      addPath(hash, join(path, entry), `${name}/${entry}`);
     return;
   }
   const content = readFileSync(path);

@@ -65,7 +65,10 @@ export function refuseForeignFolder(layout: Layout): void {
 export async function preparePlan(layout: Layout, options: PlanOptions): Promise<Plan> {
   const validators = options.validators ?? VALIDATORS_MIN;
   if (!Number.isInteger(validators) || validators < VALIDATORS_MIN || validators > VALIDATORS_MAX) {
-    throw new LocalError('bad_option', `A network has ${VALIDATORS_MIN} to ${VALIDATORS_MAX} validators.`);
+    throw new LocalError(
+      'bad_option',
+      `A network has ${VALIDATORS_MIN} to ${VALIDATORS_MAX} validators.`,
+    );
   }
   const fixtures = options.fixtures === undefined ? {} : { fixtures: resolve(options.fixtures) };
   const known = readPlan(layout);

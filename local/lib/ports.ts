@@ -25,14 +25,21 @@ export async function isFreePort(port: number): Promise<boolean> {
 /** The ports base, base+1 …; throws `port_in_use` naming the first that is taken. */
 export async function takePorts(base: number, count: number): Promise<readonly number[]> {
   if (!Number.isInteger(base) || base < 1024 || base + count > 65_536) {
-    throw new LocalError('bad_option', `--ports ${base}: give a number from 1024 to ${65_536 - count}.`);
+    throw new LocalError(
+      'bad_option',
+      `--ports ${base}: give a number from 1024 to ${65_536 - count}.`,
+    );
   }
   const ports = rowOfPorts(base, count);
   const taken = await firstTaken(ports);
   if (taken !== undefined) {
-    throw new LocalError('port_in_use', `Port ${taken} is in use (asked for ${base} to ${ports.at(-1)}).`, {
-      cure: 'Give another --ports BASE, or none: free ports are then found.',
-    });
+    throw new LocalError(
+      'port_in_use',
+      `Port ${taken} is in use (asked for ${base} to ${ports.at(-1)}).`,
+      {
+        cure: 'Give another --ports BASE, or none: free ports are then found.',
+      },
+    );
   }
   return ports;
 }

@@ -3,14 +3,14 @@
 export interface Progress {
   /** Runs a step and shows its title, then its outcome and how long it took. */
   step<T>(title: string, work: (step: Step) => Promise<T>): Promise<T>;
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 export interface Step {
   /** What is being done just now. */
-  update(detail: string): void;
+  readonly update: (detail: string) => void;
   /** What stands on the line once the step is done. */
-  result(detail: string): void;
+  readonly result: (detail: string) => void;
 }
 
 const REDRAW_MS = 100;

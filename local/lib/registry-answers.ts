@@ -57,9 +57,14 @@ export function answerQuery(query: URLSearchParams, extra: readonly object[] = [
   if (number !== null && !/^\d{10}$/.test(number)) {
     return failure('06', 'NPI must be 10 digits', 'number');
   }
-  const names = ['first_name', 'last_name', 'state', 'enumeration_type'].some((key) => query.get(key));
+  const names = ['first_name', 'last_name', 'state', 'enumeration_type'].some((key) =>
+    query.get(key),
+  );
   if (number === null && !names) return failure('04', 'No valid search criteria provided', 'null');
-  const limit = Math.min(Number(query.get('limit') ?? RESULTS_DEFAULT) || RESULTS_DEFAULT, RESULTS_MAX);
+  const limit = Math.min(
+    Number(query.get('limit') ?? RESULTS_DEFAULT) || RESULTS_DEFAULT,
+    RESULTS_MAX,
+  );
   const records = [...CLINICIANS.filter(({ active }) => active).map(nppesRecord), ...extra];
   const results = records.filter((record) => matches(record, query)).slice(0, limit);
   return { result_count: results.length, results };
@@ -70,7 +75,7 @@ const recordSchema = z.looseObject({
   basic: z.looseObject({ first_name: z.string(), last_name: z.string() }).partial(),
   addresses: z.array(z.looseObject({ state: z.string().optional() })).default([]),
 });
-const answerFileSchema = z.looseObject({ results: z.array(z.looseObject({})) });
+const answerFileSchema = z.looseObject({ results: z.array(z.looseObject({})).default([]) });
 
 /** Results of all answers (`*.json`) that lie in a folder. */
 export function loadFixtures(folder: string): readonly object[] {

@@ -91,5 +91,7 @@ function healthText({ status, code, height }: Health): string {
 function keeperText(layout: Layout): string {
   const owner = ownerOf(layout);
   if (owner === undefined) return 'not running';
-  return owner.mode === 'detached' ? 'detached' : `kept by process ${owner.pid} (Ctrl-C there stops it)`;
+  return owner.mode === 'detached'
+    ? 'detached'
+    : `kept by process ${owner.pid} (Ctrl-C there stops it)`;
 }

@@ -7,9 +7,7 @@ import type { Plan, PlannedMember } from './plan.ts';
 
 /** Members whose process is alive. */
 export function runningMembers(layout: Layout, plan: Plan): readonly PlannedMember[] {
-  return plan.members.filter(
-    (member) => processOf(accountLayout(layout, member.id)) !== undefined,
-  );
+  return plan.members.filter((member) => processOf(accountLayout(layout, member.id)) !== undefined);
 }
 
 /**

@@ -5,6 +5,7 @@ import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { SdkError } from '../errors.ts';
+import type { DocumentSink, DocumentSource, FilePlatform, Spool } from './files.ts';
 
 /** Bytes read from a file at once. */
 const READ_CHUNK_BYTES = 1_048_576;
@@ -61,7 +62,7 @@ export async function fileExists(path: string): Promise<boolean> {
 }
 
 /** Length of a regular file in bytes. Throws `bad_input` on anything else. */
-export async function fileLength(path: string): Promise<number> {
+async function fileLength(path: string): Promise<number> {
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) {
     throw new SdkError('bad_input', `${path} is not a file that can be read.`, {
@@ -72,7 +73,7 @@ export async function fileLength(path: string): Promise<number> {
 }
 
 /** The bytes of a file from `start` up to but without `end`, in chunks; memory stays flat. */
-export function readFileStream(
+function readFileStream(
   path: string,
   range?: { start: number; end: number },
 ): AsyncIterable<Uint8Array> {
@@ -82,7 +83,7 @@ export function readFileStream(
 }
 
 /** Part of a file as one array. */
-export async function readFileRange(path: string, start: number, end: number): Promise<Uint8Array> {
+async function readFileRange(path: string, start: number, end: number): Promise<Uint8Array> {
   const file = await open(path, 'r');
   try {
     const bytes = new Uint8Array(end - start);
@@ -98,22 +99,50 @@ export async function readFileRange(path: string, start: number, end: number): P
   }
 }
 
-/** A private file that takes a stream; it exists under its own name only after `keep`. */
-export interface StagedFile {
-  readonly path: string;
-  write(bytes: Uint8Array): Promise<void>;
-  /** Ends writing and makes the bytes durable; the file can be read at `path`. */
-  close(): Promise<void>;
-  /** Moves the closed file to `target`. */
-  keep(target: string): Promise<void>;
-  /** Removes it, wherever it stands; harmless after `keep`. */
-  discard(): Promise<void>;
+/** Spools among the system's temporary files; private to this user. */
+export const nodeFiles: FilePlatform = {
+  async spool() {
+    const path = siblingPath(join(tmpdir(), 'carequorum'));
+    const file = await openStaged(path);
+    return {
+      ...file,
+      read: (start, end) => readFileRange(path, start, end),
+      stream: () => readFileStream(path),
+    };
+  },
+};
+
+/** A document on disk. Throws `bad_input` unless it is a regular file. */
+export async function fileSource(path: string, shownAs: string = path): Promise<DocumentSource> {
+  return {
+    path: shownAs,
+    length: await fileLength(path),
+    stream: (range) => readFileStream(path, range),
+  };
 }
 
-/** A staged file beside `target`, or among the system's temporary files. */
-export async function stageFile(target?: string): Promise<StagedFile> {
-  const path = siblingPath(target ?? join(tmpdir(), 'carequorum'));
-  await mkdir(dirname(path), { recursive: true });
+/** A document that appears at `target`, whose folder is made. Throws `bad_input` where it is taken. */
+export async function fileSink(target: string): Promise<DocumentSink> {
+  if (await fileExists(target)) {
+    throw new SdkError('bad_input', `${target} is there already.`, {
+      nextStep: 'Give another --out, or move that file away: nothing is overwritten.',
+    });
+  }
+  await mkdir(dirname(target), { recursive: true });
+  const path = siblingPath(target);
+  const file = await openStaged(path);
+  return {
+    write: (bytes) => file.write(bytes),
+    discard: () => file.discard(),
+    async keep() {
+      await file.close();
+      await rename(path, target);
+      return target;
+    },
+  };
+}
+
+async function openStaged(path: string): Promise<Pick<Spool, 'write' | 'close' | 'discard'>> {
   const file = await open(path, 'wx', PRIVATE_MODE);
   let isOpen = true;
   const close = async (): Promise<void> => {
@@ -122,7 +151,6 @@ export async function stageFile(target?: string): Promise<StagedFile> {
     await file.close();
   };
   return {
-    path,
     close,
     async write(bytes) {
       let written = 0;
@@ -130,11 +158,6 @@ export async function stageFile(target?: string): Promise<StagedFile> {
         const { bytesWritten } = await file.write(bytes, written);
         written += bytesWritten;
       }
-    },
-    async keep(wanted) {
-      if (isOpen) await file.sync();
-      await close();
-      await rename(path, wanted);
     },
     async discard() {
       await close();

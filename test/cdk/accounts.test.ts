@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { configInput, makeNetwork, templateOf } from './fixtures.ts';
+import { configInput, localConfigInput, makeNetwork, templateOf } from './fixtures.ts';
 import { permissionsOf, resourcePolicy } from './permissions.ts';
 
 describe.each([4, 7])('%i validators in accounts of their own', (n) => {
@@ -108,5 +108,33 @@ describe.each([4, 7])('%i validators in accounts of their own', (n) => {
         },
       },
     });
+  });
+});
+
+describe('for an emulator that enforces IAM', () => {
+  const input = { ...localConfigInput(), emulatedIam: true };
+  const network = makeNetwork(input);
+  const full = makeNetwork(localConfigInput());
+
+  it('names senders by their sessions', () => {
+    const statements = resourcePolicy(
+      templateOf(network, 'north'),
+      'AWS::SQS::QueuePolicy',
+      'InboxQueuePolicy',
+    );
+    expect(statements[1]?.Condition).toEqual({
+      ArnEquals: {
+        'aws:PrincipalArn':
+          'arn:aws:sts::222222222222:assumed-role/cq-local-test-east-inbox/cq-local-test-east-inbox',
+      },
+    });
+  });
+
+  it.each(['api', 'inbox', 'timer'])('grants %s the same, without conditions', (fn) => {
+    const role = `cq-local-test-north-${fn}`;
+    const bare = (lines: string[]): string[] => lines.map((line) => line.replace(/ if .*/, ''));
+    const lines = permissionsOf(templateOf(network, 'north'), role);
+    expect(lines.filter((line) => line.includes(' if '))).toEqual([]);
+    expect(new Set(lines)).toEqual(new Set(bare(permissionsOf(templateOf(full, 'north'), role))));
   });
 });

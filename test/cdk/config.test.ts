@@ -84,6 +84,7 @@ describe('parseConfig', () => {
       configInput(4, { membership: { account: '888888888888', registryUrl: 'http://a.example' } }),
       'needs https',
     ],
+    ['policies of an emulator on aws', configInput(4, { emulatedIam: true }), 'for emulators only'],
     ['too little concurrency', configInput(4, { inboxConcurrency: 1 }), 'inboxConcurrency'],
   ])('refuses %s', (_name, input, message) => {
     expect(refusal(input)).toContain(message);

@@ -14,7 +14,7 @@ describe('names', () => {
     expect(names.inboxDlqName(aws, 'east')).toBe('cq-test-net-east-inbox-dlq.fifo');
     expect(names.timerName(aws, 'east')).toBe('cq-test-net-east-timer');
     expect(names.timerDlqName(aws, 'east')).toBe('cq-test-net-east-timer-dlq');
-    expect(names.roleArn(aws, { id: 'east', account: '222222222222' }, 'inbox')).toBe(
+    expect(names.principalArn(aws, { id: 'east', account: '222222222222' }, 'inbox')).toBe(
       'arn:aws:iam::222222222222:role/cq-test-net-east-inbox',
     );
   });

@@ -30,7 +30,7 @@ const consume = (queue: string): string[] =>
 const readKeyOnly = ['GetItem', 'Query'].map(
   (action) =>
     `dynamodb:${action} on SessionsTable if ` +
-    '{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["bundle","read"]},' +
+    '{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["read"]},' +
     '"Null":{"dynamodb:LeadingKeys":"false"}}',
 );
 const purposes = (...names: string[]): string =>
@@ -53,7 +53,6 @@ describe('roles of a validator', () => {
     expect(permissionsOf(template, 'cq-test-net-north-api')).toEqual(
       [
         ...readWrite('LedgerTable'),
-        'dynamodb:DescribeTable on LedgerTable',
         ...readKeyOnly,
         ...writeLog('ApiLogs'),
         'kms:GetPublicKey on SignKey',
@@ -87,7 +86,6 @@ describe('roles of a validator', () => {
     expect(permissionsOf(template, 'cq-test-net-north-timer')).toEqual(
       [
         ...readWrite('LedgerTable'),
-        'dynamodb:DescribeTable on LedgerTable',
         ...readKeyOnly,
         ...writeLog('TimerFunctionLogs'),
         ...consume('TimersQueue'),

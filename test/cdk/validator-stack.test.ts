@@ -218,17 +218,11 @@ describe('storage and keys of a validator', () => {
         KeySchema: keys,
         BillingMode: 'PAY_PER_REQUEST',
         SSESpecification: { SSEEnabled: true },
+        TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: isLedger },
       });
       expect(table).not.toHaveProperty('StreamSpecification');
       expect(table).not.toHaveProperty('TableName');
-      if (isLedger) {
-        expect(table).toMatchObject({
-          TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
-        });
-      } else {
-        expect(table).not.toHaveProperty('TimeToLiveSpecification');
-      }
     }
   });
 

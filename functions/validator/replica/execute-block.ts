@@ -1,5 +1,10 @@
 /** Executes a block's transactions on a head: the same for leader, replica and catch-up. */
-import { execute, type Execution, type LedgerEvent, readHints } from '../../../lib/chaincode/execute.ts';
+import {
+  execute,
+  type Execution,
+  type LedgerEvent,
+  readHints,
+} from '../../../lib/chaincode/execute.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
 import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';

@@ -1,0 +1,226 @@
+/** The answer to a challenge, and what follows: verification, certificate, or pending. */
+
+import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { sha256 } from '../../lib/crypto/hash.ts';
+import {
+  encryptionKeyDigest,
+  issueCertificate,
+  randomSerial,
+} from '../../lib/membership/certificates.ts';
+import { canonicalName } from '../../lib/membership/person-name.ts';
+import { namedRoles } from '../../lib/membership/roles.ts';
+import { parseWith } from '../../lib/wire/codec.ts';
+import { requireAuthority } from './authority.ts';
+import type { MembershipContext } from './context.ts';
+import {
+  type Enrolment,
+  findPointer,
+  type Identity,
+  identitySchema,
+  itemKeys,
+  requireEnrolment,
+  type StoredEnrolment,
+} from './enrolment.ts';
+import type { ApiAnswer } from './shared/http.ts';
+import type { ItemChange } from './shared/item-store.ts';
+import { ApiProblem } from './shared/problem.ts';
+
+const ATTEMPTS_MAX = 5;
+const DAY_MS = 86_400_000;
+const CERTIFICATE_DAYS = 365;
+/** Clocks differ: a certificate is valid a little before it was made. */
+const BACKDATED_MS = 5 * 60_000;
+
+/** Takes the answer to a challenge; a right one may be given again. */
+export async function prove(
+  context: MembershipContext,
+  id: string,
+  answer: string,
+): Promise<ApiAnswer> {
+  await context.genesis.require();
+  const { enrolment, version } = await requireEnrolment(context.store, id);
+  const { challenge } = enrolment;
+  if (!challenge || challenge.expiresAt <= context.now()) {
+    throw new ApiProblem(403, 'challenge_over', 'The challenge is over: enrol again.');
+  }
+  if (challenge.attempts >= ATTEMPTS_MAX) {
+    throw new ApiProblem(403, 'too_many_attempts', 'Too many wrong answers: enrol again.');
+  }
+  if (!equalBytes(sha256(fromBase64url(answer)), challenge.digest)) {
+    const next = { ...enrolment, challenge: { ...challenge, attempts: challenge.attempts + 1 } };
+    await context.store.replace(itemKeys.enrolment(id), version, next);
+    throw new ApiProblem(403, 'wrong_answer', 'This is not what was sealed to the key.');
+  }
+  return advance(context, { enrolment, version });
+}
+
+/** Verifies whoever proved both keys, as far as it goes today. */
+export async function advance(
+  context: MembershipContext,
+  stored: StoredEnrolment,
+): Promise<ApiAnswer> {
+  const { enrolment } = stored;
+  switch (enrolment.status) {
+    case 'active':
+      return activeAnswer(enrolment);
+    case 'revoked':
+      throw new ApiProblem(403, 'revoked', 'This enrolment was revoked.');
+    case 'refused':
+      throw notVerified();
+    case 'challenged':
+    case 'pending':
+      break;
+  }
+  const identity = parseWith(
+    identitySchema,
+    await context.vault.open(enrolment.id, enrolment.identity),
+  );
+  const verdict = await judge(context, enrolment, identity);
+  switch (verdict) {
+    case 'verified':
+      return activate(context, stored, identity);
+    case 'not_verified':
+      await end(context, stored);
+      throw notVerified();
+    case 'registry_unavailable':
+    case 'review':
+      return wait(context, stored, verdict);
+  }
+}
+
+type Verdict = 'verified' | 'not_verified' | 'registry_unavailable' | 'review';
+
+/** A number is asked for at the registry; without one, an operator must have invited. */
+async function judge(
+  context: MembershipContext,
+  enrolment: Enrolment,
+  identity: Identity,
+): Promise<Verdict> {
+  if (enrolment.role === 'patient' || enrolment.role === 'operator') return 'verified';
+  const { npi, state, licence, name } = identity;
+  if (npi !== undefined && state !== undefined && licence !== undefined) {
+    const verdict = await context.registry.verify({ npi, name, state, licence });
+    return verdict === 'unavailable' ? 'registry_unavailable' : verdict;
+  }
+  if (enrolment.role === 'doctor') return 'not_verified';
+  return enrolment.isInvited ? 'verified' : 'review';
+}
+
+async function activate(
+  context: MembershipContext,
+  { enrolment, version }: StoredEnrolment,
+  identity: Identity,
+): Promise<ApiAnswer> {
+  const next: Enrolment = {
+    ...enrolment,
+    status: 'active',
+    reason: null,
+    certificate: await certify(context, enrolment, identity),
+  };
+  const { id } = enrolment;
+  const changes: ItemChange[] = [{ key: itemKeys.enrolment(id), expected: version, value: next }];
+  const person = await personDigest(context, enrolment, identity);
+  if (person !== null) {
+    changes.push({ key: itemKeys.person(person), expected: null, value: { id } });
+  }
+  if (isListed(enrolment)) {
+    const digest = await context.vault.digest('name', canonicalName(identity.name));
+    changes.push({ key: itemKeys.name(digest, id), expected: null, value: { id } });
+  }
+  if (!(await context.store.transact(changes))) await explainConflict(context, enrolment, person);
+  await context.store.remove([itemKeys.pending(id)]);
+  return activeAnswer((await requireEnrolment(context.store, id)).enrolment);
+}
+
+/** Returns where the enrolment is active all the same; else says who holds the number. */
+async function explainConflict(
+  context: MembershipContext,
+  enrolment: Enrolment,
+  person: string | null,
+): Promise<void> {
+  const now = (await requireEnrolment(context.store, enrolment.id)).enrolment;
+  if (now.status === 'active') return;
+  const holder = person && (await findPointer(context.store, itemKeys.person(person)));
+  if (holder && holder.id !== enrolment.id) {
+    throw new ApiProblem(409, 'already_enrolled', 'This person is enrolled with another key.');
+  }
+  throw new ApiProblem(409, 'conflict', 'Another request came first; send it again.');
+}
+
+/** One enrolment for each number, and for each patient who says a birth date. */
+async function personDigest(
+  context: MembershipContext,
+  { role, kid }: Enrolment,
+  { npi, name, birthDate }: Identity,
+): Promise<string | null> {
+  if (role === 'operator') return context.vault.digest('person', `operator ${kid}`);
+  if (npi !== undefined) return context.vault.digest('npi', npi);
+  if (role !== 'patient' || birthDate === undefined) return null;
+  return context.vault.digest('person', `patient ${canonicalName(name)} ${birthDate}`);
+}
+
+/** Only those whom others look up by name. */
+export function isListed({ role }: Enrolment): boolean {
+  return namedRoles.has(role) && role !== 'operator';
+}
+
+async function certify(
+  context: MembershipContext,
+  enrolment: Enrolment,
+  identity: Identity,
+): Promise<Uint8Array> {
+  const { role, subject, hospital, signingKey, encryptionKey } = enrolment;
+  return issueCertificate({
+    ca: await requireAuthority(context),
+    publicKey: signingKey,
+    claims: {
+      kind: 'ecert',
+      network: context.network,
+      role,
+      subject,
+      ...(hospital === null ? {} : { hospital }),
+      ...(namedRoles.has(role) ? { name: identity.name } : {}),
+      encryptionKeyDigest: encryptionKeyDigest(encryptionKey),
+    },
+    serial: randomSerial(),
+    notBefore: context.now() - BACKDATED_MS,
+    notAfter: context.now() + CERTIFICATE_DAYS * DAY_MS,
+  });
+}
+
+async function wait(
+  context: MembershipContext,
+  { enrolment, version }: StoredEnrolment,
+  reason: 'registry_unavailable' | 'review',
+): Promise<ApiAnswer> {
+  const { id } = enrolment;
+  const next: Enrolment = { ...enrolment, status: 'pending', reason };
+  await context.store.insert(itemKeys.pending(id), { id });
+  await context.store.replace(itemKeys.enrolment(id), version, next);
+  return { status: 202, body: { status: 'pending', reason }, retryAfterSeconds: 60 };
+}
+
+async function end(
+  context: MembershipContext,
+  { enrolment, version }: StoredEnrolment,
+): Promise<void> {
+  const next: Enrolment = { ...enrolment, status: 'refused', reason: null };
+  await context.store.replace(itemKeys.enrolment(enrolment.id), version, next);
+  await context.store.remove([itemKeys.pending(enrolment.id)]);
+}
+
+function activeAnswer({ certificate, subject }: Enrolment): ApiAnswer {
+  if (!certificate) throw new Error('an active enrolment has a certificate');
+  return {
+    status: 200,
+    body: { status: 'active', certificate: toBase64url(certificate), subject },
+  };
+}
+
+function notVerified(): ApiProblem {
+  return new ApiProblem(
+    403,
+    'not_verified',
+    'The registry does not confirm number, name, state and licence together.',
+  );
+}

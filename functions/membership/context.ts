@@ -1,0 +1,31 @@
+/** What the handlers of the membership service work on. */
+
+import type { SigningKey } from '../../lib/crypto/p256.ts';
+import type { Genesis } from '../../lib/wire/genesis.ts';
+import type { CertificateAuthority } from '../../lib/membership/certificates.ts';
+import type { Registry } from './registry/registry.ts';
+import type { GenesisStore, OperatorKeys } from './shared/genesis-store.ts';
+import type { ItemStore } from './shared/item-store.ts';
+import type { Vault } from './vault.ts';
+
+export interface MembershipContext {
+  network: string;
+  operatorKeys: OperatorKeys;
+  store: ItemStore;
+  vault: Vault;
+  registry: Registry;
+  genesis: GenesisStore;
+  /** The KMS key of the authority. */
+  authorityKey(): Promise<SigningKey>;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+/** The 65-byte key of an operator by its thumbprint, with the validator that it speaks for. */
+export interface OperatorKey {
+  validator: string;
+  publicKey: Uint8Array;
+}
+
+/** The authority with its certificate, once genesis is installed. */
+export type Authority = CertificateAuthority & { genesis: Genesis };

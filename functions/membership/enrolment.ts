@@ -1,0 +1,89 @@
+/** Enrolments as they are stored, and the keys of their items. */
+
+import { z } from 'zod';
+import { roleSchema } from '../../lib/membership/roles.ts';
+import { parseWith } from '../../lib/wire/codec.ts';
+import { ApiProblem } from './shared/problem.ts';
+import type { ItemKey, ItemStore } from './shared/item-store.ts';
+
+const bytes = z.instanceof(Uint8Array);
+
+export const enrolmentSchema = z.strictObject({
+  id: z.string(),
+  role: roleSchema,
+  /** Thumbprint of the signing key. */
+  kid: z.string(),
+  signingKey: bytes,
+  encryptionKey: bytes,
+  /** Sealed by the vault: name, number, licence, birth date. */
+  identity: bytes,
+  hospital: z.string().nullable(),
+  isInvited: z.boolean(),
+  status: z.enum(['challenged', 'pending', 'active', 'refused', 'revoked']),
+  /** Why it is pending. */
+  reason: z.enum(['registry_unavailable', 'review']).nullable(),
+  /** SHA-256 of the answer that is waited for. */
+  challenge: z.strictObject({ digest: bytes, expiresAt: z.int(), attempts: z.int() }).nullable(),
+  /** Random name of the person in certificates and on the ledger. */
+  subject: z.string(),
+  certificate: bytes.nullable(),
+  createdAt: z.int(),
+  revoked: z.strictObject({ at: z.int(), reason: z.string(), by: z.string() }).nullable(),
+});
+export type Enrolment = z.infer<typeof enrolmentSchema>;
+
+/** What the vault seals. */
+export const identitySchema = z.strictObject({
+  name: z.string().min(1).max(200),
+  npi: z
+    .string()
+    .regex(/^\d{10}$/)
+    .optional(),
+  /** State of the licence, two letters. */
+  state: z
+    .string()
+    .regex(/^[A-Za-z]{2}$/)
+    .optional(),
+  licence: z.string().min(1).max(64).optional(),
+  /** Id of the validator whose hospital answers for the person. */
+  hospital: z.string().min(2).max(16).optional(),
+  birthDate: z.iso.date().optional(),
+});
+export type Identity = z.infer<typeof identitySchema>;
+
+export const itemKeys = {
+  enrolment: (id: string): ItemKey => ({ pk: `enrolment#${id}`, sk: 'state' }),
+  /** The enrolment of a signing key. */
+  kid: (kid: string): ItemKey => ({ pk: `kid#${kid}`, sk: 'enrolment' }),
+  /** The one active enrolment of a person or number, by keyed digest. */
+  person: (digest: string): ItemKey => ({ pk: `person#${digest}`, sk: 'enrolment' }),
+  /** Active clinicians of a name, by keyed digest. */
+  name: (digest: string, id: string): ItemKey => ({ pk: `name#${digest}`, sk: id }),
+  /** Enrolments that wait for the registry. */
+  pending: (id: string): ItemKey => ({ pk: 'pending', sk: id }),
+  /** A used request. */
+  nonce: (kid: string, nonce: string): ItemKey => ({ pk: `nonce#${kid}`, sk: nonce }),
+} as const;
+
+export interface StoredEnrolment {
+  enrolment: Enrolment;
+  version: number;
+}
+
+/** An enrolment with its version. Throws ApiProblem 404 `unknown_enrolment`. */
+export async function requireEnrolment(store: ItemStore, id: string): Promise<StoredEnrolment> {
+  const item = await store.get(itemKeys.enrolment(id));
+  if (!item) throw new ApiProblem(404, 'unknown_enrolment', 'There is no such enrolment.');
+  return { enrolment: parseWith(enrolmentSchema, item.value), version: item.version };
+}
+
+const pointerSchema = z.strictObject({ id: z.string() });
+
+/** The id that an index item names, with the item's version. */
+export async function findPointer(
+  store: ItemStore,
+  key: ItemKey,
+): Promise<{ id: string; version: number } | null> {
+  const item = await store.get(key);
+  return item && { id: parseWith(pointerSchema, item.value).id, version: item.version };
+}

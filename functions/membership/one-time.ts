@@ -1,0 +1,65 @@
+/** POST /v1/certificates: batches of one-time certificates that nothing links to a person. */
+
+import { fromBase64url, toBase64url, toHex } from '../../lib/crypto/bytes.ts';
+import { verifyP256 } from '../../lib/crypto/p256.ts';
+import { issueCertificate, randomSerial } from '../../lib/membership/certificates.ts';
+import {
+  checkMembershipRequest,
+  oneTimeKeyProofBytes,
+  parseMembershipRequest,
+} from '../../lib/membership/requests.ts';
+import { mapParallel } from '../aws/parallel.ts';
+import { requireAuthority } from './authority.ts';
+import type { MembershipContext } from './context.ts';
+import { itemKeys, requireEnrolment } from './enrolment.ts';
+import type { ApiAnswer } from './shared/http.ts';
+import { ApiProblem } from './shared/problem.ts';
+
+const DAY_MS = 86_400_000;
+const VALID_DAYS = 7;
+const SIGNATURES_IN_FLIGHT_MAX = 8;
+
+/** Certificates in the order of the keys. Nothing of the batch is stored but its nonce. */
+export async function issueOneTime(
+  context: MembershipContext,
+  compact: string,
+): Promise<ApiAnswer> {
+  const ca = await requireAuthority(context);
+  const request = parseMembershipRequest('cq-tcert-request', compact);
+  const { enrolmentId, keys, nonce, expiresAt } = request.payload;
+  const { enrolment } = await requireEnrolment(context.store, enrolmentId);
+  await checkMembershipRequest(request, {
+    publicKey: enrolment.signingKey,
+    network: context.network,
+    now: context.now(),
+  });
+  if (enrolment.status !== 'active' || enrolment.role !== 'patient') {
+    throw new ApiProblem(403, 'not_enrolled', 'Only an enrolled patient gets these certificates.');
+  }
+  const proofBytes = oneTimeKeyProofBytes(enrolmentId, nonce);
+  const publicKeys = await mapParallel(keys, SIGNATURES_IN_FLIGHT_MAX, async (key) => {
+    const publicKey = fromBase64url(key.publicKey);
+    if (await verifyP256(publicKey, proofBytes, fromBase64url(key.proof))) return publicKey;
+    throw new ApiProblem(401, 'bad_key_proof', 'A one-time key has not signed for itself.');
+  });
+  const names = new Set([enrolment.signingKey, ...publicKeys].map(toHex));
+  if (names.size !== publicKeys.length + 1) {
+    throw new ApiProblem(400, 'invalid_request', 'Each one-time key is a key of its own.');
+  }
+  const used = itemKeys.nonce(enrolment.kid, nonce);
+  if (!(await context.store.insert(used, {}, Math.ceil(expiresAt / 1_000) + 60))) {
+    throw new ApiProblem(409, 'replayed', 'This request was used: sign a new one.');
+  }
+  const now = context.now();
+  const certificates = await mapParallel(publicKeys, SIGNATURES_IN_FLIGHT_MAX, (publicKey) =>
+    issueCertificate({
+      ca,
+      publicKey,
+      claims: { kind: 'tcert', network: context.network, role: 'patient' },
+      serial: randomSerial(),
+      notBefore: now,
+      notAfter: now + VALID_DAYS * DAY_MS,
+    }),
+  );
+  return { status: 200, body: { certificates: certificates.map(toBase64url) } };
+}

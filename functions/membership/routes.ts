@@ -1,0 +1,178 @@
+/** The routes of the membership service with the schemas of what they take and answer. */
+
+import { z } from 'zod';
+import { X_WING_PUBLIC_KEY_BYTES } from '../../lib/crypto/x-wing.ts';
+import { roleSchema } from '../../lib/membership/roles.ts';
+import { networkField, timeField } from '../../lib/wire/fields.ts';
+import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import type { DocumentedRoute } from '../aws/openapi.ts';
+import { identitySchema } from './enrolment.ts';
+
+const base64url = (charsMax: number) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9_-]*$/)
+    .max(charsMax);
+const exactly = (bytes: number) => base64url(Math.ceil((bytes * 4) / 3)).min((bytes * 4) / 3);
+const jws = (typ: string) =>
+  z
+    .string()
+    .max(65_536)
+    .meta({ description: `JWS compact serialisation, ES256 with low S, typ ${typ}` });
+const idField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const certificateField = base64url(6_000).meta({ description: 'X.509, DER, base64url' });
+
+export const enrolSchema = z.strictObject({
+  role: roleSchema,
+  /** P-256 point. */
+  signingKey: exactly(65),
+  /** X-Wing public key. */
+  encryptionKey: exactly(X_WING_PUBLIC_KEY_BYTES),
+  request: jws('cq-enrol'),
+  identity: identitySchema,
+  operatorInvitation: jws('cq-invitation').optional(),
+});
+export type EnrolBody = z.infer<typeof enrolSchema>;
+
+export const proofSchema = z.strictObject({ answer: exactly(32) });
+export const oneTimeSchema = z.strictObject({ request: jws('cq-tcert-request') });
+export const revokeSchema = z.strictObject({ request: jws('cq-revoke') });
+
+const activeSchema = z.strictObject({
+  status: z.literal('active'),
+  certificate: certificateField,
+  subject: idField,
+});
+const pendingSchema = z.strictObject({
+  status: z.literal('pending'),
+  reason: z.enum(['registry_unavailable', 'review']),
+});
+
+const pathParameter = (name: string, description: string) =>
+  ({ in: 'path', name, schema: idField, description }) as const;
+const queryParameter = (name: string, description: string) =>
+  ({ in: 'query', name, schema: z.string().max(200), description }) as const;
+
+export const routes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/enrolments',
+    body: enrolSchema,
+    summary: 'Start an enrolment: the signing key signs, the encryption key gets a challenge.',
+    answers: {
+      201: z.strictObject({
+        enrolmentId: idField,
+        challenge: z.strictObject({ enc: base64url(1_500), ciphertext: base64url(200) }),
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/enrolments/{id}',
+    summary: 'How far an enrolment is, for the key that enrols.',
+    parameters: [
+      pathParameter('id', 'Enrolment id'),
+      {
+        in: 'header',
+        name: 'authorization',
+        schema: z.string(),
+        description: '`CQ-Enrolment` and a JWS of typ cq-enrol-status by the enrolled key',
+      },
+    ],
+    answers: {
+      200: z.strictObject({
+        status: z.enum(['challenged', 'pending', 'active', 'refused', 'revoked']),
+        reason: pendingSchema.shape.reason.nullable(),
+        certificate: certificateField.optional(),
+        subject: idField.optional(),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/enrolments/{id}/proof',
+    body: proofSchema,
+    summary: 'Answer the challenge: a certificate, or pending while the registry is unavailable.',
+    parameters: [pathParameter('id', 'Enrolment id')],
+    answers: { 200: activeSchema, 202: pendingSchema },
+  },
+  {
+    method: 'POST',
+    path: '/v1/certificates',
+    body: oneTimeSchema,
+    summary: 'One-time certificates on fresh keys for an enrolled patient, 50 at most.',
+    answers: { 200: z.strictObject({ certificates: z.array(certificateField) }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/directory',
+    summary: 'Clinicians of exactly this name or number; check what it says on the ledger.',
+    parameters: [
+      queryParameter('npi', 'National Provider Identifier'),
+      queryParameter('name', 'Full name, in any order and spelling of capitals'),
+      queryParameter('role', 'Only this role'),
+    ],
+    answers: {
+      200: z.strictObject({
+        entries: z.array(
+          z.strictObject({
+            subject: idField,
+            name: z.string(),
+            role: roleSchema,
+            hospital: z.string().nullable(),
+            npi: z.string().nullable(),
+            kid: z.string(),
+            certificate: certificateField,
+            encryptionKey: base64url(1_700),
+          }),
+        ),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/revocations',
+    body: revokeSchema,
+    summary: 'End a certificate here; the operator ends it on the ledger by identity.revoke.',
+    answers: {
+      200: z.strictObject({
+        kid: z.string(),
+        status: z.literal('revoked'),
+        serial: z.string().nullable(),
+        revokedAt: timeField,
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/health',
+    summary: 'Whether this service answers, and whether it is initialised.',
+    answers: {
+      200: z.strictObject({
+        status: z.literal('ok'),
+        network: networkField,
+        initialised: z.boolean(),
+        time: timeField,
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/bootstrap',
+    summary: 'The self-signed certificate of the authority, for the genesis document.',
+    answers: { 200: z.strictObject({ caCertificate: certificateField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/genesis',
+    body: signedGenesisSchema,
+    summary: 'Install the genesis document that every operator has signed.',
+    answers: { 200: z.strictObject({ network: networkField, genesisHash: z.string() }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/openapi.json',
+    summary: 'This description.',
+    answers: { 200: z.looseObject({ openapi: z.string() }) },
+  },
+];

@@ -1,0 +1,103 @@
+/** Blocks: header and certificate for anyone, the body for validators, operators and auditors. */
+
+import { cells } from '../../../lib/chaincode/cells.ts';
+import { readerOf } from '../../../lib/chaincode/draft.ts';
+import { toBase64url } from '../../../lib/crypto/bytes.ts';
+import { thumbprint } from '../../../lib/crypto/p256.ts';
+import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { limits } from '../../../lib/limits.ts';
+import { encodeCbor } from '../../../lib/wire/codec.ts';
+import { WireError } from '../../../lib/wire/errors.ts';
+import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
+import { parseTransaction, verifyTransaction } from '../../../lib/wire/transaction.ts';
+import type { Certificate } from '../../../lib/wire/vote.ts';
+import type { HttpAnswer, Operation } from '../../aws/http.ts';
+import { HttpError } from '../../aws/problems.ts';
+import { StorageError } from '../../aws/storage-error.ts';
+import { BLOCK_QUERY, BLOCK_SCHEME } from '../block-request.ts';
+import { heightText } from '../routes.ts';
+import { checkQuery, checkQueryWindow } from './query.ts';
+import { parseParameter } from './request.ts';
+import type { ApiRuntime, RunningNetwork } from './runtime.ts';
+
+/** Who may read what patients and clinicians signed, as it was sent. */
+const READERS: ReadonlySet<string> = new Set(['operator', 'auditor']);
+
+export function getBlock(runtime: ApiRuntime): Operation {
+  return {
+    async run({ params, headers }): Promise<HttpAnswer> {
+      const height = Number(parseParameter(heightText, params['height'], 'height'));
+      const network = await runtime.network();
+      const { authorization } = headers;
+      if (authorization !== undefined) await authorise(runtime, network, authorization, height);
+      const { header, certificate } = await committedBlock(runtime, network, height);
+      const transactions = await transactionsOf(runtime, header);
+      return {
+        status: 200,
+        body: {
+          height,
+          header: toBase64url(encodeCbor(header)),
+          certificate: certificate && toBase64url(encodeCbor(certificate)),
+          transactionIds: transactions.map((compact) => parseTransaction(compact).id),
+          ...(authorization === undefined ? {} : { body: toBase64url(encodeCbor(transactions)) }),
+        },
+      };
+    },
+  };
+}
+
+/** The certified block of a height up to the head. Throws `unknown_block`. */
+export async function committedBlock(
+  runtime: ApiRuntime,
+  { genesis, head }: RunningNetwork,
+  height: number,
+): Promise<{ header: BlockHeader; certificate: Certificate | null }> {
+  if (height === 0) {
+    return { header: (await runtime.genesisBlock(genesis)).header, certificate: null };
+  }
+  if (height > head.height) {
+    throw new HttpError('unknown_block', `The committed head is at ${head.height}`);
+  }
+  const block = await runtime.deps.ports.blocks.certified(MAIN_LEDGER, height);
+  if (block === null) throw new HttpError('unknown_block', 'It is not kept here');
+  return block;
+}
+
+async function transactionsOf(runtime: ApiRuntime, header: BlockHeader): Promise<string[]> {
+  if (header.height === 0) return [];
+  const body = await runtime.deps.ports.blocks.body(MAIN_LEDGER, headerHash(header));
+  if (body === null) throw new StorageError('corrupt_item', 'a committed block has no body');
+  return body.transactions;
+}
+
+/** Checks `CQ-Query <compact>`: a fresh, signed request for this very block. */
+async function authorise(
+  runtime: ApiRuntime,
+  network: RunningNetwork,
+  authorization: string,
+  height: number,
+): Promise<void> {
+  const [scheme, compact] = authorization.split(' ');
+  if (scheme !== BLOCK_SCHEME || compact === undefined) {
+    throw new HttpError('invalid_request', `authorization: expected ${BLOCK_SCHEME} and a query`);
+  }
+  if (compact.length > limits.transactionBytesMax) throw new WireError('too_large', 'the query');
+  const query = parseTransaction(compact);
+  if (query.fn !== BLOCK_QUERY || query.args['height'] !== height || query.signer.kind !== 'key') {
+    throw new HttpError('not_authorised', 'The query is not for this block');
+  }
+  const { kid } = query.signer;
+  const peer = network.genesis.sessions.find(
+    ({ body }) => body.purpose === 'read' && thumbprint(body.key) === kid,
+  );
+  if (peer) {
+    checkQueryWindow(runtime, network, query);
+    if (await verifyTransaction(query, { outer: peer.body.key, inner: null })) return;
+    throw new WireError('bad_signature', 'not of the read key that it names');
+  }
+  await checkQuery(runtime, network, query);
+  const identity = await readerOf(runtime.view(network.head)).get(cells.identity(kid));
+  if (!identity || identity.status !== 'active' || !READERS.has(identity.role)) {
+    throw new HttpError('not_authorised', 'Only validators, operators and auditors read bodies');
+  }
+}

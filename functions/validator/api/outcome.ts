@@ -1,0 +1,116 @@
+/** What became of a transaction: only blocks up to the committed head count. */
+
+import { toBase64url, equalBytes } from '../../../lib/crypto/bytes.ts';
+import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { buildReceipt, encodeReceipt } from '../../../lib/ledger/receipt.ts';
+import { limits } from '../../../lib/limits.ts';
+import type { CommittedHead, TransactionLocation } from '../../../lib/ports.ts';
+import { decodeWith } from '../../../lib/wire/codec.ts';
+import { transactionIdField } from '../../../lib/wire/fields.ts';
+import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
+import { resultSchema } from '../../../lib/wire/result.ts';
+import type { Certificate } from '../../../lib/wire/vote.ts';
+import type { HttpAnswer, Operation } from '../../aws/http.ts';
+import { HttpError } from '../../aws/problems.ts';
+import { StorageError } from '../../aws/storage-error.ts';
+import { waitField } from '../routes.ts';
+import { parseParameter } from './request.ts';
+import type { ApiRuntime } from './runtime.ts';
+
+const POLL_MS_FIRST = 50;
+const POLL_MS_MAX = 200;
+/** Left for the answer itself, milliseconds. */
+const ANSWER_MS = 1_500;
+const PENDING_RETRY_SECONDS = 1;
+
+/** A committed transaction: where it stands, under which certificate. */
+export interface Committed {
+  readonly location: TransactionLocation;
+  readonly header: BlockHeader;
+  readonly certificate: Certificate;
+}
+
+export function getTransaction(runtime: ApiRuntime): Operation {
+  return {
+    async run({ params, query, remainingMs }): Promise<HttpAnswer> {
+      const id = parseParameter(transactionIdField, params['id'], 'id');
+      const waitMs = parseParameter(waitField, query['waitMs'], 'waitMs');
+      const until = runtime.deps.clock() + Math.min(waitMs, remainingMs() - ANSWER_MS);
+      const { genesis, head } = await runtime.network();
+      let committed = await findCommitted(runtime, head, id);
+      let pauseMs = POLL_MS_FIRST;
+      while (committed === null && runtime.deps.clock() + pauseMs <= until) {
+        await runtime.deps.sleep(pauseMs);
+        pauseMs = Math.min(POLL_MS_MAX, pauseMs * 1.5);
+        committed = await findCommittedNow(runtime, id);
+      }
+      committed ??= await pendingOrLate(runtime, id);
+      if (committed === null) {
+        const body = { id, status: 'PENDING' };
+        return { status: 202, body, retryAfterSeconds: PENDING_RETRY_SECONDS };
+      }
+      return { status: 200, body: await receiptAnswer(runtime, genesis, committed) };
+    },
+  };
+}
+
+/** The committed place of a transaction: locations of blocks that lost are passed over. */
+export async function findCommitted(
+  runtime: ApiRuntime,
+  head: CommittedHead,
+  id: string,
+): Promise<Committed | null> {
+  const { blocks } = runtime.deps.ports;
+  const locations = await blocks.locations(MAIN_LEDGER, id);
+  for (const location of locations) {
+    if (location.height > head.height) continue;
+    const block = await blocks.certified(MAIN_LEDGER, location.height);
+    if (block && equalBytes(headerHash(block.header), location.headerHash)) {
+      return { location, ...block };
+    }
+  }
+  return null;
+}
+
+async function findCommittedNow(runtime: ApiRuntime, id: string): Promise<Committed | null> {
+  const head = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
+  return head && findCommitted(runtime, head, id);
+}
+
+/**
+ * Null while the transaction waits here. It leaves the mempool after its block is committed, so
+ * one that is in neither place at first is looked for once more. Throws `unknown_transaction`.
+ */
+async function pendingOrLate(runtime: ApiRuntime, id: string): Promise<Committed | null> {
+  const { mempool, submissions } = runtime.deps.ports;
+  const issuedAt = await submissions.issuedAt(MAIN_LEDGER, id);
+  if (issuedAt !== null && (await mempool.has(MAIN_LEDGER, { id, issuedAt }))) return null;
+  const committed = await findCommittedNow(runtime, id);
+  if (committed) return committed;
+  const locations = await runtime.deps.ports.blocks.locations(MAIN_LEDGER, id);
+  const head = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
+  if (head && locations.some(({ height }) => height > head.height)) return null;
+  throw new HttpError('unknown_transaction', 'status UNKNOWN: submit it again, here or elsewhere');
+}
+
+async function receiptAnswer(
+  runtime: ApiRuntime,
+  genesis: Parameters<typeof buildReceipt>[0]['genesis'],
+  { location, header, certificate }: Committed,
+): Promise<unknown> {
+  const body = await runtime.deps.ports.blocks.body(MAIN_LEDGER, location.headerHash);
+  if (body === null) throw new StorageError('corrupt_item', 'a committed block has no body');
+  const { results } = body;
+  const { index } = location;
+  const receipt = buildReceipt({
+    genesis,
+    header,
+    certificate,
+    results,
+    index,
+    sessions: genesis.sessions,
+    links: [],
+  });
+  const { id, status, code } = decodeWith(resultSchema, receipt.result, limits.chunkBytesMax);
+  return { id, status, code, receipt: toBase64url(encodeReceipt(receipt)) };
+}

@@ -1,0 +1,126 @@
+/** What the operations of a validator's API run on, and what a warm process remembers. */
+
+import { LedgerError } from '../../../lib/ledger/errors.ts';
+import { MAIN_LEDGER, genesisHeader } from '../../../lib/ledger/genesis-header.ts';
+import { PageCache } from '../../../lib/ledger/page-cache.ts';
+import { updateTree, type PageReader, type TreeUpdate } from '../../../lib/ledger/state-tree.ts';
+import { TreeView } from '../../../lib/ledger/state-view.ts';
+import { genesisWrites } from '../../../lib/chaincode/genesis-state.ts';
+import type {
+  BlockStore,
+  CommittedHead,
+  HeadReader,
+  Mempool,
+  PageStore,
+  ReplicaStore,
+} from '../../../lib/ports.ts';
+import { parseGenesis, type Genesis, type SignedGenesis } from '../../../lib/wire/genesis.ts';
+import type { BlockHeader } from '../../../lib/wire/header.ts';
+import { HttpError } from '../../aws/problems.ts';
+import type { Keyring } from '../keyring.ts';
+import type { EventStore, GenesisStore, InboxSender, SubmissionIndex } from '../ports.ts';
+
+/** Decoded pages of the state tree that a process keeps, bytes. */
+const CACHE_BYTES_MAX = 128 * 1024 * 1024;
+
+export interface ApiPorts {
+  readonly replicas: ReplicaStore & HeadReader;
+  readonly blocks: BlockStore & EventStore;
+  readonly pages: PageStore;
+  readonly mempool: Mempool;
+  readonly submissions: SubmissionIndex;
+  readonly genesis: GenesisStore;
+  readonly inbox: InboxSender;
+}
+
+export interface ApiDeps {
+  readonly network: string;
+  readonly validator: string;
+  /** RFC 7638 thumbprint of the operator who may start this validator. */
+  readonly operatorKey: string;
+  /** Base URL of this API, as others reach it. */
+  readonly apiUrl: string;
+  readonly ports: ApiPorts;
+  readonly keyring: Keyring;
+  /** Public half of the institution's KMS key, 65 bytes. */
+  readonly kmsKey: () => Promise<Uint8Array>;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+}
+
+/** A network that runs: its genesis, and the head that an answer is pinned to. */
+export interface RunningNetwork {
+  readonly genesis: Genesis;
+  readonly signed: SignedGenesis;
+  readonly head: CommittedHead;
+}
+
+/** State of height 0, computed once. */
+export interface GenesisBlock {
+  readonly header: BlockHeader;
+  readonly update: TreeUpdate;
+}
+
+export class ApiRuntime {
+  readonly deps: ApiDeps;
+  readonly cache = new PageCache(CACHE_BYTES_MAX);
+  /** When the last note to make keys was sent. */
+  bootstrapAskedAt = -Infinity;
+  #genesis: { genesis: Genesis; signed: SignedGenesis } | null = null;
+  #genesisBlock: GenesisBlock | null = null;
+
+  constructor(deps: ApiDeps) {
+    this.deps = deps;
+  }
+
+  /** Throws `not_initialised` before genesis. */
+  async network(): Promise<RunningNetwork> {
+    const [known, head] = await Promise.all([
+      this.installedGenesis(),
+      this.deps.ports.replicas.head(MAIN_LEDGER),
+    ]);
+    if (known === null || head === null) {
+      throw new HttpError('not_initialised', 'Its operators have to install one', {
+        retryAfterSeconds: 2,
+      });
+    }
+    return { ...known, head };
+  }
+
+  /** Verified when it was installed; only we can write it. */
+  async installedGenesis(): Promise<{ genesis: Genesis; signed: SignedGenesis } | null> {
+    if (this.#genesis === null) {
+      const signed = await this.deps.ports.genesis.load();
+      if (signed !== null) this.#genesis = { genesis: parseGenesis(signed.document), signed };
+    }
+    return this.#genesis;
+  }
+
+  async genesisBlock(genesis: Genesis): Promise<GenesisBlock> {
+    this.#genesisBlock ??= await computeGenesisBlock(genesis);
+    return this.#genesisBlock;
+  }
+
+  reader(): PageReader {
+    const { pages } = this.deps.ports;
+    return { pages: (ids) => pages.getPages(MAIN_LEDGER, ids) };
+  }
+
+  /** Committed state at a head. */
+  view(head: CommittedHead): TreeView {
+    return new TreeView(baseOf(head), this.reader(), { cache: this.cache });
+  }
+}
+
+export function baseOf({ height, header }: CommittedHead): { height: number; root: Uint8Array } {
+  return { height, root: header.stateRoot };
+}
+
+export async function computeGenesisBlock(genesis: Genesis): Promise<GenesisBlock> {
+  const nothing: PageReader = {
+    pages: () => Promise.reject(new LedgerError('missing_page', 'the first tree has no pages')),
+  };
+  const update = await updateTree(null, 0, genesisWrites(genesis), nothing);
+  return { header: genesisHeader(genesis, update.root), update };
+}

@@ -1,0 +1,158 @@
+/** Submission: check at the edge all that a replica will check again, hold it, wake the replica. */
+
+import { readHints } from '../../../lib/chaincode/hints.ts';
+import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
+import { wasSeen } from '../../../lib/chaincode/seen.ts';
+import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import type { TreeView } from '../../../lib/ledger/state-view.ts';
+import { limits } from '../../../lib/limits.ts';
+import type { PendingTransaction, SubmitOutcome } from '../../../lib/ports.ts';
+import { WireError } from '../../../lib/wire/errors.ts';
+import {
+  checkRequest,
+  parseTransaction,
+  type Transaction,
+  verifyTransaction,
+} from '../../../lib/wire/transaction.ts';
+import type { HttpAnswer, Operation } from '../../aws/http.ts';
+import { mapParallel } from '../../aws/parallel.ts';
+import { HttpError, type Problem, problemOf } from '../../aws/problems.ts';
+import { submitBatchSchema, submitSchema } from '../routes.ts';
+import { findCommitted } from './outcome.ts';
+import { parseRequestBody } from './request.ts';
+import type { ApiRuntime, RunningNetwork } from './runtime.ts';
+
+/** JSON around the compact serialisations. */
+const ENVELOPE_CHARS = 1_024;
+const CHECKS_PARALLEL_MAX = 16;
+
+interface Accepted {
+  id: string;
+  status: 'PENDING';
+  location: string;
+}
+
+/** What the checks made of one compact serialisation. */
+type Checked = { entry: PendingTransaction } | { committedId: string } | { error: unknown };
+
+export function submitOne(runtime: ApiRuntime): Operation {
+  return {
+    bodyCharsMax: limits.transactionBytesMax + ENVELOPE_CHARS,
+    async run({ body }): Promise<HttpAnswer> {
+      const { transaction } = parseRequestBody(submitSchema, body);
+      const [result] = await submitAll(runtime, [transaction]);
+      if (result === undefined || 'error' in result) throw result?.error;
+      return { status: 202, body: result.accepted };
+    },
+  };
+}
+
+export function submitBatch(runtime: ApiRuntime): Operation {
+  return {
+    bodyCharsMax: limits.batchBytesMax + ENVELOPE_CHARS,
+    async run({ body }): Promise<HttpAnswer> {
+      const { transactions } = parseRequestBody(submitBatchSchema, body);
+      const results = await submitAll(runtime, transactions);
+      return { status: 200, body: { results: results.map(batchResult) } };
+    },
+  };
+}
+
+type Submitted = { accepted: Accepted } | { error: unknown };
+
+function batchResult(result: Submitted): Accepted | { problem: Problem } {
+  if ('accepted' in result) return result.accepted;
+  const { problem } = problemOf(result.error);
+  // A fault of ours is one of the whole call: a retry is due, not a note beside good results.
+  if (problem.status >= 500) throw result.error;
+  return { problem };
+}
+
+async function submitAll(runtime: ApiRuntime, compacts: readonly string[]): Promise<Submitted[]> {
+  const network = await runtime.network();
+  const parsed = compacts.map(tryParse);
+  const view = runtime.view(network.head);
+  await view.prefetch(parsed.flatMap((one) => ('transaction' in one ? one.hints : [])));
+  const checked = await mapParallel(parsed, CHECKS_PARALLEL_MAX, async (one): Promise<Checked> => {
+    if ('error' in one) return one;
+    try {
+      return await check(runtime, network, view, one.transaction);
+    } catch (error) {
+      return { error };
+    }
+  });
+  const outcomes = await hold(runtime, checked);
+  return checked.map((one) => {
+    if ('error' in one) return one;
+    const id = 'entry' in one ? one.entry.id : one.committedId;
+    if (outcomes.get(id) === 'full') return { error: mempoolFull() };
+    return { accepted: { id, status: 'PENDING', location: `/v1/transactions/${id}` } };
+  });
+}
+
+function tryParse(
+  compact: string,
+): { transaction: Transaction; hints: string[] } | { error: unknown } {
+  try {
+    const transaction = parseTransaction(compact);
+    return { transaction, hints: readHints(transaction) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function check(
+  runtime: ApiRuntime,
+  network: RunningNetwork,
+  view: TreeView,
+  transaction: Transaction,
+): Promise<Checked> {
+  if (transaction.kind !== 'transaction') {
+    throw new HttpError('not_a_transaction', 'Send it to /v1/queries');
+  }
+  const { id, compact, issuedAt, expiresAt } = transaction;
+  const now = runtime.deps.clock();
+  const name = network.genesis.document.network;
+  const skewMsMax = network.genesis.document.parameters.clockSkewMsMax;
+  const isCommitted = (await findCommitted(runtime, network.head, id)) !== null;
+  if (isCommitted) return { committedId: id };
+  checkRequest(transaction, { network: name, ledger: MAIN_LEDGER, now, skewMsMax });
+  const keys = await resolveKeys(view, transaction, { time: now, network: name });
+  if (!(await verifyTransaction(transaction, keys))) {
+    throw new WireError('bad_signature', 'not of the key that the ledger knows, or not with low S');
+  }
+  if (await wasSeen(view, transaction)) {
+    throw new HttpError('replayed', 'Use a fresh random nonce');
+  }
+  return { entry: { id, compact, issuedAt, expiresAt, arrivedAt: now } };
+}
+
+/** Stores what passed, then reads `wakeSeq`, then wakes: in this order no wake is lost. */
+async function hold(
+  runtime: ApiRuntime,
+  checked: readonly Checked[],
+): Promise<Map<string, SubmitOutcome>> {
+  const entries = checked.flatMap((one) => ('entry' in one ? [one.entry] : []));
+  const { mempool, submissions, replicas, inbox } = runtime.deps.ports;
+  const outcomes = new Map<string, SubmitOutcome>();
+  if (entries.length === 0) return outcomes;
+  const [answers] = await Promise.all([
+    mempool.submit(MAIN_LEDGER, entries),
+    submissions.put(MAIN_LEDGER, distinct(entries)),
+  ]);
+  for (const [index, { id }] of entries.entries()) {
+    if (!outcomes.has(id)) outcomes.set(id, answers[index] ?? 'full');
+  }
+  if (answers.some((answer) => answer !== 'full')) {
+    await inbox.wake(MAIN_LEDGER, await replicas.wakeSeq(MAIN_LEDGER));
+  }
+  return outcomes;
+}
+
+function distinct(entries: readonly PendingTransaction[]): PendingTransaction[] {
+  return [...new Map(entries.map((entry) => [entry.id, entry])).values()];
+}
+
+function mempoolFull(): HttpError {
+  return new HttpError('mempool_full', 'It was not taken', { retryAfterSeconds: 2 });
+}

@@ -1,0 +1,73 @@
+/** A batch of queue messages as steps: one fenced step per ledger, poison acknowledged. */
+import type { SQSBatchItemFailure, SQSRecord } from 'aws-lambda';
+import { decodeInboxMessage, type InboxMessage } from '../aws/inbox-message.ts';
+import type { StepEvent } from './step.ts';
+
+export interface LedgerBatch {
+  ledger: string;
+  events: StepEvent[];
+  /** The validator's keys are to be made, once. */
+  bootstrap: boolean;
+  records: SQSRecord[];
+}
+
+export interface ReadBatch {
+  batches: LedgerBatch[];
+  /** Messages that nobody can take; they are counted, acknowledged and gone. */
+  poisoned: { messageId: string; senderId: string; reason: string }[];
+}
+
+/** Sorts a batch by message group; content never throws. */
+export function readBatch(records: readonly SQSRecord[]): ReadBatch {
+  const batches = new Map<string, LedgerBatch>();
+  const poisoned: ReadBatch['poisoned'] = [];
+  for (const record of records) {
+    const group = record.attributes.MessageGroupId ?? '';
+    const read = readRecord(record, group);
+    if (typeof read === 'string') {
+      const { messageId } = record;
+      poisoned.push({ messageId, senderId: record.attributes.SenderId, reason: read });
+      continue;
+    }
+    const batch = batches.get(group) ?? {
+      ledger: group,
+      events: [],
+      bootstrap: false,
+      records: [],
+    };
+    batches.set(group, batch);
+    batch.records.push(record);
+    if (read.kind === 'bootstrap') batch.bootstrap = true;
+    else batch.events.push(eventOf(read));
+  }
+  return { batches: [...batches.values()], poisoned };
+}
+
+/** The message, or why it cannot be taken. */
+function readRecord(record: SQSRecord, group: string): InboxMessage | string {
+  let message: InboxMessage;
+  try {
+    message = decodeInboxMessage(record.body);
+  } catch (error) {
+    return error instanceof Error ? error.message : 'malformed';
+  }
+  return message.ledger === group ? message : 'the message group is not the ledger';
+}
+
+function eventOf(message: Exclude<InboxMessage, { kind: 'bootstrap' }>): StepEvent {
+  switch (message.kind) {
+    case 'wake':
+      return { kind: 'wake' };
+    case 'tick':
+      return { kind: 'tick', scheduled: message.scheduled };
+    case 'fetched':
+      return { kind: 'fetched', fromHeight: message.fromHeight, toHeight: message.toHeight };
+    case 'envelope':
+      return { kind: 'envelope', envelope: message.envelope };
+  }
+}
+
+/** All records of a ledger whose step failed are delivered again, in their order. */
+export function failuresOf(batch: LedgerBatch): SQSBatchItemFailure[] {
+  return batch.records.map(({ messageId }) => ({ itemIdentifier: messageId }));
+}

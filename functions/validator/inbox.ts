@@ -1,0 +1,117 @@
+/** The inbox function: a validator's replica, run serially by its FIFO queue. */
+import { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs';
+import middy from '@middy/core';
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { randomId } from '../../lib/crypto/random.ts';
+import { PageCache } from '../../lib/ledger/page-cache.ts';
+import { verifyGenesis } from '../../lib/wire/genesis.ts';
+import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
+import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
+import { dynamoGenesisStore } from '../aws/dynamo-genesis-store.ts';
+import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
+import { dynamoMempool } from '../aws/dynamo-mempool.ts';
+import { dynamoPageStore } from '../aws/dynamo-page-store.ts';
+import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
+import { kmsEnvelope } from '../aws/kms-envelope.ts';
+import { kmsSigningKey } from '../aws/kms-signing-key.ts';
+import { logger } from '../aws/logger.ts';
+import { sqsPeerSender } from '../aws/sqs-peer-sender.ts';
+import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
+import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
+import { inboxEnvironment } from './inbox-environment.ts';
+import { bootstrapKeyring, Keyring } from './keyring.ts';
+import { type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
+import { step } from './step.ts';
+
+/** Decoded pages of the state tree kept by a warm process, bytes. */
+const cacheBytesMax = 256 * 1024 * 1024;
+
+const environment = inboxEnvironment(process.env);
+const now = (): number => Date.now();
+const ledgerTable = { client: dynamoClient(), name: environment.LEDGER_TABLE };
+const sessionTable = { client: dynamoClient(), name: environment.SESSION_TABLE };
+const genesisStore = dynamoGenesisStore(ledgerTable);
+const keyringDeps = {
+  network: environment.NETWORK,
+  validator: environment.VALIDATOR_ID,
+  store: dynamoKeyringStore({ sessions: sessionTable, ledger: ledgerTable, mayDescribe: true }),
+  wrap: kmsEnvelope(kmsClient(), environment.WRAP_KEY_ID, environment.VALIDATOR_ID),
+};
+const keyring = new Keyring(keyringDeps);
+let runtime: ValidatorRuntime | null = null;
+
+export const handler = middy<SQSEvent, SQSBatchResponse>().handler(receive);
+
+async function receive(event: SQSEvent): Promise<SQSBatchResponse> {
+  const { batches, poisoned } = readBatch(event.Records);
+  for (const one of poisoned) logger.warn('message dropped', { ...one });
+  const failed: SQSBatchResponse['batchItemFailures'] = [];
+  for (const batch of batches) {
+    try {
+      await runBatch(batch);
+    } catch (error) {
+      logger.error('step failed', { ledger: batch.ledger, error: error as Error });
+      failed.push(...failuresOf(batch));
+      await redeliverSoon(batch);
+    }
+  }
+  return { batchItemFailures: failed };
+}
+
+async function runBatch(batch: LedgerBatch): Promise<void> {
+  if (batch.bootstrap) {
+    const kmsKey = await kmsSigningKey(kmsClient(), environment.SIGN_KEY_ID);
+    await bootstrapKeyring({ ...keyringDeps, kmsKey, genesis: genesisStore });
+  }
+  if (batch.events.length === 0) return;
+  const ready = await openRuntime();
+  if (!ready) return;
+  const started = performance.now();
+  await step(ready, batch.ledger, batch.events);
+  const milliseconds = Math.round(performance.now() - started);
+  logger.info('step', { ledger: batch.ledger, events: batch.events.length, milliseconds });
+}
+
+/** Null until genesis is installed: what came before it is dropped. */
+async function openRuntime(): Promise<ValidatorRuntime | null> {
+  if (runtime?.signer) return runtime;
+  const signed = await genesisStore.load();
+  if (!signed) return null;
+  const genesis = await verifyGenesis(signed);
+  runtime = {
+    self: environment.VALIDATOR_ID,
+    genesis,
+    ports: {
+      replicas: dynamoReplicaStore(ledgerTable),
+      blocks: dynamoBlockStore(ledgerTable),
+      pages: dynamoPageStore(ledgerTable),
+      mempool: dynamoMempool(ledgerTable, { now }),
+      fetched: dynamoFetchedStore(ledgerTable, now),
+      peers: sqsPeerSender(sqsClient(), environment.PEERS),
+      self: sqsSelfSender(sqsClient(), environment.TIMER_URL),
+    },
+    signer: await keyring.openSessionKey(),
+    clock: now,
+    freshId: randomId,
+    log: (entry) => logger.info(entry.event, { ...entry }),
+    warm: new Map(),
+    cache: new PageCache(cacheBytesMax),
+    verified: new VerifiedTransactions(),
+  };
+  return runtime;
+}
+
+/** On failure the group is visible again at once, instead of after the visibility time-out. */
+async function redeliverSoon(batch: LedgerBatch): Promise<void> {
+  const entries = batch.records.map(({ receiptHandle }, index) => ({
+    Id: String(index),
+    ReceiptHandle: receiptHandle,
+    VisibilityTimeout: 0,
+  }));
+  try {
+    const input = { QueueUrl: environment.INBOX_URL, Entries: entries };
+    await sqsClient().send(new ChangeMessageVisibilityBatchCommand(input));
+  } catch (error) {
+    logger.warn('visibility not changed', { error: error as Error });
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Nodes of the state tree in memory. A stored node covers four binary levels: 16 slots, and the
+ * 15 binary subtrees over them.
+ */
+import { emptyRoot, HASH_BYTES, stateNodeHash } from './state-hash.ts';
+
+/** Where a stored node is: a block's pages, by height and root, then page and entry numbers. */
+export interface Location {
+  /** `pageSource` of the block that wrote it. */
+  source: string;
+  page: number;
+  entry: number;
+}
+
+/** What is at one place of the tree; an empty place is null. */
+export interface Slot {
+  kind: 'leaf' | 'node';
+  hash: Uint8Array;
+  /** Of a node that is not stored yet, it is set when the pages are packed. */
+  at: Location;
+  /** What is stored there, once it was loaded and checked. */
+  node?: StoredNode;
+}
+
+export interface LeafNode {
+  kind: 'leaf';
+  keyHash: Uint8Array;
+  value: Uint8Array;
+}
+
+export interface InnerNode {
+  kind: 'node';
+  /** 16 places, by the next nibble of the key hash. */
+  slots: Slots;
+  /** Hashes of its binary subtrees, as `subtreeHashes` gives them. */
+  subtrees: Uint8Array;
+}
+
+/** The slots of one stored node. */
+export type Slots = readonly (Slot | null)[];
+
+export type StoredNode = LeafNode | InnerNode;
+
+const WIDTH = 16;
+
+/**
+ * Hashes of the binary subtrees of a stored node as a heap: 1 is the node, 2i and 2i + 1 are the
+ * halves of i, 16 to 31 would be the slots. A subtree with a single leaf is that leaf. With a
+ * node that differs in few slots, what both share is taken from it.
+ */
+export function subtreeHashes(slots: Slots, like?: InnerNode): Uint8Array {
+  const hashes = new Uint8Array(WIDTH * HASH_BYTES);
+  // Bits by heap index: not empty, more than one leaf, same as in `like`.
+  let [filled, joined, same] = [0, 0, 0];
+  for (let nibble = 0; nibble < WIDTH; nibble += 1) {
+    const slot = slots[nibble] ?? null;
+    const bit = 1 << (WIDTH + nibble);
+    if (slot) filled |= bit;
+    if (slot?.kind === 'node') joined |= bit;
+    if (like && like.slots[nibble] === slot) same |= bit;
+  }
+  for (let at = WIDTH - 1; at > 0; at -= 1) {
+    const [left, right, bit] = [1 << (2 * at), 2 << (2 * at), 1 << at];
+    const both = left | right;
+    if (filled & both) filled |= bit;
+    const isJoined = (joined & both) !== 0 || (filled & both) === both;
+    if (isJoined) joined |= bit;
+    if ((same & both) === both) same |= bit;
+    const start = at * HASH_BYTES;
+    if (like && same & bit) {
+      hashes.set(hashIn(like, at), start);
+    } else if (isJoined) {
+      const node = { slots, subtrees: hashes };
+      hashes.set(stateNodeHash(hashIn(node, 2 * at), hashIn(node, 2 * at + 1)), start);
+    } else {
+      hashes.set(hashIn({ slots, subtrees: hashes }, filled & left ? 2 * at : 2 * at + 1), start);
+    }
+  }
+  return hashes;
+}
+
+/** The hash of the stored node itself. */
+export function rootOfSubtrees(subtrees: Uint8Array): Uint8Array {
+  return subtrees.subarray(HASH_BYTES, 2 * HASH_BYTES);
+}
+
+/** The hash of one binary subtree or slot, by its heap index. */
+export function hashIn(node: Pick<InnerNode, 'slots' | 'subtrees'>, at: number): Uint8Array {
+  if (at >= WIDTH) return node.slots[at - WIDTH]?.hash ?? emptyRoot;
+  return node.subtrees.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+}
+
+/**
+ * The end of a nibble's way through a stored node: the heap index of the deepest subtree that it
+ * enters, and what is there. A lone leaf beside the nibble's own slot ends the way too.
+ */
+export function wayThrough(slots: Slots, nibble: number): { at: number; slot: Slot | null } {
+  for (let width = WIDTH / 2; width > 0; width /= 2) {
+    const from = nibble - (nibble % width);
+    const at = (WIDTH + from) / width;
+    let [filled, last] = [0, null as Slot | null];
+    for (let i = from; i < from + width; i += 1) {
+      const slot = slots[i] ?? null;
+      if (!slot) continue;
+      filled += 1;
+      last = slot;
+    }
+    if (filled === 0 || width === 1) return { at, slot: last };
+    if (filled === 1 && last?.kind === 'leaf') return { at, slot: last };
+  }
+  return { at: 1, slot: null };
+}

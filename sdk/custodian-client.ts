@@ -1,0 +1,194 @@
+/** The custodian of records: every call proves possession of a key and brings its receipt. */
+import { z } from 'zod';
+import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import type { SigningKey } from '../lib/crypto/p256.ts';
+import { recordsBounds } from '../lib/records/bounds.ts';
+import type { CategoryKey, CategoryKeyProof } from '../lib/records/category-keys.ts';
+import { createDpop } from '../lib/records/dpop.ts';
+import { sealedSchema, type SealedText } from '../lib/records/sealed.ts';
+import { backOffMs, type Clock, systemClock } from './clock.ts';
+import { SdkError } from './errors.ts';
+import {
+  callJson,
+  fetchTransport,
+  type HttpAnswer,
+  type HttpRequest,
+  parseAnswer,
+  problemError,
+  type Transport,
+} from './http.ts';
+import type { PartyOptions } from './membership-client.ts';
+import type { Network } from './network-file.ts';
+
+const CALL_TIMEOUT_MS = 30_000;
+const RETRIES_MAX = 8;
+const RETRY_BASE_MS = 300;
+const RETRY_MAX_MS = 5_000;
+
+const text = z.string().max(16_384);
+const wrapField = sealedSchema(recordsBounds.wrapBytesMax);
+const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
+const shareField = sealedSchema(recordsBounds.shareBytesMax);
+
+const uploadAnswer = z.object({
+  parts: z.array(
+    z.object({
+      number: z.int().min(1),
+      url: z.url({ protocol: /^https?$/ }),
+      length: z.int().min(0),
+      headers: z.record(z.string(), z.string()).optional(),
+    }),
+  ),
+});
+export type UploadTarget = z.infer<typeof uploadAnswer>['parts'][number];
+const completeAnswer = z.object({ transactionId: z.string().optional(), objectDigest: text });
+const statusAnswer = z.object({ parts: z.array(z.object({ number: z.int(), etag: text })) });
+const keyAnswer = z.object({
+  publicKey: text,
+  revision: z.int().min(0),
+  proof: z.object({ index: z.int(), size: z.int(), proof: z.array(text) }),
+});
+const sharesAnswer = z.object({
+  shares: z.array(z.object({ permissionId: text }).extend(shareField.shape)),
+});
+const accessAnswer = z.object({
+  url: z.url({ protocol: /^https?$/ }),
+  wrap: wrapField,
+  sealedMetadata: metadataField,
+  length: z.int().min(1),
+  digest: text,
+});
+export type RecordAccess = z.infer<typeof accessAnswer>;
+const metadataAnswer = z.object({
+  records: z.array(
+    z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField }),
+  ),
+});
+export type ListedMetadata = z.infer<typeof metadataAnswer>['records'][number];
+
+/** What a call proves: the caller's key, and the receipt that permits it. */
+interface Permit {
+  readonly key: SigningKey;
+  readonly receipt: Uint8Array | null;
+}
+
+export class CustodianClient {
+  readonly #network: Network;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+
+  constructor(network: Network, options: PartyOptions = {}) {
+    this.#network = network;
+    this.#transport = options.transport ?? fetchTransport;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Opens an upload of exactly the registered bytes; gives where each part goes. */
+  async startUpload(
+    upload: { wrap: SealedText; sealedMetadata: SealedText; parts: readonly Uint8Array[] },
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<readonly UploadTarget[]> {
+    const { wrap, sealedMetadata } = upload;
+    const checksums = upload.parts.map(toBase64url);
+    const body = { wrap, sealedMetadata, checksums };
+    const answer = await this.#call('POST', '/v1/uploads', permit, body);
+    return parseAnswer(uploadAnswer, answer, 'records').parts;
+  }
+
+  /** Parts that are stored already, to go on after an interruption. */
+  async storedParts(recordId: string, key: SigningKey): Promise<{ number: number; etag: string }[]> {
+    const path = `/v1/uploads/${recordId}`;
+    const answer = await this.#call('GET', path, { key, receipt: null });
+    return parseAnswer(statusAnswer, answer, 'records').parts;
+  }
+
+  /** Ends an upload: the custodian checks the digest, and says on the ledger that it holds it. */
+  async completeUpload(
+    recordId: string,
+    parts: readonly { number: number; etag: string; checksum: string }[],
+    key: SigningKey,
+  ): Promise<{ objectDigest: string; transactionId?: string | undefined }> {
+    const path = `/v1/uploads/${recordId}/complete`;
+    const answer = await this.#call('POST', path, { key, receipt: null }, { parts });
+    return parseAnswer(completeAnswer, answer, 'records');
+  }
+
+  /** Publishes public category keys under the root of the receipt. */
+  async publishCategoryKeys(keys: readonly CategoryKey[], permit: Permit): Promise<void> {
+    const body = {
+      keys: keys.map(({ publicKey, ...key }) => ({ ...key, publicKey: toBase64url(publicKey) })),
+    };
+    await this.#call('POST', '/v1/category-keys', permit, body);
+  }
+
+  /** The key that a writer seals to, with its proof under the root of the ledger. */
+  async categoryKey(
+    wanted: { pseudonym: string; categoryTag: string; month: string },
+    key: SigningKey,
+  ): Promise<{ key: CategoryKey; proof: CategoryKeyProof }> {
+    const { pseudonym, categoryTag, month } = wanted;
+    const path = `/v1/category-keys/${pseudonym}?tag=${categoryTag}&month=${month}`;
+    const answer = await this.#call('GET', path, { key, receipt: null });
+    const { publicKey, revision, proof } = parseAnswer(keyAnswer, answer, 'records');
+    return {
+      key: { categoryTag, month, revision, publicKey: fromBase64url(publicKey) },
+      proof: { ...proof, proof: proof.proof.map(fromBase64url) },
+    };
+  }
+
+  /** Deposits what is sealed to a grantee. */
+  async putShare(share: SealedText, permit: Permit): Promise<void> {
+    await this.#call('POST', '/v1/shares', permit, { share });
+  }
+
+  /** All that is sealed to the holder of this key. */
+  async shares(key: SigningKey): Promise<{ permissionId: string; sealed: SealedText }[]> {
+    const answer = await this.#call('POST', '/v1/shares/fetch', { key, receipt: null }, {});
+    const { shares } = parseAnswer(sharesAnswer, answer, 'records');
+    return shares.map(({ permissionId, ...sealed }) => ({ permissionId, sealed }));
+  }
+
+  /** Where the bytes of a record are for a minute, and what opens them. */
+  async access(permit: { key: SigningKey; receipt: Uint8Array }): Promise<RecordAccess> {
+    const answer = await this.#call('POST', '/v1/access', permit, {});
+    return parseAnswer(accessAnswer, answer, 'records');
+  }
+
+  /** Sealed metadata of the categories that the receipt names. */
+  async metadata(permit: { key: SigningKey; receipt: Uint8Array }): Promise<ListedMetadata[]> {
+    const answer = await this.#call('POST', '/v1/metadata', permit, {});
+    return parseAnswer(metadataAnswer, answer, 'records').records;
+  }
+
+  /** One call with a fresh proof for each try; silence and 429 and 5xx are waited out. */
+  async #call(
+    method: HttpRequest['method'],
+    path: string,
+    { key, receipt }: Permit,
+    body?: Readonly<Record<string, unknown>>,
+  ): Promise<HttpAnswer> {
+    const url = `${this.#network.recordsUrl}${path}`;
+    const payload = receipt && body ? { receipt: toBase64url(receipt), ...body } : body;
+    for (let attempt = 0; ; attempt += 1) {
+      let waitMs = backOffMs(attempt, RETRY_BASE_MS, RETRY_MAX_MS);
+      try {
+        const dpop = await createDpop({ method, url, receipt }, key, this.#clock.now());
+        const answer = await callJson(this.#transport, {
+          method,
+          url,
+          timeoutMs: CALL_TIMEOUT_MS,
+          headers: { dpop },
+          ...(payload === undefined ? {} : { body: payload }),
+        });
+        if (answer.status < 300) return answer;
+        const isBusy = answer.status === 429 || answer.status >= 500;
+        if (!isBusy || attempt >= RETRIES_MAX) throw problemError(answer, 'records');
+        waitMs = answer.retryAfterMs ?? waitMs;
+      } catch (error) {
+        const isSilent = error instanceof SdkError && error.code === 'unreachable';
+        if (!isSilent || attempt >= RETRIES_MAX) throw error;
+      }
+      await this.#clock.sleep(waitMs);
+    }
+  }
+}

@@ -1,0 +1,281 @@
+/** The membership service: enrolment with proof of both keys, one-time certificates, directory. */
+import { z } from 'zod';
+import { fromBase64url, toBase64url, utf8 } from '../lib/crypto/bytes.ts';
+import { taggedHash } from '../lib/crypto/hash.ts';
+import { hpkeInfo, hpkeOpen } from '../lib/crypto/hpke.ts';
+import { signJws } from '../lib/crypto/jws.ts';
+import {
+  exportSigningKey,
+  generateSigningKey,
+  type SigningKey,
+  thumbprint,
+} from '../lib/crypto/p256.ts';
+import { randomId } from '../lib/crypto/random.ts';
+import type { XWingKeyPair } from '../lib/crypto/x-wing.ts';
+import { encryptionKeyDigest, verifyCertificate } from '../lib/membership/certificates.ts';
+import type { Role } from '../lib/membership/roles.ts';
+import { backOffMs, type Clock, systemClock } from './clock.ts';
+import { SdkError } from './errors.ts';
+import {
+  callJson,
+  fetchTransport,
+  type HttpAnswer,
+  type HttpRequest,
+  parseAnswer,
+  problemError,
+  type Transport,
+} from './http.ts';
+import type { OneTimeData } from './keystore-data.ts';
+import type { Network } from './network-file.ts';
+
+export interface PartyOptions {
+  readonly transport?: Transport;
+  readonly clock?: Clock;
+}
+
+/** Who someone is, in words; goes to the membership service and nowhere else. */
+export interface Identity {
+  readonly name: string;
+  /** Ten digits; of clinicians. */
+  readonly npi?: string | undefined;
+  /** Two letters of the state that licensed; of clinicians. */
+  readonly state?: string | undefined;
+  readonly licence?: string | undefined;
+  /** Id of the validator whose hospital answers for the clinician. */
+  readonly hospital?: string | undefined;
+  readonly birthDate?: string | undefined;
+}
+
+export type EnrolmentState =
+  | { readonly status: 'active'; readonly certificate: Uint8Array; readonly subject: string }
+  | { readonly status: 'pending'; readonly reason: string };
+
+const CALL_TIMEOUT_MS = 15_000;
+const RETRIES_MAX = 6;
+const RETRY_BASE_MS = 300;
+const RETRY_MAX_MS = 4_000;
+/** How long a signed request to the service counts, milliseconds. */
+const VALIDITY_MS = 300_000;
+/** Most keys of one request for one-time certificates. */
+export const ONE_TIME_BATCH_MAX = 50;
+
+const text = z.string().max(16_384);
+const challengeAnswer = z.object({
+  enrolmentId: z.string().max(128),
+  challenge: z.object({ enc: text, ciphertext: text }),
+});
+const stateAnswer = z.object({
+  status: z.string(),
+  certificate: text.optional(),
+  subject: z.string().max(128).optional(),
+  reason: z.string().max(200).optional(),
+});
+const certificatesAnswer = z.object({ certificates: z.array(text).max(ONE_TIME_BATCH_MAX) });
+const directoryAnswer = z.object({
+  entries: z
+    .array(
+      z.object({
+        subject: z.string(),
+        name: z.string(),
+        role: z.string(),
+        hospital: z.string().nullish(),
+        npi: z.string().nullish(),
+        kid: z.string(),
+        certificate: text,
+        encryptionKey: text,
+      }),
+    )
+    .max(1_000),
+});
+/** What the directory says of a clinician: a hint, checked against the ledger before use. */
+export type DirectoryEntry = z.infer<typeof directoryAnswer>['entries'][number];
+
+export class MembershipClient {
+  readonly #network: Network;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+
+  constructor(network: Network, options: PartyOptions = {}) {
+    this.#network = network;
+    this.#transport = options.transport ?? fetchTransport;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Starts an enrolment and answers the challenge of the encryption key. */
+  async enrol(request: {
+    readonly role: Role;
+    readonly signingKey: SigningKey;
+    readonly encryption: XWingKeyPair;
+    readonly identity: Identity;
+  }): Promise<{ enrolmentId: string; state: EnrolmentState }> {
+    const { role, signingKey, encryption } = request;
+    const claim = {
+      network: this.#name,
+      role,
+      encryptionKeyDigest: toBase64url(encryptionKeyDigest(encryption.publicKey)),
+    };
+    const identity = Object.fromEntries(
+      Object.entries(request.identity).filter(([, value]) => value !== undefined),
+    );
+    const answer = await this.#call('POST', '/v1/enrolments', {
+      role,
+      signingKey: toBase64url(signingKey.publicKey),
+      encryptionKey: toBase64url(encryption.publicKey),
+      request: await this.#signed('cq-enrol', claim, signingKey),
+      identity,
+    });
+    const { enrolmentId, challenge } = parseAnswer(challengeAnswer, answer, 'membership');
+    const opened = await hpkeOpen(encryption.seed, {
+      enc: fromBase64url(challenge.enc),
+      ciphertext: fromBase64url(challenge.ciphertext),
+      info: hpkeInfo({
+        network: this.#name,
+        purpose: 'enrolment-challenge',
+        subject: enrolmentId,
+        recipient: thumbprint(signingKey.publicKey),
+      }),
+      aad: new Uint8Array(),
+    });
+    const proof = { answer: toBase64url(opened) };
+    const path = `/v1/enrolments/${encodeURIComponent(enrolmentId)}/proof`;
+    const state = await this.#state(await this.#call('POST', path, proof), signingKey.publicKey);
+    return { enrolmentId, state };
+  }
+
+  /** Asks how far an enrolment is. */
+  async enrolment(enrolmentId: string, signingKey: SigningKey): Promise<EnrolmentState> {
+    const request = await this.#signed('cq-enrol-status', { enrolmentId }, signingKey);
+    const path = `/v1/enrolments/${encodeURIComponent(enrolmentId)}`;
+    const headers = { authorization: `CQ-Enrolment ${request}` };
+    const answer = await this.#call('GET', path, undefined, headers);
+    return this.#state(answer, signingKey.publicKey);
+  }
+
+  /** Makes fresh keys and has them certified, for one use each. */
+  async oneTimeCertificates(
+    enrolmentId: string,
+    signingKey: SigningKey,
+    count: number,
+  ): Promise<OneTimeData[]> {
+    const nonce = randomId();
+    const statement = taggedHash('tcert-key', utf8(enrolmentId), utf8(nonce));
+    const fresh = await Promise.all(
+      Array.from({ length: Math.min(count, ONE_TIME_BATCH_MAX) }, async () => {
+        const key = await generateSigningKey({ extractable: true });
+        return { key, proof: await key.sign(statement) };
+      }),
+    );
+    const keys = fresh.map(({ key, proof }) => ({
+      publicKey: toBase64url(key.publicKey),
+      proof: toBase64url(proof),
+    }));
+    const claim = { network: this.#name, enrolmentId, keys, nonce };
+    const request = await this.#signed('cq-tcert-request', claim, signingKey);
+    const answer = await this.#call('POST', '/v1/certificates', { request });
+    const { certificates } = parseAnswer(certificatesAnswer, answer, 'membership');
+    if (certificates.length !== fresh.length) throw tooFew(certificates.length, fresh.length);
+    return Promise.all(
+      fresh.map(async ({ key }, index) => {
+        const certificate = certificates[index] as string;
+        const { notAfter } = await this.#checked(certificate, key.publicKey, 'tcert');
+        return { key: toBase64url(await exportSigningKey(key)), certificate, notAfter };
+      }),
+    );
+  }
+
+  /** Clinicians by name, NPI or role; what it says is a hint until the ledger proves it. */
+  async directory(wanted: {
+    readonly name?: string | undefined;
+    readonly npi?: string | undefined;
+    readonly role?: string | undefined;
+  }): Promise<DirectoryEntry[]> {
+    const search = new URLSearchParams();
+    for (const [key, value] of Object.entries(wanted)) if (value) search.set(key, value);
+    const answer = await this.#call('GET', `/v1/directory?${search.toString()}`);
+    return parseAnswer(directoryAnswer, answer, 'membership').entries;
+  }
+
+  get #name(): string {
+    return this.#network.genesis.document.network;
+  }
+
+  async #state(answer: HttpAnswer, publicKey: Uint8Array): Promise<EnrolmentState> {
+    const { status, certificate, subject, reason } = parseAnswer(stateAnswer, answer, 'membership');
+    if (status === 'pending') return { status, reason: reason ?? 'review' };
+    if (status !== 'active' || certificate === undefined) {
+      throw new SdkError('refused', `The membership service answers: ${status}.`, {
+        nextStep: 'Ask the consortium why, then enrol again.',
+        details: { reason: status },
+      });
+    }
+    const { claims } = await this.#checked(certificate, publicKey, 'ecert');
+    const named = claims.subject ?? subject ?? '';
+    return { status, certificate: fromBase64url(certificate), subject: named };
+  }
+
+  /** A certificate of this network's authority for exactly this key. */
+  async #checked(certificate: string, publicKey: Uint8Array, kind: 'ecert' | 'tcert') {
+    const { genesis } = this.#network;
+    const authority = fromBase64url(genesis.document.membership.caCertificate);
+    try {
+      const der = fromBase64url(certificate);
+      const now = this.#clock.now();
+      const parsed = await verifyCertificate(der, authority, now, { network: this.#name, kind });
+      if (thumbprint(parsed.publicKey) === thumbprint(publicKey)) return parsed;
+      throw new Error('a certificate of another key');
+    } catch (cause) {
+      throw new SdkError('not_proven', 'The membership service gave a certificate that is wrong.', {
+        nextStep: 'Check the network file and this machine’s clock, then tell the consortium.',
+        cause,
+      });
+    }
+  }
+
+  async #signed(
+    typ: string,
+    claim: Readonly<Record<string, unknown>>,
+    key: SigningKey,
+  ): Promise<string> {
+    const issuedAt = this.#clock.now();
+    const times = { issuedAt, expiresAt: issuedAt + VALIDITY_MS };
+    const payload = { network: this.#name, nonce: randomId(), ...claim, ...times };
+    const header = { typ, kid: thumbprint(key.publicKey) };
+    return signJws(header, utf8(JSON.stringify(payload)), key);
+  }
+
+  /** One call, repeated while the service is not there or asks for patience. */
+  async #call(
+    method: HttpRequest['method'],
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<HttpAnswer> {
+    const url = `${this.#network.membershipUrl}${path}`;
+    for (let attempt = 0; ; attempt += 1) {
+      let waitMs = backOffMs(attempt, RETRY_BASE_MS, RETRY_MAX_MS);
+      try {
+        const answer = await callJson(this.#transport, {
+          method,
+          url,
+          timeoutMs: CALL_TIMEOUT_MS,
+          ...(body === undefined ? {} : { body }),
+          ...(headers ? { headers } : {}),
+        });
+        if (answer.status < 300) return answer;
+        const isBusy = answer.status === 429 || answer.status >= 500;
+        if (!isBusy || attempt >= RETRIES_MAX) throw problemError(answer, 'membership');
+        waitMs = answer.retryAfterMs ?? waitMs;
+      } catch (error) {
+        const isSilent = error instanceof SdkError && error.code === 'unreachable';
+        if (!isSilent || attempt >= RETRIES_MAX) throw error;
+      }
+      await this.#clock.sleep(waitMs);
+    }
+  }
+}
+
+function tooFew(found: number, wanted: number): SdkError {
+  return new SdkError('bad_answer', `${found} one-time certificates came where ${wanted} were due.`, {
+    nextStep: 'Run the command again; then tell the consortium.',
+  });
+}
