@@ -2,7 +2,7 @@
 import type { Parameters } from '../lib/wire/parameters.ts';
 import { killMember, restartMember, stopMember } from './lib/account-actions.ts';
 import { bringUp } from './lib/bring-up.ts';
-import { readDeployed } from './lib/deploy.ts';
+import { readApiUrls } from './lib/deploy.ts';
 import { DEFAULT_FOLDER, type Layout, layoutOf } from './lib/layout.ts';
 import { withLock } from './lib/lock.ts';
 import { detach } from './lib/owner.ts';
@@ -89,7 +89,7 @@ export async function stopLocalNetwork(layout: Layout): Promise<number> {
 export function networkUrls(layout: Layout): Readonly<Record<string, string>> {
   const registry = requirePlan(layout).members.find((member) => member.kind === 'registry');
   return {
-    ...readDeployed(layout).apiUrls,
+    ...readApiUrls(layout),
     ...(registry === undefined ? {} : { registry: `http://localhost:${registry.port}/api/` }),
   };
 }

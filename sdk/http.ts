@@ -82,6 +82,12 @@ export function problemOf(answer: HttpAnswer): Problem {
   return { status: answer.status, code, detail: detail ?? title ?? code };
 }
 
+/** The code of the problem details that an error carries, or null. */
+export function problemCodeOf(error: unknown): string | null {
+  if (!(error instanceof SdkError) || error.code !== 'problem') return null;
+  return (error.details['problem'] as Problem).code;
+}
+
 /** The error for an answer that refuses. */
 export function problemError(answer: HttpAnswer, who: string): SdkError {
   const problem = problemOf(answer);

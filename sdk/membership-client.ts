@@ -1,9 +1,7 @@
 /** The membership service: enrolment with proof of both keys, one-time certificates, directory. */
 import { z } from 'zod';
-import { fromBase64url, toBase64url, utf8 } from '../lib/crypto/bytes.ts';
-import { taggedHash } from '../lib/crypto/hash.ts';
+import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
 import { hpkeInfo, hpkeOpen } from '../lib/crypto/hpke.ts';
-import { signJws } from '../lib/crypto/jws.ts';
 import {
   exportSigningKey,
   generateSigningKey,
@@ -13,6 +11,13 @@ import {
 import { randomId } from '../lib/crypto/random.ts';
 import type { XWingKeyPair } from '../lib/crypto/x-wing.ts';
 import { encryptionKeyDigest, verifyCertificate } from '../lib/membership/certificates.ts';
+import {
+  oneTimeCertificatesMax,
+  oneTimeKeyProofBytes,
+  type RequestPayload,
+  type RequestType,
+  signMembershipRequest,
+} from '../lib/membership/requests.ts';
 import type { Role } from '../lib/membership/roles.ts';
 import { backOffMs, type Clock, systemClock } from './clock.ts';
 import { SdkError } from './errors.ts';
@@ -22,6 +27,7 @@ import {
   type HttpAnswer,
   type HttpRequest,
   parseAnswer,
+  problemCodeOf,
   problemError,
   type Transport,
 } from './http.ts';
@@ -56,8 +62,6 @@ const RETRY_BASE_MS = 300;
 const RETRY_MAX_MS = 4_000;
 /** How long a signed request to the service counts, milliseconds. */
 const VALIDITY_MS = 300_000;
-/** Most keys of one request for one-time certificates. */
-export const ONE_TIME_BATCH_MAX = 50;
 
 const text = z.string().max(16_384);
 const challengeAnswer = z.object({
@@ -68,9 +72,9 @@ const stateAnswer = z.object({
   status: z.string(),
   certificate: text.optional(),
   subject: z.string().max(128).optional(),
-  reason: z.string().max(200).optional(),
+  reason: z.string().max(200).nullish(),
 });
-const certificatesAnswer = z.object({ certificates: z.array(text).max(ONE_TIME_BATCH_MAX) });
+const certificatesAnswer = z.object({ certificates: z.array(text).max(oneTimeCertificatesMax) });
 const directoryAnswer = z.object({
   entries: z
     .array(
@@ -109,11 +113,8 @@ export class MembershipClient {
     readonly identity: Identity;
   }): Promise<{ enrolmentId: string; state: EnrolmentState }> {
     const { role, signingKey, encryption } = request;
-    const claim = {
-      network: this.#name,
-      role,
-      encryptionKeyDigest: toBase64url(encryptionKeyDigest(encryption.publicKey)),
-    };
+    const digest = toBase64url(encryptionKeyDigest(encryption.publicKey));
+    const claim = { ...this.#head(), role, encryptionKeyDigest: digest, nonce: randomId() };
     const identity = Object.fromEntries(
       Object.entries(request.identity).filter(([, value]) => value !== undefined),
     );
@@ -121,7 +122,7 @@ export class MembershipClient {
       role,
       signingKey: toBase64url(signingKey.publicKey),
       encryptionKey: toBase64url(encryption.publicKey),
-      request: await this.#signed('cq-enrol', claim, signingKey),
+      request: await signMembershipRequest('cq-enrol', claim, signingKey),
       identity,
     });
     const { enrolmentId, challenge } = parseAnswer(challengeAnswer, answer, 'membership');
@@ -144,7 +145,8 @@ export class MembershipClient {
 
   /** Asks how far an enrolment is. */
   async enrolment(enrolmentId: string, signingKey: SigningKey): Promise<EnrolmentState> {
-    const request = await this.#signed('cq-enrol-status', { enrolmentId }, signingKey);
+    const claim = { ...this.#head(), enrolmentId };
+    const request = await signMembershipRequest('cq-enrol-status', claim, signingKey);
     const path = `/v1/enrolments/${encodeURIComponent(enrolmentId)}`;
     const headers = { authorization: `CQ-Enrolment ${request}` };
     const answer = await this.#call('GET', path, undefined, headers);
@@ -157,10 +159,24 @@ export class MembershipClient {
     signingKey: SigningKey,
     count: number,
   ): Promise<OneTimeData[]> {
+    try {
+      return await this.#oneTimeBatch(enrolmentId, signingKey, count);
+    } catch (error) {
+      // The service took the request, and its answer was lost: those keys are forgotten.
+      if (problemCodeOf(error) !== 'replayed') throw error;
+      return this.#oneTimeBatch(enrolmentId, signingKey, count);
+    }
+  }
+
+  async #oneTimeBatch(
+    enrolmentId: string,
+    signingKey: SigningKey,
+    count: number,
+  ): Promise<OneTimeData[]> {
     const nonce = randomId();
-    const statement = taggedHash('tcert-key', utf8(enrolmentId), utf8(nonce));
+    const statement = oneTimeKeyProofBytes(enrolmentId, nonce);
     const fresh = await Promise.all(
-      Array.from({ length: Math.min(count, ONE_TIME_BATCH_MAX) }, async () => {
+      Array.from({ length: Math.min(count, oneTimeCertificatesMax) }, async () => {
         const key = await generateSigningKey({ extractable: true });
         return { key, proof: await key.sign(statement) };
       }),
@@ -169,8 +185,8 @@ export class MembershipClient {
       publicKey: toBase64url(key.publicKey),
       proof: toBase64url(proof),
     }));
-    const claim = { network: this.#name, enrolmentId, keys, nonce };
-    const request = await this.#signed('cq-tcert-request', claim, signingKey);
+    const claim = { ...this.#head(), enrolmentId, keys, nonce };
+    const request = await signMembershipRequest('cq-tcert-request', claim, signingKey);
     const answer = await this.#call('POST', '/v1/certificates', { request });
     const { certificates } = parseAnswer(certificatesAnswer, answer, 'membership');
     if (certificates.length !== fresh.length) throw tooFew(certificates.length, fresh.length);
@@ -231,16 +247,10 @@ export class MembershipClient {
     }
   }
 
-  async #signed(
-    typ: string,
-    claim: Readonly<Record<string, unknown>>,
-    key: SigningKey,
-  ): Promise<string> {
+  /** What every signed request starts with. */
+  #head(): Pick<RequestPayload<RequestType>, 'network' | 'issuedAt' | 'expiresAt'> {
     const issuedAt = this.#clock.now();
-    const times = { issuedAt, expiresAt: issuedAt + VALIDITY_MS };
-    const payload = { network: this.#name, nonce: randomId(), ...claim, ...times };
-    const header = { typ, kid: thumbprint(key.publicKey) };
-    return signJws(header, utf8(JSON.stringify(payload)), key);
+    return { network: this.#name, issuedAt, expiresAt: issuedAt + VALIDITY_MS };
   }
 
   /** One call, repeated while the service is not there or asks for patience. */

@@ -115,7 +115,7 @@ async function activate(
     ...enrolment,
     status: 'active',
     reason: null,
-    certificate: await certify(context, enrolment, identity),
+    certificate: new Uint8Array(await certify(context, enrolment, identity)),
   };
   const { id } = enrolment;
   const changes: ItemChange[] = [{ key: itemKeys.enrolment(id), expected: version, value: next }];

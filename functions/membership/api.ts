@@ -46,7 +46,10 @@ export async function handler(
 ): Promise<APIGatewayProxyResult | undefined> {
   if ('httpMethod' in event) {
     const { awsRequestId } = invocation;
-    return dispatch(routes, handlers, event, (line) => logAccess(logger, awsRequestId, line));
+    return dispatch(routes, handlers, event, {
+      requestId: awsRequestId,
+      log: (line) => logAccess(logger, awsRequestId, line),
+    });
   }
   if ((await context.genesis.find()) === null) return undefined;
   logger.info('recheck', { ...(await recheckPending(context)) });

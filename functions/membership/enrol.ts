@@ -1,6 +1,6 @@
 /** POST /v1/enrolments: both keys are tied to one request, and the X-Wing key gets a challenge. */
 
-import { fromBase64url, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { sha256 } from '../../lib/crypto/hash.ts';
 import { hpkeInfo, hpkeSeal } from '../../lib/crypto/hpke.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
@@ -10,7 +10,6 @@ import { isValidNpi } from '../../lib/membership/npi.ts';
 import { checkMembershipRequest, parseMembershipRequest } from '../../lib/membership/requests.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
-import { equalBytes } from '../../lib/crypto/bytes.ts';
 import { findOperator } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import {
@@ -85,7 +84,7 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
       subject: id,
       recipient: kid,
     }),
-    aad: utf8(''),
+    aad: new Uint8Array(),
     plaintext: answer,
   });
   const { enc, ciphertext } = sealed;

@@ -82,7 +82,7 @@ export const routes: readonly DocumentedRoute[] = [
     answers: {
       200: z.strictObject({
         status: z.enum(['challenged', 'pending', 'active', 'refused', 'revoked']),
-        reason: pendingSchema.shape.reason.nullable(),
+        reason: pendingSchema.shape.reason.optional(),
         certificate: certificateField.optional(),
         subject: idField.optional(),
       }),

@@ -30,5 +30,5 @@ export async function enrolmentStatus(
   }
   const { status, reason, certificate, subject } = enrolment;
   const issued = certificate && { certificate: toBase64url(certificate), subject };
-  return { status: 200, body: { status, reason, ...issued } };
+  return { status: 200, body: { status, ...(reason && { reason }), ...issued } };
 }

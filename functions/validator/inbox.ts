@@ -34,7 +34,7 @@ const genesisStore = dynamoGenesisStore(ledgerTable);
 const keyringDeps = {
   network: environment.NETWORK,
   validator: environment.VALIDATOR_ID,
-  store: dynamoKeyringStore({ sessions: sessionTable, ledger: ledgerTable, mayDescribe: true }),
+  store: dynamoKeyringStore({ sessions: sessionTable, ledger: ledgerTable }),
   wrap: kmsEnvelope(kmsClient(), environment.WRAP_KEY_ID, environment.VALIDATOR_ID),
 };
 const keyring = new Keyring(keyringDeps);

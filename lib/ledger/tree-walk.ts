@@ -62,13 +62,18 @@ export class TreeWalk {
   /** Loads what is at these slots. Throws `missing_page` or `corrupt_page`. */
   async load(slots: readonly Slot[]): Promise<void> {
     const wanted = slots.filter((slot) => slot.node === undefined);
-    await this.#fetch(wanted.map(({ at }) => at));
-    for (const slot of wanted) {
-      const node = this.#node(slot);
-      if (node.kind !== slot.kind) {
-        throw new LedgerError('corrupt_page', 'a slot names another kind of node');
+    try {
+      await this.#fetch(wanted.map(({ at }) => at));
+      for (const slot of wanted) {
+        const node = this.#node(slot);
+        if (node.kind !== slot.kind) {
+          throw new LedgerError('corrupt_page', 'a slot names another kind of node');
+        }
+        slot.node = node;
       }
-      slot.node = node;
+    } catch (cause) {
+      this.#forget();
+      throw cause;
     }
   }
 

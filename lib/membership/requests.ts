@@ -17,12 +17,14 @@ const REQUEST_CHARS_MAX = 64 * 1024;
 /** How far a request may lie in the future, milliseconds. */
 const SKEW_MS_MAX = 60_000;
 
+const nonceField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const head = {
   network: networkField,
   issuedAt: timeField,
   expiresAt: timeField,
+  /** 16 random bytes, base64url. */
+  nonce: nonceField,
 };
-const nonceField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const idField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 
 /** Every kind of request by its JWS `typ`. */
@@ -33,7 +35,6 @@ export const requestSchemas = {
     role: roleSchema,
     /** `encryptionKeyDigest`, base64url. */
     encryptionKeyDigest: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-    nonce: nonceField,
   }),
   /** By the enrolled key. */
   'cq-enrol-status': z.strictObject({ ...head, enrolmentId: idField }),
@@ -52,7 +53,6 @@ export const requestSchemas = {
       )
       .min(1)
       .max(oneTimeCertificatesMax),
-    nonce: nonceField,
   }),
   /** By an operator: lets a person of a hospital enrol in a role that no registry lists. */
   'cq-invitation': z.strictObject({
@@ -67,8 +67,14 @@ export const requestSchemas = {
     ...head,
     /** Thumbprint of the key whose certificate ends. */
     kid: thumbprintField,
-    reason: z.enum(['key_compromise', 'left', 'role_ended', 'other']),
-    nonce: nonceField,
+    reason: z.enum([
+      'licence-lapsed',
+      'left-hospital',
+      'key-compromised',
+      'own-request',
+      'registered-in-error',
+      'other',
+    ]),
   }),
 } as const;
 export type RequestType = keyof typeof requestSchemas;

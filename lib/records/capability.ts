@@ -35,7 +35,12 @@ export type AccessCapability = z.infer<typeof accessSchema>;
 /** `access.list`: this reader may see the sealed metadata of these categories until then. */
 const listSchema = z.object({
   pseudonym: text32,
-  tags: z.array(tag).max(64),
+  /** The patient's own list: every category and month. */
+  all: z.boolean(),
+  /** Else these categories, from and until these months; null is open. */
+  scopes: z
+    .array(z.object({ tag, dataFrom: month.nullable(), dataUntil: month.nullable() }))
+    .max(1_024),
   readerKid: text32,
   usableUntil: timeField,
 });
@@ -58,6 +63,9 @@ const publishSchema = z.object({
 });
 export type PublishCapability = z.infer<typeof publishSchema>;
 
+/** Access is decided: a denial is committed like a permit. */
+const decisionSchema = z.object({ decision: z.enum(['permit', 'deny']) });
+
 /** What each kind of capability is read from. */
 const schemas = {
   register: registerSchema,
@@ -70,7 +78,7 @@ type Kind = keyof typeof schemas;
 
 /**
  * Reads a verified receipt's result as one kind of capability. Members beyond it are ignored.
- * Throws `receipt_not_committed` or `receipt_wrong_kind`.
+ * Throws `receipt_not_committed`, `receipt_denied` or `receipt_wrong_kind`.
  */
 export function readCapability<K extends Kind>(
   kind: K,
@@ -79,11 +87,29 @@ export function readCapability<K extends Kind>(
   if (result.status !== 'COMMITTED') {
     throw new RecordsError('receipt_not_committed', 'the chaincode refused this transaction');
   }
+  const decision = decisionSchema.safeParse(result.value);
+  if (decision.success && decision.data.decision === 'deny') {
+    throw new RecordsError('receipt_denied', 'the decision of this receipt is a denial');
+  }
   const parsed = schemas[kind].safeParse(result.value);
   if (!parsed.success) {
     throw new RecordsError('receipt_wrong_kind', `the receipt permits no ${kind}`);
   }
   return parsed.data as z.infer<(typeof schemas)[K]>;
+}
+
+/** Whether a list covers a record of this category and month. */
+export function coversRecord(
+  { all, scopes }: ListCapability,
+  record: { categoryTag: string; dataMonth: string },
+): boolean {
+  if (all) return true;
+  return scopes.some(
+    ({ tag: covered, dataFrom, dataUntil }) =>
+      covered === record.categoryTag &&
+      (dataFrom === null || record.dataMonth >= dataFrom) &&
+      (dataUntil === null || record.dataMonth <= dataUntil),
+  );
 }
 
 /** Throws `receipt_expired` once a capability is over. */

@@ -29,6 +29,11 @@ const payloadSchema = z.strictObject({
     .optional(),
 });
 
+/** What a proof was made for, as the verifier received it; any of the addresses is its own. */
+export interface ReceivedRequest extends Omit<ProvenRequest, 'url'> {
+  urls: readonly string[];
+}
+
 /** The request that a proof is for. */
 export interface ProvenRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -78,7 +83,7 @@ export async function createDpop(
  */
 export async function verifyDpop(
   compact: string,
-  request: ProvenRequest,
+  request: ReceivedRequest,
   nowMs: number,
 ): Promise<VerifiedProof> {
   const { jws, payload } = parseProof(compact);
@@ -90,7 +95,8 @@ export async function verifyDpop(
     throw new RecordsError('proof_bad_signature', 'the proof is not signed by its key');
   }
   const rth = request.receipt === null ? undefined : receiptHash(request.receipt);
-  if (payload.htm !== request.method || payload.htu !== addressOf(request.url)) {
+  const isAddressed = request.urls.some((url) => addressOf(url) === payload.htu);
+  if (payload.htm !== request.method || !isAddressed) {
     throw new RecordsError('proof_wrong_request', 'the proof is for another method or address');
   }
   if (payload.rth !== rth) {

@@ -16,6 +16,8 @@ export type RecordsErrorCode =
   | 'receipt_not_committed'
   /** The receipt's result is not of the function that permits this. */
   | 'receipt_wrong_kind'
+  /** The chaincode decided against the reader. */
+  | 'receipt_denied'
   /** What the receipt permits is over: ask for access anew. */
   | 'receipt_expired'
   /** The receipt is of another ledger than the main one. */

@@ -12,10 +12,10 @@ export const wrapKeys = {
   /** The file key, sealed to the category key. */
   wrap: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'wrap' }),
   metadata: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'metadata' }),
-  /** Records of a patient's category; the sort key is the record id. */
+  /** Stored records of a patient, by category; tags and ids hold no `#`. */
   listed: (pseudonym: string, tag: string, recordId: string): WrapKey => ({
-    pk: `list#${pseudonym}#${tag}`,
-    sk: recordId,
+    pk: `list#${pseudonym}`,
+    sk: `${tag}#${recordId}`,
   }),
   /** What is sealed to the grantees of one key; the sort key is the permission id. */
   share: (granteeKid: string, permissionId: string): WrapKey => ({

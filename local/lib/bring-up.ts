@@ -11,6 +11,7 @@ import {
   bootstrapAccount,
   deployAccount,
   needsDeploy,
+  readApiUrls,
   readDeployed,
   synthesize,
 } from './deploy.ts';
@@ -192,7 +193,7 @@ async function deployStacks(options: BringUpOptions, survey: Survey): Promise<vo
 async function establish(options: BringUpOptions, plan: Plan): Promise<void> {
   const { layout, progress, signal } = options;
   await progress.step('Genesis', async (step) => {
-    const { apiUrls } = readDeployed(layout);
+    const apiUrls = readApiUrls(layout);
     const { parameters } = options;
     const input = { layout, plan, apiUrls, parameters, signal, onStep: step.update };
     const { signatures, parties } = await holdCeremony(input);

@@ -17,7 +17,8 @@ const deployedSchema = z.object({
   synthesized: z.string().optional(),
   /** Digest of the template that each account has. */
   templates: z.record(z.string(), z.string()),
-  apiUrls: z.record(z.string(), z.string()),
+  /** Outputs of each account's stack, by name. */
+  outputs: z.record(z.string(), z.record(z.string(), z.string())),
 });
 export type Deployed = z.infer<typeof deployedSchema>;
 
@@ -34,7 +35,13 @@ export interface DeployOptions {
 }
 
 export function readDeployed(layout: Layout): Deployed {
-  return readJsonFile(layout.deployed, deployedSchema) ?? { templates: {}, apiUrls: {} };
+  return readJsonFile(layout.deployed, deployedSchema) ?? { templates: {}, outputs: {} };
+}
+
+/** URL of each deployed account's API, by the account's id. */
+export function readApiUrls(layout: Layout): Readonly<Record<string, string>> {
+  const entries = Object.entries(readDeployed(layout).outputs);
+  return Object.fromEntries(entries.map(([id, outputs]) => [id, outputs['ApiUrl'] ?? '']));
 }
 
 /**
@@ -88,7 +95,7 @@ export async function bootstrapAccount(
   ]);
 }
 
-/** Deploys the account's stack with `cdk deploy` and remembers its template and API's URL. */
+/** Deploys the account's stack with `cdk deploy` and remembers its template and outputs. */
 export async function deployAccount(
   options: DeployOptions,
   member: PlannedMember,
@@ -106,8 +113,8 @@ export async function deployAccount(
     ...['--outputs-file', outputsFile],
     ...NO_NOTICES,
   ]);
-  const url = readJsonFile(outputsFile, outputsSchema)?.[stack]?.['ApiUrl'];
-  if (url === undefined) {
+  const outputs = readJsonFile(outputsFile, outputsSchema)?.[stack];
+  if (outputs?.['ApiUrl'] === undefined) {
     throw new LocalError('command_failed', `The stack ${stack} has no output ApiUrl.`);
   }
   rmSync(outputsFile);
@@ -115,7 +122,7 @@ export async function deployAccount(
   writeJsonFile(layout.deployed, {
     ...deployed,
     templates: { ...deployed.templates, [member.id]: fingerprint },
-    apiUrls: { ...deployed.apiUrls, [member.id]: url },
+    outputs: { ...deployed.outputs, [member.id]: outputs },
   } satisfies Deployed);
 }
 

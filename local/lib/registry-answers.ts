@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isValidNpi } from '../../lib/membership/npi.ts';
 
 export interface Clinician {
   readonly npi: string;
@@ -15,18 +16,13 @@ export interface Clinician {
   readonly active: boolean;
 }
 
-/** Prefix of health identifiers of the United States, under which an NPI has its Luhn digit. */
-const NPI_PREFIX = '80840';
 const RESULTS_MAX = 200;
 const RESULTS_DEFAULT = 10;
 
-/** Nine digits and the Luhn check digit that makes them a valid NPI. */
+/** Nine digits and the check digit that makes them a valid NPI. */
 export function npiOf(nineDigits: string): string {
-  return nineDigits + String((10 - (luhnSum(`${NPI_PREFIX}${nineDigits}0`) % 10)) % 10);
-}
-
-export function isValidNpi(npi: string): boolean {
-  return /^[12]\d{9}$/.test(npi) && luhnSum(NPI_PREFIX + npi) % 10 === 0;
+  const numbers = [...'0123456789'].map((digit) => nineDigits + digit);
+  return numbers.find(isValidNpi) ?? '';
 }
 
 const ONCOLOGY = { code: '2085R0001X', desc: 'Radiology, Radiation Oncology' } as const;
@@ -170,11 +166,4 @@ function clinician(
 
 function failure(number: string, description: string, field: string): object {
   return { Errors: [{ description, field, number }] };
-}
-
-function luhnSum(digits: string): number {
-  return [...digits].reverse().reduce((sum, digit, index) => {
-    const value = Number(digit) * (index % 2 === 1 ? 2 : 1);
-    return sum + (value > 9 ? value - 9 : value);
-  }, 0);
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { healthUrlOf } from './account-commands.ts';
 import { type AccountLife, isHealthy, lifeOf, processOf } from './account-process.ts';
-import { readDeployed } from './deploy.ts';
+import { readApiUrls } from './deploy.ts';
 import { accountLayout, type Layout } from './layout.ts';
 import { ownerOf } from './owner.ts';
 import { endpointOf, type PlannedMember, requirePlan } from './plan.ts';
@@ -38,7 +38,7 @@ const HEALTH_TIMEOUT_MS = 5_000;
 /** Throws `not_running` when the folder holds no network. */
 export async function readStatus(layout: Layout): Promise<NetworkStatus> {
   const plan = requirePlan(layout);
-  const { apiUrls } = readDeployed(layout);
+  const apiUrls = readApiUrls(layout);
   return {
     network: plan.network,
     keeper: keeperText(layout),

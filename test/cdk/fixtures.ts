@@ -70,11 +70,21 @@ export const sampleRoutes: readonly Route[] = [
 ];
 
 /** The feature flags that `cdk synth` uses. */
-export function flags(): Record<string, unknown> {
+function flags(): Record<string, unknown> {
   const file: unknown = JSON.parse(
     readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'),
   );
   return z.object({ context: z.record(z.string(), z.unknown()) }).parse(file).context;
+}
+
+/** An app without CDK's own validation, which takes seconds and runs in every `cdk synth`. */
+export function makeApp(): App {
+  return new App({
+    context: flags(),
+    analyticsReporting: false,
+    treeMetadata: false,
+    builtinCloudFormationValidation: false,
+  });
 }
 
 /** An app with every stack of a network. */
@@ -86,7 +96,7 @@ export interface Synthesized extends NetworkStacks {
 /** Makes the stacks; templates are made when asked for. */
 export function makeNetwork(input: NetworkConfigInput): Synthesized {
   const config = parseConfig(input);
-  const app = new App({ context: flags(), analyticsReporting: false });
+  const app = makeApp();
   const stacks = addNetwork(app, {
     config,
     code: (service, fn) => Code.fromInline(`exports.handler = '${service}-${fn}';`),

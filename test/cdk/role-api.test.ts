@@ -1,4 +1,4 @@
-import { App, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { FunctionWithLogGroup } from '../../cdk/constructs/function-with-log-gro
 import { RoleApi } from '../../cdk/constructs/role-api.ts';
 import type { Party } from '../../cdk/party.ts';
 import type { Route } from '../../functions/aws/route.ts';
-import { configInput, flags, makeNetwork, sampleRoutes, templateOf } from './fixtures.ts';
+import { configInput, makeApp, makeNetwork, sampleRoutes, templateOf } from './fixtures.ts';
 
 const template = templateOf(makeNetwork(configInput()), 'north');
 
@@ -18,7 +18,7 @@ const template = templateOf(makeNetwork(configInput()), 'north');
 function serve(routes: readonly Route[], timeoutSeconds = 10): void {
   const config = parseConfig(configInput());
   const party: Party = { config, service: 'validator', id: 'north', account: '111111111111' };
-  const stack = new Stack(new App({ context: flags() }), 'Stack');
+  const stack = new Stack(makeApp(), 'Stack');
   const alarms = new Alarms(stack, 'Alarms', { account: party.account });
   const api = new RoleApi(stack, 'RestApi', { party, name: 'api', description: 'x', alarms });
   const fn = new FunctionWithLogGroup(stack, 'Fn', {

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import {
   answerQuery,
   CLINICIANS,
-  isValidNpi,
   loadFixtures,
   npiOf,
 } from '../../local/lib/registry-answers.ts';
+import { isValidNpi } from '../../lib/membership/npi.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const query = (text: string): URLSearchParams => new URLSearchParams(`version=2.1&${text}`);

@@ -35,15 +35,18 @@ export function dynamoItemStore(table: DynamoTable): ItemStore {
       const item = await getItem(table, key);
       return item === null ? null : storedItem(item);
     },
-    async list(pk, { after, limit }) {
+    async list(pk, { prefix, after, limit }) {
       const items: StoredItem[] = [];
       let start: Item | undefined = after === undefined ? undefined : keyItem({ pk, sk: after });
       do {
         const page = await table.client.send(
           new QueryCommand({
             TableName: table.name,
-            KeyConditionExpression: 'pk = :pk',
-            ExpressionAttributeValues: { ':pk': text(pk) },
+            KeyConditionExpression: prefix ? 'pk = :pk AND begins_with(sk, :prefix)' : 'pk = :pk',
+            ExpressionAttributeValues: {
+              ':pk': text(pk),
+              ...(prefix && { ':prefix': text(prefix) }),
+            },
             ConsistentRead: true,
             Limit: limit - items.length,
             ...(start && { ExclusiveStartKey: start }),

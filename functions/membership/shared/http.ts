@@ -45,8 +45,9 @@ export async function dispatch(
     APIGatewayProxyEvent,
     'httpMethod' | 'path' | 'headers' | 'queryStringParameters' | 'body' | 'isBase64Encoded'
   >,
-  log: (line: AccessLine) => void,
+  options: { requestId: string; log: (line: AccessLine) => void },
 ): Promise<APIGatewayProxyResult> {
+  const { requestId, log } = options;
   const matched = matchRoute(routes, event.httpMethod, event.path);
   const route = matched ? `${matched.route.method} ${matched.route.path}` : 'unknown';
   try {
@@ -65,7 +66,8 @@ export async function dispatch(
   } catch (error) {
     const { status, body, retryAfterSeconds } = problemOf(error);
     log({ route, status, code: body.code, error: status >= 500 ? error : undefined });
-    return result(status, body, 'application/problem+json', retryAfterSeconds);
+    const problem = { ...body, instance: requestId };
+    return result(status, problem, 'application/problem+json', retryAfterSeconds);
   }
 }
 

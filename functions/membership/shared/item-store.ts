@@ -24,8 +24,8 @@ export interface ItemChange {
 /** Reads are consistent; a write that answers false has changed nothing. */
 export interface ItemStore {
   get(key: ItemKey): Promise<StoredItem | null>;
-  /** Items of a partition by sort key, those after `after` first. */
-  list(pk: string, page: { after?: string; limit: number }): Promise<StoredItem[]>;
+  /** Items of a partition by sort key: with this prefix, from the one after `after` on. */
+  list(pk: string, page: { prefix?: string; after?: string; limit: number }): Promise<StoredItem[]>;
   /** Writes only where nothing is. `ttlSeconds` (since 1970) lets the table forget it. */
   insert(key: ItemKey, value: unknown, ttlSeconds?: number): Promise<boolean>;
   replace(key: ItemKey, expected: number, value: unknown): Promise<boolean>;

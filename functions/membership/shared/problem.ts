@@ -1,10 +1,9 @@
 /** Refusals as RFC 9457 problem details: one function derives status and code from any error. */
 
-import { CryptoError } from '../../../lib/crypto/errors.ts';
 import { ReceiptError } from '../../../lib/ledger/errors.ts';
 import { CertificateError } from '../../../lib/membership/certificate-error.ts';
 import { RecordsError, type RecordsErrorCode } from '../../../lib/records/errors.ts';
-import { WireError, type WireErrorCode } from '../../../lib/wire/errors.ts';
+import { type Problem, problemOf as commonProblemOf } from '../../aws/problems.ts';
 
 /** A refusal by a handler; `code` is stable, `detail` says what to do and names no person. */
 export class ApiProblem extends Error {
@@ -29,29 +28,20 @@ export class ApiProblem extends Error {
 /** Problem details with `Retry-After` where it makes sense to come back. */
 export interface ProblemAnswer {
   status: number;
-  body: { type: string; title: string; status: number; code: string; detail: string };
+  body: Problem;
   retryAfterSeconds: number | undefined;
 }
 
 const titles: Readonly<Record<number, string>> = {
-  400: 'The request cannot be read',
+  400: 'The request cannot be taken',
   401: 'The proof is not accepted',
   403: 'This is not permitted',
   404: 'There is no such thing',
   409: 'This contradicts what is there',
   413: 'The request is too large',
   429: 'Too many requests',
-  500: 'Something went wrong here',
   502: 'Another party answered wrongly',
   503: 'Not ready yet',
-};
-
-const wireStatus: Partial<Record<WireErrorCode, number>> = {
-  too_large: 413,
-  bad_signature: 401,
-  expired: 401,
-  not_yet_valid: 401,
-  wrong_network: 403,
 };
 
 const recordsStatus: Partial<Record<RecordsErrorCode, number>> = {
@@ -70,9 +60,6 @@ export function problemOf(error: unknown): ProblemAnswer {
     const { status, code, message, retryAfterSeconds } = error;
     return answer(status, code, message, retryAfterSeconds);
   }
-  if (error instanceof WireError) {
-    return answer(wireStatus[error.code] ?? 400, error.code, error.message);
-  }
   if (error instanceof RecordsError) {
     return answer(recordsStatus[error.code] ?? 403, error.code, error.message);
   }
@@ -81,8 +68,8 @@ export function problemOf(error: unknown): ProblemAnswer {
     return answer(status, `receipt_${error.code}`, error.message);
   }
   if (error instanceof CertificateError) return answer(401, error.code, error.message);
-  if (error instanceof CryptoError) return answer(400, error.code, error.message);
-  return answer(500, 'internal', 'The request was not carried out; it may be sent again.', 1);
+  const { problem, retryAfterSeconds } = commonProblemOf(error);
+  return { status: problem.status, body: problem, retryAfterSeconds };
 }
 
 function answer(
@@ -92,5 +79,5 @@ function answer(
   retryAfterSeconds?: number,
 ): ProblemAnswer {
   const title = titles[status] ?? 'The request was refused';
-  return { status, body: { type: 'about:blank', title, status, code, detail }, retryAfterSeconds };
+  return { status, body: { type: `urn:carequorum:problem:${code}`, title, status, code, detail }, retryAfterSeconds };
 }

@@ -1,7 +1,6 @@
 /** Signed queries: run at one committed head, every key that was read is proven. */
 
-import { query as runQuery } from '../../../lib/chaincode/execute.ts';
-import { readHints } from '../../../lib/chaincode/hints.ts';
+import { query as runQuery, readHints } from '../../../lib/chaincode/execute.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
@@ -23,7 +22,6 @@ import {
 } from '../../../lib/wire/transaction.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
-import { replicaSummary } from '../replica/summary.ts';
 import { querySchema } from '../routes.ts';
 import { parseRequestBody } from './request.ts';
 import { baseOf, type ApiRuntime, type RunningNetwork } from './runtime.ts';
@@ -112,12 +110,8 @@ async function signFreshness(
   { genesis, head }: Pick<RunningNetwork, 'genesis' | 'head'>,
   nonce: Uint8Array,
 ): Promise<Freshness> {
-  const { keyring, validator, ports } = runtime.deps;
-  const [key, replica] = await Promise.all([
-    keyring.openReadKey(),
-    ports.replicas.load(MAIN_LEDGER),
-  ]);
-  const summary = replica && replicaSummary(replica.state);
+  const { keyring, validator } = runtime.deps;
+  const [key, summary] = await Promise.all([keyring.openReadKey(), runtime.replica()]);
   if (key === null || summary === null || summary.learner || summary.halted !== '') {
     throw new HttpError('learner', 'Ask another validator', { retryAfterSeconds: 5 });
   }

@@ -18,10 +18,13 @@ import { parseGenesis, type Genesis, type SignedGenesis } from '../../../lib/wir
 import type { BlockHeader } from '../../../lib/wire/header.ts';
 import { HttpError } from '../../aws/problems.ts';
 import type { Keyring } from '../keyring.ts';
+import { replicaSummary, type ReplicaSummary } from '../replica/summary.ts';
 import type { EventStore, GenesisStore, InboxSender, SubmissionIndex } from '../ports.ts';
 
 /** Decoded pages of the state tree that a process keeps, bytes. */
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
+/** The whole record is large: how long what it says of the replica is kept, milliseconds. */
+const SUMMARY_MS = 1_000;
 
 export interface ApiPorts {
   readonly replicas: ReplicaStore & HeadReader;
@@ -69,6 +72,7 @@ export class ApiRuntime {
   bootstrapAskedAt = -Infinity;
   #genesis: { genesis: Genesis; signed: SignedGenesis } | null = null;
   #genesisBlock: GenesisBlock | null = null;
+  #summary: { readAt: number; summary: ReplicaSummary } | null = null;
 
   constructor(deps: ApiDeps) {
     this.deps = deps;
@@ -95,6 +99,17 @@ export class ApiRuntime {
       if (signed !== null) this.#genesis = { genesis: parseGenesis(signed.document), signed };
     }
     return this.#genesis;
+  }
+
+  /** How the replica is, at most a second old; null before genesis. */
+  async replica(): Promise<ReplicaSummary | null> {
+    const now = this.deps.clock();
+    if (this.#summary === null || now - this.#summary.readAt >= SUMMARY_MS) {
+      const stored = await this.deps.ports.replicas.load(MAIN_LEDGER);
+      if (stored === null) return null;
+      this.#summary = { readAt: now, summary: replicaSummary(stored.state) };
+    }
+    return this.#summary.summary;
   }
 
   async genesisBlock(genesis: Genesis): Promise<GenesisBlock> {

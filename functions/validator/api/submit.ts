@@ -1,6 +1,6 @@
 /** Submission: check at the edge all that a replica will check again, hold it, wake the replica. */
 
-import { readHints } from '../../../lib/chaincode/hints.ts';
+import { readHints } from '../../../lib/chaincode/execute.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { wasSeen } from '../../../lib/chaincode/seen.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';

@@ -1,0 +1,27 @@
+/** Which operation serves which route. */
+
+import type { Operations } from '../../aws/http.ts';
+import { getBlock } from './blocks.ts';
+import { postGenesis } from './genesis.ts';
+import { getTransaction } from './outcome.ts';
+import { postQuery } from './query.ts';
+import type { ApiRuntime } from './runtime.ts';
+import { getBootstrap, getEvents, getHealth, getNetwork, getOpenApi } from './status.ts';
+import { submitBatch, submitOne } from './submit.ts';
+
+/** Operations by `METHOD /path`, one for each row of `functions/validator/routes.ts`. */
+export function operationsOf(runtime: ApiRuntime): Operations {
+  return {
+    'POST /v1/transactions': submitOne(runtime),
+    'POST /v1/transactions/batch': submitBatch(runtime),
+    'GET /v1/transactions/{id}': getTransaction(runtime),
+    'POST /v1/queries': postQuery(runtime),
+    'GET /v1/blocks/{height}': getBlock(runtime),
+    'GET /v1/network': getNetwork(runtime),
+    'GET /v1/health': getHealth(runtime),
+    'GET /v1/events': getEvents(runtime),
+    'GET /v1/bootstrap': getBootstrap(runtime),
+    'POST /v1/genesis': postGenesis(runtime),
+    'GET /v1/openapi.json': getOpenApi(),
+  };
+}

@@ -1,0 +1,111 @@
+/** What a validator says of itself and of its network: bootstrap, health, network, events. */
+
+import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
+import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { headerHash } from '../../../lib/wire/header.ts';
+import type { HttpAnswer, Operation } from '../../aws/http.ts';
+import { openApiDocument } from '../../aws/openapi.ts';
+import { mapParallel } from '../../aws/parallel.ts';
+import { HttpError } from '../../aws/problems.ts';
+import { openApiInfo } from '../openapi-info.ts';
+import { eventsQuerySchema, routes } from '../routes.ts';
+import { committedBlock } from './blocks.ts';
+import { parseParameter } from './request.ts';
+import type { ApiRuntime } from './runtime.ts';
+
+/** Blocks of one answer: callers ask again from the height that it names. */
+const EVENT_BLOCKS_MAX = 64;
+const EVENTS_PARALLEL_MAX = 8;
+/** One note to make keys in this time, milliseconds, whoever asks how often. */
+const BOOTSTRAP_EVERY_MS = 5_000;
+const OPENAPI_CACHE_SECONDS = 300;
+
+export function getBootstrap(runtime: ApiRuntime): Operation {
+  return {
+    async run(): Promise<HttpAnswer> {
+      const { keyring, ports, clock, apiUrl } = runtime.deps;
+      const bundle = await keyring.bundle();
+      if (bundle !== null) return { status: 200, body: { ...bundle, apiUrl } };
+      if (clock() - runtime.bootstrapAskedAt >= BOOTSTRAP_EVERY_MS) {
+        await ports.inbox.send({ kind: 'bootstrap', ledger: MAIN_LEDGER });
+        runtime.bootstrapAskedAt = clock();
+      }
+      throw new HttpError('preparing', 'Ask again', { retryAfterSeconds: 1 });
+    },
+  };
+}
+
+export function getHealth(runtime: ApiRuntime): Operation {
+  return {
+    async run(): Promise<HttpAnswer> {
+      const { genesis, head } = await runtime.network();
+      const { height, view, leader, changingView, learner, halted, pending } =
+        (await runtime.replica()) ?? {};
+      const body = {
+        status: 'ok',
+        validator: runtime.deps.validator,
+        network: genesis.document.network,
+        height: height ?? head.height,
+        /** Of the newest committed block. */
+        time: head.header.time,
+        view,
+        leader,
+        changingView,
+        learner,
+        halted,
+        pending,
+      };
+      return { status: 200, body };
+    },
+  };
+}
+
+export function getNetwork(runtime: ApiRuntime): Operation {
+  return {
+    async run(): Promise<HttpAnswer> {
+      const { genesis, signed } = await runtime.network();
+      const { network, validators, parameters } = genesis.document;
+      const body = {
+        network,
+        genesisHash: toHex(genesis.hash),
+        genesis: signed,
+        validators: genesis.validators.map((seat, index) => ({
+          id: seat.id,
+          name: validators[index]?.name ?? '',
+          kmsKey: toBase64url(seat.kmsKey),
+          incarnation: seat.incarnation,
+          suspended: seat.suspended,
+          apiUrl: validators[index]?.apiUrl ?? '',
+        })),
+        parameters,
+      };
+      return { status: 200, body };
+    },
+  };
+}
+
+export function getEvents(runtime: ApiRuntime): Operation {
+  return {
+    async run({ query }): Promise<HttpAnswer> {
+      const { after, limit } = parseParameter(eventsQuerySchema, query, 'query');
+      const network = await runtime.network();
+      const upTo = Math.min(network.head.height, after + Math.min(limit, EVENT_BLOCKS_MAX));
+      const heights = Array.from({ length: Math.max(0, upTo - after) }, (_, i) => after + 1 + i);
+      const events = await mapParallel(heights, EVENTS_PARALLEL_MAX, async (height) => {
+        const { header } = await committedBlock(runtime, network, height);
+        const found = await runtime.deps.ports.blocks.events(MAIN_LEDGER, headerHash(header));
+        return found.map((event) => ({ height, ...event }));
+      });
+      return { status: 200, body: { height: Math.max(after, upTo), events: events.flat() } };
+    },
+  };
+}
+
+export function getOpenApi(): Operation {
+  return {
+    async run(): Promise<HttpAnswer> {
+      const body = openApiDocument(openApiInfo, routes);
+      return { status: 200, body, cacheSeconds: OPENAPI_CACHE_SECONDS };
+    },
+  };
+}

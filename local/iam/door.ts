@@ -1,0 +1,58 @@
+// A door per account to the one emulator of the IAM lane, which finds an API's account by credential.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+
+export interface Door {
+  readonly port: number;
+  readonly account: string;
+}
+
+export interface Emulator {
+  readonly port: number;
+  /** PEM text of the certificate to trust. */
+  readonly certificate: string;
+}
+
+const TIMEOUT_MS = 60_000;
+
+/** Opens a loopback HTTP port whose requests reach the emulator as unsigned calls to that account. */
+export async function openDoor(door: Door, emulator: Emulator): Promise<Server> {
+  const server = createServer((request, response) => {
+    forward(door, emulator, request, response);
+  });
+  await new Promise<void>((settle, fail) => {
+    server.once('error', fail);
+    server.listen(door.port, '127.0.0.1', settle);
+  });
+  return server;
+}
+
+/** Names the account in a header, or in the query where the caller has a header of its own. */
+function forward(
+  door: Door,
+  emulator: Emulator,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const credential = `${door.account}/20260101/us-east-1/execute-api/aws4_request`;
+  const url = new URL(request.url ?? '/', `https://localhost:${emulator.port}`);
+  const headers = { ...request.headers };
+  if (headers.authorization === undefined) {
+    headers.authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`;
+  } else {
+    url.searchParams.set('X-Amz-Credential', credential);
+  }
+  const onward = httpsRequest(
+    url,
+    { method: request.method, headers, ca: emulator.certificate, timeout: TIMEOUT_MS },
+    (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    },
+  );
+  onward.on('error', () => {
+    if (!response.headersSent) response.writeHead(502);
+    response.end();
+  });
+  request.pipe(onward);
+}

@@ -1,0 +1,159 @@
+/** Every function × every role: what is not expected here is denied. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ChaincodeError } from '../../lib/chaincode/errors.ts';
+import { type Role, roles } from '../../lib/chaincode/roles.ts';
+import { chaincodeFunctions } from '../../lib/chaincode/table.ts';
+import { cells } from '../../lib/chaincode/cells.ts';
+import { decodeCbor, encodeCbor } from '../../lib/wire/codec.ts';
+import type { SignedRequest } from '../../lib/wire/transaction.ts';
+import {
+  type Acting,
+  grantArgs,
+  id16,
+  outcome,
+  type PatientKeys,
+  type Person,
+  recordArgs,
+  registerArgs,
+  text32,
+  World,
+} from './world.ts';
+
+const clinicians: Role[] = ['doctor', 'nurse', 'pharmacist'];
+const named: Role[] = [...clinicians, 'insurer', 'researcher', 'auditor'];
+const all: Role[] = ['patient', ...named, 'operator', 'custodian', 'membership'];
+
+/** Written by hand, apart from the table that it checks. */
+const expected: Record<string, Role[]> = {
+  'identity.register-clinician': ['operator'],
+  'identity.renew': ['operator'],
+  'identity.revoke': ['operator', 'membership', ...named],
+  'identity.get': all,
+  'patient.register': ['patient'],
+  'patient.publish-keys': ['patient'],
+  'patient.get': ['patient', ...clinicians],
+  'patient.permissions': ['patient'],
+  'permission.grant': ['patient'],
+  'permission.revoke': ['patient'],
+  'permission.get': ['patient', ...clinicians],
+  'permission.received': clinicians,
+  'record.register': ['doctor', 'nurse'],
+  'record.stored': ['custodian'],
+  'record.countersign': ['patient'],
+  'record.dispute': ['patient'],
+  'record.list': ['patient', ...clinicians],
+  'record.get': ['patient', ...clinicians, 'custodian'],
+  'access.request': ['patient', ...clinicians],
+  'access.list': ['patient', ...clinicians],
+  'history.list': ['patient'],
+  'inbox.list': all,
+  'governance.probe': ['operator'],
+  'network.head': all,
+};
+
+let base: World;
+let alice: PatientKeys;
+let colleague: Person;
+let newcomer: Person;
+const actors = new Map<Role, Acting>();
+
+beforeAll(async () => {
+  base = await World.make();
+  alice = await base.patient('alice');
+  colleague = await base.registered('doctor');
+  newcomer = await base.clinician('doctor');
+  for (const role of named) {
+    actors.set(role, await base.registered(role as 'doctor'));
+  }
+  actors.set('patient', alice);
+  actors.set('operator', base.operator());
+  actors.set('custodian', base.custodian);
+  actors.set('membership', base.membership);
+});
+
+/** Arguments that fit the schema, whatever then becomes of them. */
+function argsOf(world: World, fn: string): SignedRequest['args'] {
+  const digest = text32('digest');
+  const recordId = id16('record');
+  const permissionId = id16('permission');
+  const { pseudonym } = alice;
+  const root = { categoryKeysRoot: digest, categoryKeysFrom: '2025-11' };
+  const { certificate } = newcomer;
+  const previousSignature = 'A'.repeat(86);
+  const known: Record<string, SignedRequest['args']> = {
+    'identity.register-clinician': { certificate },
+    'identity.renew': { certificate, previousKid: colleague.kid, previousSignature },
+    'identity.revoke': { kid: colleague.kid, reason: 'other' },
+    'identity.get': { kid: colleague.kid },
+    'patient.register': registerArgs(alice),
+    'patient.publish-keys': root,
+    'permission.grant': grantArgs(world, colleague),
+    'permission.revoke': { permissionId },
+    'permission.get': { permissionId },
+    'record.register': recordArgs(alice),
+    'record.stored': { recordId, objectDigest: digest },
+    'record.countersign': { recordId, objectDigest: digest },
+    'record.dispute': { recordId, reasonCode: 'other' },
+    'record.get': { recordId },
+    'access.request': { recordId, purpose: 'TREAT' },
+    'access.list': { pseudonym, purpose: 'TREAT' },
+    'governance.probe': { label: 'probe' },
+  };
+  return known[fn] ?? {};
+}
+
+async function attempt(world: World, who: Acting, fn: string): Promise<string> {
+  const { kind } = chaincodeFunctions.find((one) => one.name === fn)!;
+  const args = argsOf(world, fn);
+  if (kind === 'transaction') return outcome(await world.submit(who, fn, args));
+  try {
+    await world.ask(who, fn, args);
+    return 'COMMITTED';
+  } catch (error) {
+    if (error instanceof ChaincodeError) return error.code;
+    throw error;
+  }
+}
+
+describe('authorisation matrix', () => {
+  it('names every function once', () => {
+    const names = chaincodeFunctions.map((one) => one.name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.sort()).toEqual(Object.keys(expected).sort());
+  });
+
+  const cases = Object.keys(expected).flatMap((fn) => roles.map((role) => [fn, role] as const));
+  it.each(cases)('%s × %s', async (fn, role) => {
+    const may = expected[fn]!.includes(role);
+    const actor = actors.get(role);
+    const { roles: allowed } = chaincodeFunctions.find((one) => one.name === fn)!;
+    if (!actor) {
+      // No identity and no certificate gives this role on the ledger: `resolveKeys` refuses it.
+      expect(role).toBe('representative');
+      expect(allowed).not.toContain(role);
+      return;
+    }
+    const isDenied = (await attempt(base.fork(), actor, fn)) === 'role_denied';
+    // One clinician revoking another is refused beyond the table, as not the holder.
+    if (fn === 'identity.revoke' && named.includes(role)) expect(allowed).toContain(role);
+    else expect(isDenied).toBe(!may);
+  });
+
+  it.each(Object.keys(expected))('%s is refused to a revoked identity of any role', async (fn) => {
+    for (const role of named) {
+      const world = base.fork();
+      const who = actors.get(role) as Person;
+      await world.submit(world.operator(), 'identity.revoke', { kid: who.kid, reason: 'other' });
+      expect(await attempt(world, who, fn)).toBe('identity_revoked');
+    }
+  });
+
+  it('an identity of an unknown role is corrupt state, never a guest', async () => {
+    const world = base.fork();
+    const cell = cells.identity(colleague.kid);
+    const stored = decodeCbor(world.state.get(cell.key)!, 65_536) as object;
+    const identity = { ...stored, role: 'superuser' };
+    world.state.set(cell.key, encodeCbor(identity));
+    await expect(world.ask(colleague, 'network.head')).rejects.toThrow('role');
+  });
+});

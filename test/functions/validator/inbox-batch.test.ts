@@ -1,0 +1,72 @@
+/** Batches of queue messages: mixed, malformed, in the wrong group. */
+import type { SQSRecord } from 'aws-lambda';
+import { describe, expect, it } from 'vitest';
+import { encodePeerMessage, encodeSelfMessage } from '../../../functions/aws/inbox-message.ts';
+import { failuresOf, readBatch } from '../../../functions/validator/inbox-batch.ts';
+
+const envelope = {
+  genesisHash: new Uint8Array(32),
+  ledger: 'main',
+  from: 'hospital-b',
+  messages: [],
+};
+
+function record(body: string, group = 'main', id = body.slice(0, 12)): SQSRecord {
+  return {
+    messageId: id,
+    receiptHandle: id,
+    body,
+    attributes: {
+      ApproximateReceiveCount: '1',
+      SentTimestamp: '0',
+      SenderId: 'AROA:test',
+      ApproximateFirstReceiveTimestamp: '0',
+      MessageGroupId: group,
+    },
+    messageAttributes: {},
+    md5OfBody: '',
+    eventSource: 'aws:sqs',
+    eventSourceARN: '',
+    awsRegion: '',
+  };
+}
+
+describe('a batch', () => {
+  it('becomes one list of events per ledger, in order', () => {
+    const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
+    const tick = encodeSelfMessage({ kind: 'tick', ledger: 'case-1', scheduled: false });
+    const read = readBatch([
+      record(wake, 'main', '1'),
+      record(tick, 'case-1', '2'),
+      record(encodePeerMessage(envelope), 'main', '3'),
+    ]);
+    expect(read.poisoned).toEqual([]);
+    expect(
+      read.batches.map((batch) => [batch.ledger, batch.events.map((event) => event.kind)]),
+    ).toEqual([
+      ['main', ['wake', 'envelope']],
+      ['case-1', ['tick']],
+    ]);
+    expect(read.batches[0] && failuresOf(read.batches[0])).toEqual([
+      { itemIdentifier: '1' },
+      { itemIdentifier: '3' },
+    ]);
+  });
+
+  const poison: [string, string, string?][] = [
+    ['nothing', ''],
+    ['bare JSON', '{"kind":"wake"}'],
+    ['a note that is not JSON', 'self:AAAA'],
+    ['an unknown note', `self:${Buffer.from('{"kind":"halt"}').toString('base64url')}`],
+    ['an envelope that is not CBOR', 'peer:AAAA'],
+    ['an envelope with padding', `${encodePeerMessage(envelope)}=`],
+    ['an envelope in the wrong group', encodePeerMessage(envelope), 'case-9'],
+    ['a huge envelope', `peer:${'A'.repeat(2_000_000)}`],
+  ];
+  it.each(poison)('acknowledges %s and keeps the rest', (_name, body, group = 'main') => {
+    const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
+    const read = readBatch([record(body, group, 'bad'), record(wake, 'main', 'good')]);
+    expect(read.poisoned.map((one) => one.messageId)).toEqual(['bad']);
+    expect(read.batches.map((batch) => batch.events)).toEqual([[{ kind: 'wake' }]]);
+  });
+});
