@@ -3,7 +3,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, version as esbuildVersion, type BuildOptions, type Metafile } from 'esbuild';
+import {
+  build,
+  version as esbuildVersion,
+  type BuildOptions,
+  type Metafile,
+  type Plugin,
+} from 'esbuild';
 import { z } from 'zod';
 
 import type { Service } from './party.ts';
@@ -18,7 +24,7 @@ export const FUNCTIONS: readonly { readonly service: Service; readonly fn: strin
 ];
 
 /** Most bytes of one bundle, without its map: a cold start parses all of it. */
-export const BUNDLE_BYTES_MAX = 3_000_000;
+export const BUNDLE_BYTES_MAX = 1_500_000;
 
 /** A bundle that is too large. */
 export class BundleError extends Error {
@@ -49,6 +55,17 @@ const BANNER =
   "import { createRequire as cqCreateRequire } from 'node:module';" +
   'const require = cqCreateRequire(import.meta.url);';
 
+/** zod carries its messages in fifty languages, a third of a bundle: English is enough. */
+const onlyEnglish: Plugin = {
+  name: 'only-english',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /\/locales\/index\.js$/ }, async ({ importer, resolveDir, kind }) => {
+      if (!/[\\/]node_modules[\\/]zod[\\/]/.test(importer)) return undefined;
+      return resolve('../locales/en.js', { importer, resolveDir, kind });
+    });
+  },
+};
+
 const BUILD: BuildOptions = {
   bundle: true,
   platform: 'node',
@@ -65,6 +82,7 @@ const BUILD: BuildOptions = {
   banner: { js: BANNER },
   logLevel: 'warning',
   metafile: true,
+  plugins: [onlyEnglish],
 };
 
 const manifestSchema = z.object({
@@ -86,7 +104,8 @@ export async function bundleFunctions(options: BundleOptions = {}): Promise<Bund
   const outdir = options.outdir ?? join(root, 'dist', 'functions');
   const manifestPath = join(outdir, 'manifest.json');
   const recipe = sha256(
-    JSON.stringify([BUILD, FUNCTIONS, esbuildVersion]) +
+    esbuildVersion +
+      readFileSync(import.meta.filename, 'utf8') +
       readFileSync(join(root, 'package-lock.json'), 'utf8'),
   );
   const known = readManifest(manifestPath);

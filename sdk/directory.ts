@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { equalBytes, fromBase64url } from '../lib/crypto/bytes.ts';
 import { encryptionKeyDigest } from '../lib/membership/certificates.ts';
-import { isRefusal, SdkError } from './errors.ts';
-import { problemCodeOf } from './http.ts';
+import { SdkError } from './errors.ts';
+import { reasonOf } from './http.ts';
 import type { DirectoryEntry } from './membership-client.ts';
 import { parseValue } from './pages.ts';
 import type { Session } from './session.ts';
@@ -47,7 +47,7 @@ export async function findIdentity(
     const value = await client.query({ fn: 'identity.get', args: wanted }, signer, { fresh: true });
     return parseValue(identityValue, value, 'identity.get');
   } catch (cause) {
-    if (!isRefusal(cause, 'unknown_identity') && problemCodeOf(cause) !== 'unknown_identity') throw cause;
+    if (reasonOf(cause) !== 'unknown_identity') throw cause;
     throw new SdkError('not_found', 'The ledger knows no such person.', {
       nextStep: 'An operator of their hospital approves them first: `carequorum approve`.',
       cause,

@@ -61,9 +61,3 @@ export class SdkError extends Error {
     this.details = options.details ?? {};
   }
 }
-
-/** Whether `error` is a refusal by a quorum, for one of these reasons or for any. */
-export function isRefusal(error: unknown, ...reasons: readonly string[]): error is SdkError {
-  if (!(error instanceof SdkError) || error.code !== 'refused') return false;
-  return reasons.length === 0 || reasons.includes(String(error.details['reason']));
-}

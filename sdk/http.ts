@@ -88,6 +88,12 @@ export function problemCodeOf(error: unknown): string | null {
   return (error.details['problem'] as Problem).code;
 }
 
+/** Why the chaincode refuses, whether certified, proven, or said by more than f validators. */
+export function reasonOf(error: unknown): string | null {
+  if (error instanceof SdkError && error.code === 'refused') return String(error.details['reason']);
+  return problemCodeOf(error);
+}
+
 /** The error for an answer that refuses. */
 export function problemError(answer: HttpAnswer, who: string): SdkError {
   const problem = problemOf(answer);

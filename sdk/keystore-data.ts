@@ -62,3 +62,9 @@ export function readData<T>(keystore: Keystore, schema: z.ZodType<T>): T {
     details: { issue: parsed.error.issues[0]?.message },
   });
 }
+
+/** Puts data into a keystore; durable after its `save`. */
+export function putData(keystore: Keystore, data: PatientData | ClinicianData): void {
+  // A round trip through JSON leaves out members that are undefined, as the file would.
+  keystore.data = JSON.parse(JSON.stringify(data)) as Keystore['data'];
+}

@@ -66,7 +66,7 @@ export async function enrolOrResume(
     encryption,
     identity,
   });
-  return { network: name, enrolmentId, role, status: 'pending', ...fieldsOf(state) };
+  return { network: name, enrolmentId, role, ...fieldsOf(state) };
 }
 
 /** The enrolment of a keystore that works on this network. Throws `wrong_keystore`. */

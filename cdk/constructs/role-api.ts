@@ -156,13 +156,33 @@ export class RoleApi extends Construct {
         },
       });
     };
-    problem(ResponseType.BAD_REQUEST_BODY, 400, 'invalid_request', 'The body does not fit');
+    problem(
+      ResponseType.BAD_REQUEST_BODY,
+      400,
+      'invalid_request',
+      'The request does not fit the schema of its route',
+    );
     problem(ResponseType.MISSING_AUTHENTICATION_TOKEN, 404, 'not_found', 'There is no such route');
-    problem(ResponseType.REQUEST_TOO_LARGE, 413, 'too_large', 'The request is too large');
+    problem(
+      ResponseType.REQUEST_TOO_LARGE,
+      413,
+      'too_large',
+      'The request, or its answer, is too large',
+    );
     problem(ResponseType.THROTTLED, 429, 'throttled', 'Too many requests');
-    problem(ResponseType.INTEGRATION_TIMEOUT, 504, 'timeout', 'The node did not answer in time');
-    problem(ResponseType.DEFAULT_4XX, 0, 'refused', 'The request is refused');
-    problem(ResponseType.DEFAULT_5XX, 0, 'unavailable', 'The node cannot answer');
+    problem(
+      ResponseType.INTEGRATION_TIMEOUT,
+      504,
+      'timeout',
+      'The function did not answer in time',
+    );
+    problem(ResponseType.DEFAULT_4XX, 0, 'refused', 'API Gateway refuses the request');
+    problem(
+      ResponseType.DEFAULT_5XX,
+      0,
+      'unavailable',
+      'A store or queue does not answer: try again, or elsewhere',
+    );
   }
 
   private acknowledge(): void {

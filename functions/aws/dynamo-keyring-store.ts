@@ -31,10 +31,7 @@ export interface DynamoKeyringTables {
   readonly ledger: DynamoTable;
 }
 
-export function dynamoKeyringStore({
-  sessions,
-  ledger,
-}: DynamoKeyringTables): KeyringStore {
+export function dynamoKeyringStore({ sessions, ledger }: DynamoKeyringTables): KeyringStore {
   return {
     async load(purpose) {
       const item = await getItem(sessions, keyOf(purpose));
@@ -53,9 +50,7 @@ export function dynamoKeyringStore({
     async create(keys, bundle) {
       const items = [
         { ...keyItem(BUNDLE), json: text(bundle) },
-        ...Object.entries(keys).map(([purpose, key]) =>
-          itemOf(purpose as WrapPurpose, key),
-        ),
+        ...Object.entries(keys).map(([purpose, key]) => itemOf(purpose as WrapPurpose, key)),
       ];
       try {
         await sessions.client.send(

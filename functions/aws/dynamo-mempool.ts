@@ -82,7 +82,9 @@ export function dynamoMempool(table: DynamoTable, options: DynamoMempoolOptions)
         SHARD_NUMBERS.map((shard) => oldestOfShard(table, ledger, shard, bounds)),
       );
       await Promise.all(
-        shards.map(({ length }, shard) => (length === 0 ? counters.heal(ledger, shard) : null)),
+        SHARD_NUMBERS.filter((shard) => shards[shard]?.length === 0).map((shard) =>
+          counters.heal(ledger, shard),
+        ),
       );
       return withinBounds(shards.flat().sort(compareEntries), bounds);
     },

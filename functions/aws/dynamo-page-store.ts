@@ -1,14 +1,7 @@
 /** Pages of the state tree in DynamoDB: immutable, one item each. */
 
 import type { PageStore } from '../../lib/ports.ts';
-import {
-  batchGet,
-  batchPut,
-  binary,
-  binaryOf,
-  keyItem,
-  type DynamoTable,
-} from './dynamo-table.ts';
+import { batchGet, batchPut, binary, binaryOf, keyItem, type DynamoTable } from './dynamo-table.ts';
 
 export function dynamoPageStore(table: DynamoTable): PageStore {
   return {

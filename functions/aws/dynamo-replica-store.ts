@@ -14,7 +14,6 @@ import {
   number,
   numberOf,
   putItem,
-
   type DynamoTable,
   type Item,
 } from './dynamo-table.ts';

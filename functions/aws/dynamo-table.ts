@@ -193,9 +193,7 @@ export function chunkItems(pk: string, bytes: Uint8Array, extra: Item = {}): Ite
   return Array.from({ length: count }, (_, index) => ({
     ...keyItem({ pk, sk: sortable(index) }),
     count: number(count),
-    bytes: binary(
-      bytes.subarray(index * limits.chunkBytesMax, (index + 1) * limits.chunkBytesMax),
-    ),
+    bytes: binary(bytes.subarray(index * limits.chunkBytesMax, (index + 1) * limits.chunkBytesMax)),
     ...extra,
   }));
 }

@@ -17,7 +17,7 @@ export interface HttpRequest {
   readonly body: unknown;
   readonly correlationId: string;
   /** Until the function is stopped, milliseconds. */
-  remainingMs(): number;
+  readonly remainingMs: () => number;
 }
 
 export interface HttpAnswer {
@@ -85,7 +85,7 @@ export function httpHandler(service: HttpService): HttpHandler {
   return middy<APIGatewayProxyEvent, APIGatewayProxyResult>(router).onError((request) => {
     const correlationId = correlationIdOf(lowerCase(request.event.headers ?? {}));
     request.response = problemResult(service, 'none', request.error, correlationId, 0);
-  }) as unknown as HttpHandler;
+  });
 }
 
 function handlerOf(service: HttpService, route: Route): HttpHandler {

@@ -15,8 +15,8 @@ export interface RouteParameter {
 export interface DocumentedRoute extends Route {
   /** Headers are optional. @default none */
   readonly parameters?: readonly RouteParameter[];
-  /** Schema of the JSON answer by status; problems are added to every route. */
-  readonly answers: Readonly<Record<number, ZodType>>;
+  /** Schema of the JSON answer by status; problems are added to every route. @default 200, any */
+  readonly answers?: Readonly<Record<number, ZodType>>;
 }
 
 export interface OpenApiInfo {
@@ -55,9 +55,9 @@ function operationOf(route: DocumentedRoute): Json {
     name: parameter.name,
     description: parameter.description,
     required: parameter.in === 'path',
-    schema: jsonSchemaOf(parameter.schema, 'input'),
+    schema: jsonSchemaOf(parameter.schema, 'output'),
   }));
-  const answers = Object.entries(route.answers).map(([status, schema]) => [
+  const answers = Object.entries(route.answers ?? { 200: z.unknown() }).map(([status, schema]) => [
     status,
     {
       description: DESCRIPTIONS[status] ?? 'Done',
@@ -88,12 +88,9 @@ function requestBodyOf(body: ZodType): Json {
 }
 
 function jsonSchemaOf(schema: ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
-    target: 'draft-2020-12',
-    unrepresentable: 'any',
-    io,
-  }) as Json;
-  return rest;
+  const options = { target: 'draft-2020-12', unrepresentable: 'any', io } as const;
+  const { $schema, ...rest } = z.toJSONSchema(schema, options) as Json;
+  return $schema === undefined ? {} : rest;
 }
 
 /** `GET /v1/blocks/{height}` → `getBlocksByHeight`. */

@@ -48,7 +48,9 @@ export class MemoryBlockStore implements BlockStore, EventStore {
   }
 
   async locations(ledger: string, transactionId: string): Promise<TransactionLocation[]> {
-    return structuredClone([...(this.#locations.get(keyOf(ledger, transactionId))?.values() ?? [])]);
+    return structuredClone([
+      ...(this.#locations.get(keyOf(ledger, transactionId))?.values() ?? []),
+    ]);
   }
 
   async stageEvents(

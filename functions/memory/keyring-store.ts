@@ -16,10 +16,7 @@ export class MemoryKeyringStore implements KeyringStore {
     return this.#bundle;
   }
 
-  async create(
-    keys: Readonly<Record<WrapPurpose, WrappedKey>>,
-    bundle: string,
-  ): Promise<boolean> {
+  async create(keys: Readonly<Record<WrapPurpose, WrappedKey>>, bundle: string): Promise<boolean> {
     if (this.#keys !== null) return false;
     this.#keys = structuredClone(keys);
     this.#bundle = bundle;

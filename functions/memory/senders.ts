@@ -36,10 +36,7 @@ export class MemorySelfSender implements SelfSender {
     this.sent.push({ kind: 'tick', ledger, delaySeconds });
   }
 
-  async catchUp(
-    ledger: string,
-    request: { fromHeight: number; toHeight: number },
-  ): Promise<void> {
+  async catchUp(ledger: string, request: { fromHeight: number; toHeight: number }): Promise<void> {
     this.sent.push({ kind: 'catch-up', ledger, ...request });
   }
 }

@@ -20,3 +20,24 @@ export const apiEnvironmentSchema = z.object({
 });
 
 export const timerEnvironmentSchema = z.object({ ...common, TIMER_URL: z.url() });
+
+/** JSON in a variable, such as the map of peers. */
+const jsonText = z
+  .string()
+  .max(16 * 1024)
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'not JSON' });
+      return z.NEVER;
+    }
+  });
+
+export const inboxEnvironmentSchema = z.object({
+  ...common,
+  SIGN_KEY_ID: z.string().min(1),
+  TIMER_URL: z.url(),
+  /** Queue URL of each peer's inbox. */
+  PEERS: jsonText.pipe(z.record(validatorIdField, z.url())),
+});

@@ -4,6 +4,7 @@ import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { randomId } from '../../lib/crypto/random.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
+import { parseWith } from '../../lib/wire/codec.ts';
 import { verifyGenesis } from '../../lib/wire/genesis.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
 import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
@@ -17,8 +18,8 @@ import { kmsSigningKey } from '../aws/kms-signing-key.ts';
 import { logger } from '../aws/logger.ts';
 import { sqsPeerSender } from '../aws/sqs-peer-sender.ts';
 import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
+import { inboxEnvironmentSchema } from './environment.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
-import { inboxEnvironment } from './inbox-environment.ts';
 import { bootstrapKeyring, Keyring } from './keyring.ts';
 import { type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
 import { step } from './step.ts';
@@ -26,7 +27,7 @@ import { step } from './step.ts';
 /** Decoded pages of the state tree kept by a warm process, bytes. */
 const cacheBytesMax = 256 * 1024 * 1024;
 
-const environment = inboxEnvironment(process.env);
+const environment = parseWith(inboxEnvironmentSchema, process.env);
 const now = (): number => Date.now();
 const ledgerTable = { client: dynamoClient(), name: environment.LEDGER_TABLE };
 const sessionTable = { client: dynamoClient(), name: environment.SESSION_TABLE };

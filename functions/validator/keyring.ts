@@ -63,9 +63,8 @@ export interface KeyringDeps {
 /** Opens keys once per process; what is missing is looked for again at the next call. */
 export class Keyring {
   readonly #deps: KeyringDeps;
-  readonly #opened = new Map<WrapPurpose, { secret: Uint8Array; stored: WrappedKey }>();
+  readonly #opened = new Map<WrapPurpose, OpenedKey>();
   #bundle: Bundle | null = null;
-  #session: OpenSessionKey | null = null;
   #read: OpenReadKey | null = null;
 
   constructor(deps: KeyringDeps) {
@@ -83,45 +82,58 @@ export class Keyring {
 
   /** Only the role of `inbox` may. Null where it is missing or was made for another ledger table. */
   async openSessionKey(): Promise<OpenSessionKey | null> {
-    if (this.#session !== null) return this.#session;
     const opened = await this.#open('session');
-    if (opened === null) return null;
+    if (!opened?.isOfThisLedger) return null;
     const key = await importSigningKey(opened.secret);
-    this.#session = { sign: (bytes) => key.sign(bytes), certificate: certificateOf(opened.stored) };
-    return this.#session;
+    return { sign: (bytes) => key.sign(bytes), certificate: certificateOf(opened.stored) };
   }
 
-  /** Signs answers to fresh reads and requests to peers; null as for the session key. */
+  /** Signs answers to fresh reads, for which it must remember its votes; null as above. */
   async openReadKey(): Promise<OpenReadKey | null> {
-    if (this.#read !== null) return this.#read;
     const opened = await this.#open('read');
-    if (opened === null) return null;
-    const key = await importSigningKey(opened.secret);
-    const info = utf8('carequorum/v1/wake-secret');
-    this.#read = {
-      publicKey: key.publicKey,
-      sign: (bytes) => key.sign(bytes),
-      certificate: certificateOf(opened.stored),
-      wakeSecret: hkdfSha256(opened.secret, { info, length: WAKE_SECRET_BYTES }),
-    };
+    return opened?.isOfThisLedger ? this.openRequestKey() : null;
+  }
+
+  /** The same key to ask peers for blocks: a replica that lost its ledger has to. */
+  async openRequestKey(): Promise<OpenReadKey | null> {
+    const opened = await this.#open('read');
+    if (opened !== null) this.#read ??= await readKeyOf(opened);
     return this.#read;
   }
 
-  /** The X-Wing seed to which others seal this validator's shares; null as for the session key. */
+  /** The X-Wing seed to which others seal this validator's shares, or null where it is missing. */
   async openShareSeed(): Promise<Uint8Array | null> {
     return (await this.#open('share'))?.secret ?? null;
   }
 
-  async #open(purpose: WrapPurpose): Promise<{ secret: Uint8Array; stored: WrappedKey } | null> {
+  async #open(purpose: WrapPurpose): Promise<OpenedKey | null> {
     const known = this.#opened.get(purpose);
     if (known) return known;
     const { store, wrap } = this.#deps;
     const [stored, identity] = await Promise.all([store.load(purpose), store.ledgerIdentity()]);
-    if (stored === null || stored.ledgerIdentity !== identity) return null;
-    const opened = { secret: await wrap.unwrap(purpose, stored.wrapped), stored };
+    if (stored === null) return null;
+    const secret = await wrap.unwrap(purpose, stored.wrapped);
+    const opened = { secret, stored, isOfThisLedger: stored.ledgerIdentity === identity };
     this.#opened.set(purpose, opened);
     return opened;
   }
+}
+
+interface OpenedKey {
+  readonly secret: Uint8Array;
+  readonly stored: WrappedKey;
+  readonly isOfThisLedger: boolean;
+}
+
+async function readKeyOf({ secret, stored }: OpenedKey): Promise<OpenReadKey> {
+  const key = await importSigningKey(secret);
+  const info = utf8('carequorum/v1/wake-secret');
+  return {
+    publicKey: key.publicKey,
+    sign: (bytes) => key.sign(bytes),
+    certificate: certificateOf(stored),
+    wakeSecret: hkdfSha256(secret, { info, length: WAKE_SECRET_BYTES }),
+  };
 }
 
 /**

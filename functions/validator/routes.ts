@@ -59,7 +59,7 @@ const queryParameter = (name: string, schema: z.ZodType, description: string) =>
 const numberText = (max: number) => z.coerce.number().int().min(0).max(max);
 
 export const waitField = numberText(limits.waitMsMax).default(0);
-export const eventsQuerySchema = z.strictObject({
+export const eventsQuerySchema = z.object({
   after: numberText(2 ** 48).default(0),
   limit: numberText(1000).min(1).default(100),
 });

@@ -21,7 +21,7 @@ export const chaincodeBounds = {
   certificateBytesMax: 4_096,
   /** Shards of replay protection that one block prunes beyond those that it fills. */
   seenPrunedMax: 256,
-  /** Entries of one shard: 16 bytes each fill a value of state. */
-  seenShardMax: 4_096,
+  /** Entries of one shard: 16 bytes each, and a CBOR head, fit a value of state. */
+  seenShardMax: 4_000,
   seenWindowsMax: 4_096,
 } as const;

@@ -1,4 +1,4 @@
-/** Receipts: all that proves offline, from the genesis document alone, what became of a transaction. */
+/** Receipts: what proves offline, from genesis alone, what became of a transaction. */
 import { z } from 'zod';
 import { toHex } from '../crypto/bytes.ts';
 import { decodeWith, encodeCbor } from '../wire/codec.ts';

@@ -1,4 +1,4 @@
-/** Answers to queries: every key that a query read, proven under a certified head, and how fresh. */
+/** Answers to queries: each key that was read, proven under a certified head, and how fresh. */
 import { z } from 'zod';
 import { taggedHash } from '../crypto/hash.ts';
 import { limits } from '../limits.ts';

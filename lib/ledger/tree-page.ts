@@ -72,7 +72,9 @@ export function pageIdOf(source: string, n: number): string {
 /** Bytes of a stored node before CBOR. */
 export function nodeBytes(node: StoredNode): number {
   if (node.kind === 'leaf') return LEAF_HEAD_BYTES + node.value.length;
-  return NODE_HEAD_BYTES + SLOT_BYTES * node.slots.filter((slot) => slot !== null).length;
+  let filled = 0;
+  for (const slot of node.slots) if (slot) filled += 1;
+  return NODE_HEAD_BYTES + SLOT_BYTES * filled;
 }
 
 export function encodeLeaf(leaf: LeafNode): Uint8Array {
@@ -89,7 +91,8 @@ export function encodeInner(node: InnerNode, sourceIndex: (source: string) => nu
   const view = new DataView(out.buffer);
   out[0] = NODE_KIND;
   let [filled, leaves, at] = [0, 0, NODE_HEAD_BYTES];
-  for (const [nibble, slot] of node.slots.entries()) {
+  for (let nibble = 0; nibble < node.slots.length; nibble += 1) {
+    const slot = node.slots[nibble];
     if (!slot) continue;
     filled |= 1 << nibble;
     if (slot.kind === 'leaf') leaves |= 1 << nibble;

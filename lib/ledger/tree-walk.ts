@@ -62,15 +62,16 @@ export class TreeWalk {
   /** Loads what is at these slots. Throws `missing_page` or `corrupt_page`. */
   async load(slots: readonly Slot[]): Promise<void> {
     const wanted = slots.filter((slot) => slot.node === undefined);
+    const ids = wanted.map(({ at }) => pageIdOf(at.source, at.page));
     try {
-      await this.#fetch(wanted.map(({ at }) => at));
-      for (const slot of wanted) {
-        const node = this.#node(slot);
+      await this.#fetch(wanted, ids);
+      wanted.forEach((slot, i) => {
+        const node = this.#node(slot, ids[i] as string);
         if (node.kind !== slot.kind) {
           throw new LedgerError('corrupt_page', 'a slot names another kind of node');
         }
         slot.node = node;
-      }
+      });
     } catch (cause) {
       this.#forget();
       throw cause;
@@ -81,14 +82,14 @@ export class TreeWalk {
     if (!base || equalBytes(base.root, emptyRoot)) return null;
     const at = { source: pageSource(base.height, base.root), page: 0, entry: 0 };
     const slot: Slot = { kind: 'node', hash: base.root, at };
-    await this.#fetch([at]);
-    slot.node = this.#node(slot);
+    const id = pageIdOf(at.source, at.page);
+    await this.#fetch([slot], [id]);
+    slot.node = this.#node(slot, id);
     slot.kind = slot.node.kind;
     return slot;
   }
 
-  #node(slot: Slot): StoredNode {
-    const id = pageIdOf(slot.at.source, slot.at.page);
+  #node(slot: Slot, id: string): StoredNode {
     const page = this.#pages.get(id);
     if (!page) throw new LedgerError('missing_page', `page ${id} is not stored`);
     return nodeOf(page, slot.at.entry, slot.hash);
@@ -99,15 +100,15 @@ export class TreeWalk {
     for (const id of this.#pages.keys()) this.#cache?.delete(id);
   }
 
-  async #fetch(locations: readonly Slot['at'][]): Promise<void> {
+  async #fetch(slots: readonly Slot[], ids: readonly string[]): Promise<void> {
     const missing = new Map<string, string>();
-    for (const { source, page } of locations) {
-      const id = pageIdOf(source, page);
-      if (this.#pages.has(id) || missing.has(id)) continue;
+    slots.forEach(({ at }, i) => {
+      const id = ids[i] as string;
+      if (this.#pages.has(id) || missing.has(id)) return;
       const cached = this.#cache?.get(id);
       if (cached) this.#pages.set(id, cached);
-      else missing.set(id, source);
-    }
+      else missing.set(id, at.source);
+    });
     if (missing.size === 0) return;
     const found = await this.#reader.pages([...missing.keys()]);
     [...missing].forEach(([id, source], i) => {

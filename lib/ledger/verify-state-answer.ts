@@ -1,4 +1,4 @@
-/** Verifies answers to queries: a checklist of named steps; what comes out answers proven keys only. */
+/** Verifies answers to queries: a checklist of named steps, and a view of proven keys only. */
 import { equalBytes } from '../crypto/bytes.ts';
 import { verifyP256 } from '../crypto/p256.ts';
 import { encodeCbor } from '../wire/codec.ts';

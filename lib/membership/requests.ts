@@ -37,7 +37,12 @@ export const requestSchemas = {
     encryptionKeyDigest: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
   }),
   /** By the enrolled key. */
-  'cq-enrol-status': z.strictObject({ ...head, enrolmentId: idField }),
+  'cq-enrol-status': z.strictObject({
+    ...head,
+    /** A question may be asked twice. */
+    nonce: nonceField.optional(),
+    enrolmentId: idField,
+  }),
   /** By an enrolled patient's key. */
   'cq-tcert-request': z.strictObject({
     ...head,

@@ -117,7 +117,9 @@ function onQueue(QueueUrl: string, isInbox: boolean): readonly Attempt[] {
     attempt(`sqs:DeleteMessage ${QueueUrl}`, ({ sqs }) =>
       sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: 'probe' })),
     ),
-    attempt(`sqs:PurgeQueue ${QueueUrl}`, ({ sqs }) => sqs.send(new PurgeQueueCommand({ QueueUrl }))),
+    attempt(`sqs:PurgeQueue ${QueueUrl}`, ({ sqs }) =>
+      sqs.send(new PurgeQueueCommand({ QueueUrl })),
+    ),
   ];
   if (isInbox) return others;
   const send = attempt(`sqs:SendMessage ${QueueUrl}`, ({ sqs }) =>

@@ -7,18 +7,12 @@ export interface Door {
   readonly account: string;
 }
 
-export interface Emulator {
-  readonly port: number;
-  /** PEM text of the certificate to trust. */
-  readonly certificate: string;
-}
-
 const TIMEOUT_MS = 60_000;
 
 /** Opens a loopback HTTP port whose requests reach the emulator as unsigned calls to that account. */
-export async function openDoor(door: Door, emulator: Emulator): Promise<Server> {
+export async function openDoor(door: Door, endpoint: string): Promise<Server> {
   const server = createServer((request, response) => {
-    forward(door, emulator, request, response);
+    forward(door, endpoint, request, response);
   });
   await new Promise<void>((settle, fail) => {
     server.once('error', fail);
@@ -30,12 +24,12 @@ export async function openDoor(door: Door, emulator: Emulator): Promise<Server> 
 /** Names the account in a header, or in the query where the caller has a header of its own. */
 function forward(
   door: Door,
-  emulator: Emulator,
+  endpoint: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
   const credential = `${door.account}/20260101/us-east-1/execute-api/aws4_request`;
-  const url = new URL(request.url ?? '/', `https://localhost:${emulator.port}`);
+  const url = new URL(request.url ?? '/', endpoint);
   const headers = { ...request.headers };
   if (headers.authorization === undefined) {
     headers.authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`;
@@ -44,7 +38,7 @@ function forward(
   }
   const onward = httpsRequest(
     url,
-    { method: request.method, headers, ca: emulator.certificate, timeout: TIMEOUT_MS },
+    { method: request.method, headers, timeout: TIMEOUT_MS },
     (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);

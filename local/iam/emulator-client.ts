@@ -1,17 +1,10 @@
-// Calls to the IAM lane's emulator: AWS clients that trust its certificate, and role sessions.
-import { Agent, request } from 'node:https';
+// Calls to the IAM lane's emulator: AWS clients of a role, and how a role is taken outside Lambda.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { REGION } from '../lib/environment.ts';
 import { LocalError } from '../lib/errors.ts';
-
-export interface LaneEmulator {
-  readonly port: number;
-  /** PEM text of the certificate to trust. */
-  readonly certificate: string;
-}
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -27,13 +20,12 @@ export interface Clients {
 }
 
 /** Clients that act with the credentials; one attempt each, as a refusal is what is looked for. */
-export function clientsOf(emulator: LaneEmulator, credentials: Credentials): Clients {
+export function clientsOf(endpoint: string, credentials: Credentials): Clients {
   const options = {
     region: REGION,
-    endpoint: `https://localhost:${emulator.port}`,
+    endpoint,
     credentials,
     maxAttempts: 1,
-    requestHandler: { httpsAgent: { ca: emulator.certificate, keepAlive: false } },
   };
   return {
     dynamo: new DynamoDBClient(options),
@@ -48,7 +40,7 @@ export function clientsOf(emulator: LaneEmulator, credentials: Credentials): Cli
  * changing its trust policy; what the role may do stays as deployed.
  */
 export async function assumeRole(
-  emulator: LaneEmulator,
+  endpoint: string,
   account: string,
   role: string,
 ): Promise<Credentials> {
@@ -62,13 +54,13 @@ export async function assumeRole(
       },
     ],
   };
-  await queryAsRoot(emulator, account, 'iam', {
+  await queryAsRoot(endpoint, account, 'iam', {
     Action: 'UpdateAssumeRolePolicy',
     Version: '2010-05-08',
     RoleName: role,
     PolicyDocument: JSON.stringify(trust),
   });
-  const answer = await queryAsRoot(emulator, account, 'sts', {
+  const answer = await queryAsRoot(endpoint, account, 'sts', {
     Action: 'AssumeRole',
     Version: '2011-06-15',
     RoleArn: `arn:aws:iam::${account}:role/${role}`,
@@ -85,37 +77,22 @@ export async function assumeRole(
 
 /** A call of the query protocol by an account's root, whose signature the emulator does not check. */
 async function queryAsRoot(
-  emulator: LaneEmulator,
+  endpoint: string,
   account: string,
   service: 'iam' | 'sts',
   parameters: Readonly<Record<string, string>>,
 ): Promise<string> {
   const scope = `${account}/20260101/${REGION}/${service}/aws4_request`;
-  const { status, text } = await post(emulator, new URLSearchParams(parameters).toString(), {
-    authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`,
-    'content-type': 'application/x-www-form-urlencoded',
+  const authorization = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`;
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: { authorization },
+    body: new URLSearchParams(parameters),
   });
-  if (status === 200) return text;
-  throw new LocalError('command_failed', `${parameters['Action'] ?? ''}: ${status} ${text}`);
-}
-
-async function post(
-  emulator: LaneEmulator,
-  body: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<{ readonly status: number; readonly text: string }> {
-  return new Promise((settle, fail) => {
-    const url = `https://localhost:${emulator.port}/`;
-    const agent = new Agent({ ca: emulator.certificate });
-    const call = request(url, { method: 'POST', headers, agent }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        agent.destroy();
-        settle({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
-      });
-    });
-    call.once('error', fail);
-    call.end(body);
-  });
+  const text = await response.text();
+  if (response.ok) return text;
+  throw new LocalError(
+    'command_failed',
+    `${parameters['Action'] ?? ''}: ${response.status} ${text}`,
+  );
 }

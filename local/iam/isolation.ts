@@ -1,6 +1,6 @@
 // No role reaches into another account, but for the send between validators that consensus needs.
 import { type Attempt, attemptsOn, sendTo } from './attempts.ts';
-import { assumeRole, clientsOf, type Clients, type LaneEmulator } from './emulator-client.ts';
+import { assumeRole, clientsOf, type Clients } from './emulator-client.ts';
 import type { Party } from './resources.ts';
 
 export interface IsolationReport {
@@ -16,7 +16,7 @@ const REFUSALS = /^(AccessDenied|AccessDeniedException|NotAuthorized|403)$/;
 
 /** Tries everything with every role on every other account. */
 export async function tryAllRoles(
-  emulator: LaneEmulator,
+  endpoint: string,
   parties: readonly Party[],
 ): Promise<IsolationReport> {
   const failures: string[] = [];
@@ -24,7 +24,7 @@ export async function tryAllRoles(
   let allowed = 0;
   const roles = parties.flatMap((party) => party.roles.map((role) => ({ party, role })));
   for (const { party, role } of roles) {
-    const clients = clientsOf(emulator, await assumeRole(emulator, party.account, role));
+    const clients = clientsOf(endpoint, await assumeRole(endpoint, party.account, role));
     for (const other of parties.filter(({ account }) => account !== party.account)) {
       for (const attempt of attemptsOn(other)) {
         const outcome = await outcomeOf(attempt, clients);

@@ -96,10 +96,7 @@ export async function bootstrapAccount(
 }
 
 /** Deploys the account's stack with `cdk deploy` and remembers its template and outputs. */
-export async function deployAccount(
-  options: DeployOptions,
-  member: PlannedMember,
-): Promise<void> {
+export async function deployAccount(options: DeployOptions, member: PlannedMember): Promise<void> {
   const { layout } = options;
   const stack = stackName(loadConfig(layout.config), member.id);
   const fingerprint = templateFingerprint(layout.cloudAssembly, stack);

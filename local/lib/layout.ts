@@ -68,6 +68,7 @@ export function accountLayout(layout: Layout, id: string): AccountLayout {
 
 export const REQUIREMENTS: string = join(PROJECT_ROOT, 'local', 'python', 'requirements.txt');
 export const EMULATOR_SCRIPT: string = join(PROJECT_ROOT, 'local', 'python', 'emulator.py');
+export const CERTIFICATE_SCRIPT: string = join(PROJECT_ROOT, 'local', 'python', 'certificate.py');
 export const REGISTRY_SCRIPT: string = join(PROJECT_ROOT, 'local', 'registry.ts');
 export const CDK_PROGRAM: string = join(PROJECT_ROOT, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 export const LOCAL_BIN: string = join(PROJECT_ROOT, 'node_modules', '.bin');

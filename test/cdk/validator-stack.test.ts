@@ -2,12 +2,18 @@ import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
+import {
+  apiEnvironmentSchema,
+  timerEnvironmentSchema,
+} from '../../functions/validator/environment.ts';
+import { inboxEnvironment } from '../../functions/validator/inbox-environment.ts';
 import { configInput, localConfigInput, makeNetwork, templateOf } from './fixtures.ts';
 
 const retained = templateOf(makeNetwork(configInput()), 'north');
 const local = templateOf(makeNetwork(localConfigInput()), 'north');
 
-function environmentOf(template: Template, functionName: string): string[] {
+/** The environment of a function; what is known after deployment only reads as a URL. */
+function environmentOf(template: Template, functionName: string): Record<string, string> {
   const found = Object.values(template.findResources('AWS::Lambda::Function'))
     .map((resource) =>
       z
@@ -20,7 +26,12 @@ function environmentOf(template: Template, functionName: string): string[] {
         .parse(resource),
     )
     .find(({ Properties }) => Properties.FunctionName === functionName);
-  return Object.keys(found?.Properties.Environment.Variables ?? {}).sort();
+  return Object.fromEntries(
+    Object.entries(found?.Properties.Environment.Variables ?? {}).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : 'https://known-later.example',
+    ]),
+  );
 }
 
 describe('functions of a validator', () => {
@@ -48,17 +59,31 @@ describe('functions of a validator', () => {
   });
 
   it('are given exactly the environment that they read', () => {
+    const namesOf = (fn: string): string[] =>
+      Object.keys(environmentOf(retained, `cq-test-net-north-${fn}`)).sort();
     const common = ['LEDGER_TABLE', 'NETWORK', 'NODE_OPTIONS', 'SESSION_TABLE', 'VALIDATOR_ID'];
     const keys = ['INBOX_URL', 'OPERATOR_KEY', 'SIGN_KEY_ID', 'WRAP_KEY_ID'];
-    expect(environmentOf(retained, 'cq-test-net-north-api')).toEqual(
-      [...common, ...keys, 'API_URL', 'INBOX_ROLE_ID'].sort(),
-    );
-    expect(environmentOf(retained, 'cq-test-net-north-inbox')).toEqual(
+    expect(namesOf('api')).toEqual([...common, ...keys, 'API_URL', 'INBOX_ROLE_ID'].sort());
+    expect(namesOf('inbox')).toEqual(
       [...common, ...keys, 'TIMER_URL', 'PEERS', 'PEER_ACCOUNTS', 'SELF_SENDERS'].sort(),
     );
-    expect(environmentOf(retained, 'cq-test-net-north-timer')).toEqual(
-      [...common, 'INBOX_URL', 'TIMER_URL', 'WRAP_KEY_ID'].sort(),
-    );
+    expect(namesOf('timer')).toEqual([...common, 'INBOX_URL', 'TIMER_URL', 'WRAP_KEY_ID'].sort());
+  });
+
+  it('can start with it', () => {
+    const environment = (fn: string): Record<string, string> =>
+      environmentOf(retained, `cq-test-net-north-${fn}`);
+    expect(apiEnvironmentSchema.parse(environment('api'))).toMatchObject({
+      VALIDATOR_ID: 'north',
+    });
+    expect(timerEnvironmentSchema.parse(environment('timer'))).toMatchObject({
+      NETWORK: 'test-net',
+    });
+    expect(Object.keys(inboxEnvironment(environment('inbox')).PEERS)).toEqual([
+      'east',
+      'south',
+      'west',
+    ]);
   });
 
   it('inbox believes notes to itself from the roles of api and timer', () => {

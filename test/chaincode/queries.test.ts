@@ -203,7 +203,7 @@ describe('permissions', () => {
     const args = grantArgs(world, reader);
     await world.submit(alice, 'permission.grant', args);
     await world.submit(bob, 'permission.grant', grantArgs(world, reader));
-    const { permissionId } = args;
+    const permissionId = args['permissionId'] as string;
     expect(await world.ask(alice, 'patient.permissions')).toMatchObject({ count: 2 });
     expect(await world.ask(reader, 'permission.received')).toMatchObject({
       count: 2,

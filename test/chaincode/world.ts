@@ -316,6 +316,12 @@ export function valueOf(execution: Execution): Record<string, PlainValue> {
   return execution.value as Record<string, PlainValue>;
 }
 
+/** Topics of somebody's newest notices. */
+export async function topicsOf(world: World, who: Acting): Promise<string[]> {
+  const page = (await world.ask(who, 'inbox.list')) as unknown as { items: { topic: string }[] };
+  return page.items.map((one) => one.topic);
+}
+
 function atobUrl(text: string): number[] {
   const plain = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
   return [...plain].map((character) => character.charCodeAt(0));

@@ -79,5 +79,9 @@ function answer(
   retryAfterSeconds?: number,
 ): ProblemAnswer {
   const title = titles[status] ?? 'The request was refused';
-  return { status, body: { type: `urn:carequorum:problem:${code}`, title, status, code, detail }, retryAfterSeconds };
+  return {
+    status,
+    body: { type: `urn:carequorum:problem:${code}`, title, status, code, detail },
+    retryAfterSeconds,
+  };
 }

@@ -1,0 +1,57 @@
+/** Timers: a tick goes into the serial inbox; catching up is done here, outside of it. */
+
+import type { EventBridgeEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { WireError } from '../../lib/wire/errors.ts';
+import { decodeTimerMessage, type TimerMessage } from '../aws/timer-message.ts';
+import type { BlockRange } from './catch-up.ts';
+import type { InboxSender } from './ports.ts';
+
+/** From the timer queue, or from the schedule that re-arms a broken chain. */
+export type TimerEvent = SQSEvent | EventBridgeEvent<string, unknown>;
+
+export interface TimerDeps {
+  readonly inbox: InboxSender;
+  /** Fetches blocks; null where none came. */
+  readonly catchUp: (wanted: BlockRange) => Promise<BlockRange | null>;
+  readonly log: (line: { event: string; error?: unknown }) => void;
+}
+
+export async function handleTimer(deps: TimerDeps, event: TimerEvent): Promise<SQSBatchResponse> {
+  if (!('Records' in event)) {
+    await deps.inbox.send({ kind: 'tick', ledger: MAIN_LEDGER, scheduled: true });
+    return { batchItemFailures: [] };
+  }
+  const failed: SQSBatchResponse['batchItemFailures'] = [];
+  for (const record of event.Records) {
+    try {
+      const message = readMessage(deps, record);
+      if (message) await handleMessage(deps, message);
+    } catch (error) {
+      deps.log({ event: 'timer failed', error });
+      failed.push({ itemIdentifier: record.messageId });
+    }
+  }
+  return { batchItemFailures: failed };
+}
+
+/** Malformed content is counted and acknowledged: it would be as malformed the next time. */
+function readMessage(deps: TimerDeps, record: SQSRecord): TimerMessage | null {
+  try {
+    return decodeTimerMessage(record.body);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    deps.log({ event: 'message dropped', error });
+    return null;
+  }
+}
+
+async function handleMessage(deps: TimerDeps, message: TimerMessage): Promise<void> {
+  const { ledger } = message;
+  if (message.kind === 'tick') {
+    await deps.inbox.send({ kind: 'tick', ledger, scheduled: false });
+    return;
+  }
+  const fetched = await deps.catchUp(message);
+  if (fetched) await deps.inbox.send({ kind: 'fetched', ...fetched });
+}

@@ -1,0 +1,311 @@
+/** A patient: makes all keys, registers a pseudonym, decides who may do what, and reads it all. */
+import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import {
+  exportSigningKey,
+  generateSigningKey,
+  importSigningKey,
+  type SigningKey,
+  thumbprint,
+} from '../lib/crypto/p256.ts';
+import { randomBytes } from '../lib/crypto/random.ts';
+import type { HistoryEntry, InboxEntry, MedicalRecord, Permission } from '../lib/chaincode/values.ts';
+import { z } from 'zod';
+import { epochsSchema } from '../lib/chaincode/values.ts';
+import { categoryName } from './categories.ts';
+import {
+  categorySeed,
+  categoryTag,
+  lookupKey,
+  monthOf,
+  pseudonymOf,
+  ROOT_BYTES,
+} from './category-keys.ts';
+import { SdkError } from './errors.ts';
+import { reasonOf } from './http.ts';
+import { type Keystore, requireKind } from './keystore.ts';
+import { type PatientData, patientDataSchema, putData, readData } from './keystore-data.ts';
+import type { Identity } from './membership-client.ts';
+import type { CallControl, Settled } from './network-client.ts';
+import { OneTimeStock } from './one-time-stock.ts';
+import { allEntries, itemSchemas, parseValue } from './pages.ts';
+import type { CertifiedResult } from './proofs.ts';
+import { makePublication, type Publication, type Revisions } from './publication.ts';
+import { enrolOrResume, requireEnrolment, type Session } from './session.ts';
+import { patientSigner, type RequestSigner } from './signing.ts';
+import { type Uii, UII_VERSION } from './uii.ts';
+
+const patientValue = z.object({
+  categoryKeysRoot: z.string(),
+  categoryKeysFrom: z.string(),
+  categoryKeysVersion: z.int(),
+  epochs: z.array(z.object({ categoryTag: z.string(), months: epochsSchema })),
+});
+
+/** Why a patient disputes a record: codes of the ledger. */
+export const disputeReasons = [
+  'wrong-patient',
+  'wrong-content',
+  'incomplete',
+  'duplicate',
+  'not-consented',
+  'other',
+] as const;
+export type DisputeReason = (typeof disputeReasons)[number];
+
+/** Fills a fresh keystore with a patient's secrets; nothing leaves this machine. */
+export async function preparePatient(keystore: Keystore, uii: Uii): Promise<void> {
+  requireKind(keystore, 'patient');
+  if (Object.keys(keystore.data).length > 0) return;
+  const root = randomBytes(ROOT_BYTES);
+  const ownerKey = await generateSigningKey({ extractable: true });
+  const data: PatientData = {
+    root: toBase64url(root),
+    ownerKey: toBase64url(await exportSigningKey(ownerKey)),
+    uii,
+    pseudonym: pseudonymOf(lookupKey(root), uii),
+    categories: [],
+    oneTime: [],
+  };
+  putData(keystore, data);
+  await keystore.save();
+}
+
+export class Patient {
+  readonly session: Session;
+  readonly keystore: Keystore;
+  /** Signs as this patient; each request uses up a one-time certificate. */
+  readonly signer: RequestSigner;
+  readonly #ownerKey: SigningKey;
+  #data: PatientData;
+
+  private constructor(session: Session, keystore: Keystore, ownerKey: SigningKey) {
+    this.session = session;
+    this.keystore = keystore;
+    this.#ownerKey = ownerKey;
+    this.#data = readData(keystore, patientDataSchema);
+    const stock = new OneTimeStock(
+      {
+        load: () => this.#data.oneTime,
+        save: (oneTime) => this.#change({ oneTime: [...oneTime] }),
+      },
+      (count) => {
+        const { enrolmentId } = requireEnrolment(session, this.#data.enrolment);
+        return session.membership.oneTimeCertificates(enrolmentId, keystore.signingKey, count);
+      },
+      () => session.clock.now(),
+    );
+    this.signer = patientSigner(ownerKey, () => stock.take());
+  }
+
+  /** Throws `wrong_keystore` where `preparePatient` was not run. */
+  static async open(session: Session, keystore: Keystore): Promise<Patient> {
+    requireKind(keystore, 'patient');
+    const { ownerKey } = readData(keystore, patientDataSchema);
+    return new Patient(session, keystore, await importSigningKey(fromBase64url(ownerKey)));
+  }
+
+  get pseudonym(): string {
+    return this.#data.pseudonym;
+  }
+
+  /** `SKAES_P`; it never leaves the patient's machine. */
+  get root(): Uint8Array {
+    return fromBase64url(this.#data.root);
+  }
+
+  /** The owner key: it proves possession to the custodian. */
+  get ownerKey(): SigningKey {
+    return this.#ownerKey;
+  }
+
+  get ownerKid(): string {
+    return thumbprint(this.#ownerKey.publicKey);
+  }
+
+  get data(): PatientData {
+    return this.#data;
+  }
+
+  get networkName(): string {
+    return this.session.client.name;
+  }
+
+  /** Categories whose keys are published, by tag. */
+  categoryNames(): ReadonlyMap<string, string> {
+    return new Map(this.#data.categories.map((name) => [this.tag(name), name]));
+  }
+
+  tag(category: string): string {
+    return categoryTag(this.root, category);
+  }
+
+  seed(category: string, epoch: { month: string; revision: number }): Uint8Array {
+    return categorySeed(this.root, { network: this.networkName, category, ...epoch });
+  }
+
+  /** Enrols with the membership service, or goes on with an enrolment that was pending. */
+  async enrol(identity: Identity | null): Promise<'active' | 'pending'> {
+    const known = this.#data.enrolment;
+    const enrolment = await enrolOrResume(this.session, this.keystore, {
+      known,
+      role: 'patient',
+      identity,
+    });
+    await this.#change({ enrolment });
+    return enrolment.status === 'active' ? 'active' : 'pending';
+  }
+
+  /** Registers the pseudonym and publishes keys for these categories; harmless when repeated. */
+  async register(categories: readonly string[]): Promise<CertifiedResult | null> {
+    if (this.#data.registered) {
+      await this.ensureCategories(categories);
+      return null;
+    }
+    const names = this.#withCategories(categories);
+    const month = monthOf(this.session.clock.now());
+    const publication = await this.#publication(names, month, new Map());
+    const result = await this.session.client.submit(
+      {
+        fn: 'patient.register',
+        args: {
+          pseudonym: this.pseudonym,
+          ownerKey: toBase64url(this.#ownerKey.publicKey),
+          uiiVersion: UII_VERSION,
+          categoryKeysRoot: publication.root,
+          categoryKeysFrom: publication.from,
+        },
+      },
+      this.signer,
+    );
+    const { height, time } = result;
+    await this.#change({ registered: { height, time, month }, categories: names });
+    await this.publish(publication, result.receipt);
+    return result;
+  }
+
+  /** Publishes keys for categories that have none yet, and renews those of an earlier month. */
+  async ensureCategories(categories: readonly string[]): Promise<CertifiedResult | null> {
+    const names = this.#withCategories(categories);
+    const month = monthOf(this.session.clock.now());
+    const isNew = names.length > this.#data.categories.length;
+    if (!isNew && this.#data.publishedFrom === month) return null;
+    const revisions = await this.revisions(names);
+    const publication = await this.#publication(names, month, revisions);
+    const result = await this.session.client.submit(
+      {
+        fn: 'patient.publish-keys',
+        args: { categoryKeysRoot: publication.root, categoryKeysFrom: publication.from },
+      },
+      this.signer,
+    );
+    await this.#change({ categories: names });
+    await this.publish(publication, result.receipt);
+    return result;
+  }
+
+  /** Keys of all present categories with these revisions. */
+  async republication(revisions: Revisions): Promise<Publication> {
+    const month = monthOf(this.session.clock.now());
+    return this.#publication(this.#data.categories, month, revisions);
+  }
+
+  /** Hands a publication to the custodian, by the receipt that names its root. */
+  async publish(publication: Publication, receipt: Uint8Array): Promise<void> {
+    const permit = { key: this.#ownerKey, receipt };
+    await this.session.custodian.publishCategoryKeys(publication.keys, permit);
+    await this.#change({ publishedFrom: publication.from });
+  }
+
+  /** Revised months of categories, as the ledger proves them now. */
+  async revisions(categories: readonly string[] = this.#data.categories): Promise<Revisions> {
+    const tags = categories.map((name) => this.tag(name));
+    const call = { fn: 'patient.get', args: { categories: tags } };
+    const value = await this.session.client.query(call, this.signer, { fresh: true });
+    const { epochs } = parseValue(patientValue, value, call.fn);
+    return new Map(epochs.map((one) => [one.categoryTag, one.months]));
+  }
+
+  /** The patient confirms records; one outcome each. */
+  async countersign(
+    records: readonly Pick<MedicalRecord, 'id' | 'digest'>[],
+    control: CallControl & { onSettled?: (done: number, of: number) => void } = {},
+  ): Promise<Settled[]> {
+    const calls = records.map(({ id, digest }) => ({
+      fn: 'record.countersign',
+      args: { recordId: id, objectDigest: digest },
+    }));
+    return this.session.client.submitAll(calls, this.signer, control);
+  }
+
+  async dispute(recordId: string, reasonCode: DisputeReason): Promise<CertifiedResult> {
+    const call = { fn: 'record.dispute', args: { recordId, reasonCode } };
+    return this.session.client.submit(call, this.signer);
+  }
+
+  /** Everything that was done or tried with this patient's data, oldest first, without a gap. */
+  async history(control: CallControl = {}): Promise<HistoryEntry[]> {
+    return allEntries(
+      this.session.client,
+      { fn: 'history.list', item: itemSchemas.history, signer: this.signer },
+      { ...control, fresh: true },
+    );
+  }
+
+  /** Every permission that was ever given, oldest first. */
+  async permissions(control: CallControl = {}): Promise<Permission[]> {
+    return allEntries(
+      this.session.client,
+      { fn: 'patient.permissions', item: itemSchemas.permission, signer: this.signer },
+      { ...control, fresh: true },
+    );
+  }
+
+  async records(control: CallControl = {}): Promise<MedicalRecord[]> {
+    return allEntries(
+      this.session.client,
+      { fn: 'record.list', item: itemSchemas.record, signer: this.signer },
+      { ...control, fresh: true },
+    );
+  }
+
+  async inbox(control: CallControl = {}): Promise<InboxEntry[]> {
+    return allEntries(
+      this.session.client,
+      { fn: 'inbox.list', item: itemSchemas.inbox, signer: this.signer },
+      control,
+    );
+  }
+
+  async #publication(
+    categories: readonly string[],
+    month: string,
+    revisions: Revisions,
+  ): Promise<Publication> {
+    const options = { network: this.networkName, categories, month, revisions };
+    return makePublication(this.root, options);
+  }
+
+  #withCategories(categories: readonly string[]): string[] {
+    return [...new Set([...this.#data.categories, ...categories.map(categoryName)])];
+  }
+
+  async #change(change: Partial<PatientData>): Promise<void> {
+    this.#data = { ...this.#data, ...change };
+    putData(this.keystore, this.#data);
+    await this.keystore.save();
+  }
+}
+
+/** Whether a registration failed because it had succeeded before. */
+export function isRegistered(error: unknown): boolean {
+  const reason = reasonOf(error);
+  return reason === 'pseudonym_taken' || reason === 'owner_key_taken';
+}
+
+/** Throws unless every outcome of a bulk call is a committed one. */
+export function requireAll(outcomes: readonly Settled[]): CertifiedResult[] {
+  return outcomes.map((outcome) => {
+    if (outcome instanceof SdkError) throw outcome;
+    return outcome;
+  });
+}

@@ -1,0 +1,335 @@
+/** Step tables: what one input does to a replica, by the lines of docs/pbft.md. */
+import { describe, expect, it } from 'vitest';
+import { apply } from '../../lib/pbft/apply.ts';
+import type { Input } from '../../lib/pbft/input.ts';
+import { selection } from '../../lib/pbft/selection.ts';
+import { initialState, type ReplicaState, type Timing } from '../../lib/pbft/state.ts';
+import { appendToFrontier, frontierRoot } from '../../lib/ledger/merkle.ts';
+import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
+import type { ViewChange } from '../../lib/wire/messages.ts';
+import { validatorsHash, type ValidatorSet } from '../../lib/wire/validators.ts';
+import type { Vote } from '../../lib/wire/vote.ts';
+
+const timing: Timing = { requestTimeoutMs: 4000, viewTimeoutMsMax: 60_000, clockSkewMsMax: 10_000 };
+const ids = ['va', 'vb', 'vc', 'vd'];
+const set: ValidatorSet = ids.map((id, index) => ({
+  id,
+  kmsKey: new Uint8Array(65).fill(index),
+  incarnation: 0,
+  suspended: false,
+}));
+const zero = new Uint8Array(32);
+const now = 1_000_000;
+
+function genesis(): BlockHeader {
+  return {
+    protocolVersion: 1,
+    ledger: 'main',
+    height: 0,
+    view: 0,
+    proposer: 'va',
+    previousHash: zero,
+    transactionsRoot: zero,
+    resultsRoot: zero,
+    stateRoot: zero,
+    time: now - 1000,
+    validatorsHash: validatorsHash(set),
+    nextValidatorsHash: validatorsHash(set),
+    paramsHash: zero,
+    historyRoot: zero,
+  };
+}
+
+function replica(self: string): ReplicaState {
+  const header = genesis();
+  const hash = headerHash(header);
+  return initialState(
+    {
+      self,
+      ledger: 'main',
+      genesisHash: zero,
+      genesisHeaderHash: hash,
+      leaderOffset: 0,
+      validators: set,
+      sessions: [],
+      head: { header, hash, certificate: null },
+      frontier: appendToFrontier([], 0, hash),
+    },
+    timing,
+  );
+}
+
+function headerAfter(state: ReplicaState, overrides: Partial<BlockHeader> = {}): BlockHeader {
+  const { header, hash } = state.head;
+  return {
+    ...header,
+    height: header.height + 1,
+    view: state.view,
+    proposer: ids[state.view % 4] ?? '',
+    previousHash: hash,
+    time: now,
+    historyRoot: frontierRoot(state.frontier),
+    ...overrides,
+  };
+}
+
+function vote(
+  validator: string,
+  phase: Vote['phase'],
+  header: BlockHeader,
+  view = header.view,
+): Vote {
+  const signature = new Uint8Array(64);
+  return { phase, height: header.height, view, hash: headerHash(header), validator, signature };
+}
+
+const message = (from: string, one: Extract<Input, { type: 'message' }>['message']): Input => ({
+  type: 'message',
+  from,
+  message: one,
+});
+
+/** Applies inputs in order, signing at once whatever is asked; answers what came out. */
+function run(state: ReplicaState, inputs: readonly Input[], at = now) {
+  const said: string[] = [];
+  let current = state;
+  const feed = (input: Input): void => {
+    const transition = apply(current, input, at, timing);
+    current = transition.state;
+    for (const output of transition.outputs) {
+      said.push(
+        output.type === 'sign'
+          ? `sign ${output.vote.phase} v${output.vote.view}`
+          : output.type === 'send'
+            ? `send ${output.message.type} to ${output.to}`
+            : output.type,
+      );
+      if (output.type === 'sign') {
+        feed({ type: 'signed', vote: { ...output.vote, signature: new Uint8Array(64) } });
+      }
+    }
+  };
+  inputs.forEach(feed);
+  return { state: current, said };
+}
+
+const prePrepare = (header: BlockHeader, view = header.view): Input => {
+  const leader = ids[view % 4] ?? '';
+  const leaders = vote(leader, 'prepare', header, view);
+  return message(leader, { type: 'pre-prepare', header, transactions: null, vote: leaders });
+};
+const executed = (header: BlockHeader): Input => ({
+  type: 'executed',
+  hash: headerHash(header),
+  outcome: 'ok',
+});
+
+describe('the leader', () => {
+  it('L3: builds when something waits and nothing is in flight', () => {
+    expect(run(replica('va'), [{ type: 'pending', oldest: 'x' }]).said).toContain('build');
+    expect(run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).said).not.toContain('build');
+  });
+
+  it('L3: proposes what it built with its own prepare vote', () => {
+    const state = replica('va');
+    const header = headerAfter(state);
+    const built: Input = { type: 'built', built: { header, hash: headerHash(header) } };
+    const { said } = run(state, [{ type: 'pending', oldest: 'x' }, built]);
+    expect(said).toEqual(['build', 'tick-at', 'sign prepare v0', 'send pre-prepare to all']);
+  });
+});
+
+describe('a replica', () => {
+  const faults: [string, Partial<BlockHeader>][] = [
+    ['another parent', { previousHash: new Uint8Array(32).fill(1) }],
+    ['another history', { historyRoot: zero }],
+    ['another validator set', { validatorsHash: zero }],
+    ['a time not after its parent', { time: now - 1000 }],
+    ['a time far ahead', { time: now + 60_000 }],
+    ['another proposer', { proposer: 'vc' }],
+    ['another ledger', { ledger: 'case-1' }],
+    ['a view of its own', { view: 4 }],
+  ];
+  it.each(faults)('L4: does not execute a proposal with %s', (_name, overrides) => {
+    const state = replica('vb');
+    const header = headerAfter(state, overrides);
+    const leaders = vote('va', 'prepare', header, 0);
+    const input = message('va', { type: 'pre-prepare', header, transactions: null, vote: leaders });
+    const { said } = run(state, [input]);
+    expect(said).toContain('alarm');
+    expect(said).not.toContain('execute');
+  });
+
+  it('L5: executes, then prepares; L6: prepared by a quorum, commits; L7: decides', () => {
+    const state = replica('vb');
+    const header = headerAfter(state);
+    const first = run(state, [prePrepare(header)]);
+    expect(first.said).toEqual(['execute', 'tick-at']);
+    const second = run(first.state, [executed(header)]);
+    expect(second.said).toEqual(['sign prepare v0', 'send vote to all']);
+    const third = run(second.state, [
+      message('vc', { type: 'vote', vote: vote('vc', 'prepare', header) }),
+    ]);
+    expect(third.said).toEqual(['sign commit v0', 'send vote to all']);
+    expect(third.state.votedHeight).toBe(1);
+    const commits = ['va', 'vd'].map((id) =>
+      message(id, { type: 'vote', vote: vote(id, 'commit', header) }),
+    );
+    const last = run(third.state, commits);
+    expect(last.said).toEqual(['commit']);
+    expect(last.state.head.header.height).toBe(1);
+  });
+
+  it('L5: never prepares two proposals in one view', () => {
+    const state = replica('vb');
+    const one = headerAfter(state);
+    const two = headerAfter(state, { time: now + 1 });
+    const { said } = run(state, [prePrepare(one), executed(one), prePrepare(two), executed(two)]);
+    expect(said.filter((entry) => entry === 'sign prepare v0')).toHaveLength(1);
+  });
+
+  it('L6: two prepare votes are not a quorum, nor is one voter twice', () => {
+    const state = replica('vb');
+    const header = headerAfter(state);
+    const again = message('va', { type: 'vote', vote: vote('va', 'prepare', header) });
+    const { said } = run(state, [prePrepare(header), executed(header), again, again]);
+    expect(said).not.toContain('sign commit v0');
+  });
+
+  it('L7: does not commit before it has executed, and halts on a certified lie', () => {
+    const state = replica('vb');
+    const header = headerAfter(state);
+    const commits = ['va', 'vc', 'vd'].map((id) =>
+      message(id, { type: 'vote', vote: vote(id, 'commit', header) }),
+    );
+    const waiting = run(state, [prePrepare(header), ...commits]);
+    expect(waiting.said).not.toContain('commit');
+    const mismatch: Input = { type: 'executed', hash: headerHash(header), outcome: 'mismatch' };
+    const halted = run(waiting.state, [mismatch]);
+    expect(halted.state.halted).toMatch(/execution_contradicts_certificate/);
+    expect(run(halted.state, [prePrepare(header)]).said).toEqual([]);
+  });
+
+  it('L18: a learner follows, and neither votes nor leads', () => {
+    const state = { ...replica('va'), learner: true };
+    const header = headerAfter(state);
+    const commits = ['vb', 'vc', 'vd'].map((id) =>
+      message(id, { type: 'vote', vote: vote(id, 'commit', header) }),
+    );
+    const { said, state: after } = run(state, [
+      { type: 'pending', oldest: 'x' },
+      prePrepare(header),
+      executed(header),
+      ...commits,
+    ]);
+    expect(said.filter((entry) => entry.startsWith('sign') || entry === 'build')).toEqual([]);
+    expect(after.head.header.height).toBe(1);
+  });
+});
+
+describe('time', () => {
+  it('L8, L9: the oldest request is told to all, then a view change starts', () => {
+    const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+    const tick: Input = { type: 'tick', scheduled: false };
+    expect(run(waiting, [tick], now + 1000).said).not.toContain('forward');
+    const told = run(waiting, [tick], now + 2000);
+    expect(told.said).toContain('forward');
+    const changed = run(told.state, [tick], now + 4000);
+    expect(changed.said).toContain('sign view-change v1');
+    expect(changed.state.changing).toBe(true);
+    expect(changed.state.timeoutMs).toBe(8000);
+  });
+
+  it('L1: progress for others does not reset the timer of the oldest', () => {
+    let state = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+    state = run(state, [{ type: 'pending', oldest: 'x' }], now + 3900).state;
+    expect(state.oldest?.since).toBe(now);
+  });
+
+  it('L9: nothing is voted for between views', () => {
+    const tick: Input = { type: 'tick', scheduled: false };
+    const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+    const changing = run(waiting, [tick], now + 4000).state;
+    const header = headerAfter(replica('vb'));
+    const { said } = run(changing, [prePrepare(header), executed(header)]);
+    expect(said.filter((entry) => entry.startsWith('sign'))).toEqual([]);
+  });
+});
+
+describe('view change', () => {
+  const viewChange = (
+    from: string,
+    view: number,
+    prepared: ViewChange['prepared'] = null,
+  ): ViewChange => {
+    const header = genesis();
+    const head = { header, certificate: null };
+    return { view, head, prepared, vote: { ...vote(from, 'view-change', header), view } };
+  };
+
+  it('L10: joins the smallest view that f+1 others ask for', () => {
+    const inputs = [viewChange('vc', 3), viewChange('vd', 2)].map((one) =>
+      message(one.vote.validator, { type: 'view-change', viewChange: one }),
+    );
+    expect(run(replica('vb'), inputs.slice(0, 1)).said).toEqual([]);
+    expect(run(replica('vb'), inputs).said).toContain('sign view-change v2');
+  });
+
+  it('L11: the leader of the view enters it with a quorum', () => {
+    const inputs = ['vc', 'vd'].map((id) =>
+      message(id, { type: 'view-change', viewChange: viewChange(id, 1) }),
+    );
+    const { said, state } = run(replica('vb'), inputs);
+    expect(said).toContain('send new-view to all');
+    expect(state.view).toBe(1);
+    expect(state.changing).toBe(false);
+  });
+
+  it('L12: binds the view to the prepared certificate of the highest view', () => {
+    const certificate = (header: BlockHeader, view: number) => ({
+      phase: 'prepare' as const,
+      height: 1,
+      view,
+      hash: headerHash(header),
+      votes: [],
+    });
+    const low = headerAfter(replica('vb'), { time: now + 1 });
+    const high = headerAfter(replica('vb'), { time: now + 2 });
+    const chosen = selection([
+      viewChange('va', 3, { header: low, certificate: certificate(low, 0) }),
+      viewChange('vc', 3, { header: high, certificate: certificate(high, 2) }),
+      viewChange('vd', 3),
+    ]);
+    expect(chosen.prepared?.header.time).toBe(now + 2);
+    const stale = { ...high, height: 5 };
+    const other = selection([
+      viewChange('va', 3, { header: stale, certificate: certificate(stale, 2) }),
+    ]);
+    expect(other.prepared).toBeNull();
+  });
+
+  it('L13: in the new view nothing but the bound header is voted for', () => {
+    const bound = headerAfter(replica('vc'), { time: now + 5 });
+    const certificate = {
+      phase: 'prepare' as const,
+      height: 1,
+      view: 0,
+      hash: headerHash(bound),
+      votes: [],
+    };
+    const viewChanges = ['va', 'vb', 'vd'].map((id) =>
+      viewChange(id, 1, id === 'va' ? { header: bound, certificate } : null),
+    );
+    const newView = {
+      view: 1,
+      viewChanges,
+      vote: { ...vote('vb', 'new-view', genesis()), view: 1 },
+    };
+    const entered = run(replica('vc'), [message('vb', { type: 'new-view', newView })]);
+    expect(entered.state.view).toBe(1);
+    const other = headerAfter(entered.state);
+    expect(run(entered.state, [prePrepare(other)]).said).toContain('alarm');
+    const again = run(entered.state, [prePrepare(bound, 1), executed(bound)]);
+    expect(again.said).toContain('sign prepare v1');
+  });
+});
