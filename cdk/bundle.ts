@@ -58,11 +58,14 @@ const BANNER =
 /** zod carries its messages in fifty languages, a third of a bundle: English is enough. */
 const onlyEnglish: Plugin = {
   name: 'only-english',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /\/locales\/index\.js$/ }, async ({ importer, resolveDir, kind }) => {
-      if (!/[\\/]node_modules[\\/]zod[\\/]/.test(importer)) return undefined;
-      return resolve('../locales/en.js', { importer, resolveDir, kind });
-    });
+  setup(context) {
+    context.onResolve(
+      { filter: /\/locales\/index\.js$/ },
+      async ({ importer, resolveDir, kind }) => {
+        if (!/[\\/]node_modules[\\/]zod[\\/]/.test(importer)) return undefined;
+        return context.resolve('../locales/en.js', { importer, resolveDir, kind });
+      },
+    );
   },
 };
 

@@ -31,6 +31,8 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'required',
   'type',
 ]);
+/** Keywords whose value is a whole number. */
+const COUNTS: ReadonlySet<string> = new Set(['maxItems', 'maxLength', 'minItems', 'minLength']);
 /** Keywords whose value maps names to schemas. */
 const MAPS: ReadonlySet<string> = new Set(['definitions', 'properties']);
 
@@ -54,6 +56,10 @@ function keepKeywords(schema: Json): Json {
 }
 
 function keepValue(key: string, value: Json): Json {
+  // Sizes of encoded bytes come as fractions; a model that is a little too wide does no harm.
+  if (typeof value === 'number' && COUNTS.has(key)) {
+    return key.startsWith('min') ? Math.floor(value) : Math.ceil(value);
+  }
   if (key === 'enum' || key === 'required' || key === 'type') return value;
   if (MAPS.has(key) && value !== null && typeof value === 'object' && !Array.isArray(value)) {
     return Object.fromEntries(

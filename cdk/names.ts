@@ -83,11 +83,6 @@ export function peerUrls(config: NetworkConfig, id: string): Record<string, stri
   return Object.fromEntries(peersOf(config, id).map((peer) => [peer.id, inboxUrl(config, peer)]));
 }
 
-/** `{account: validatorId}` of the peers: who a message's SQS `SenderId` belongs to. */
-export function peerAccounts(config: NetworkConfig, id: string): Record<string, string> {
-  return Object.fromEntries(peersOf(config, id).map((peer) => [peer.account, peer.id]));
-}
-
 /** `{validatorId: thumbprint}` of all operators. */
 export function operatorKeys(config: NetworkConfig): Record<string, string> {
   return Object.fromEntries(config.validators.map(({ id, operatorKey }) => [id, operatorKey]));

@@ -31,18 +31,20 @@ const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
 const shareField = sealedSchema(recordsBounds.shareBytesMax);
 
 const uploadAnswer = z.object({
+  /** `open` while bytes are wanted. */
+  status: z.enum(['open', 'verified', 'stored']),
   parts: z.array(
     z.object({
       number: z.int().min(1),
       url: z.url({ protocol: /^https?$/ }),
       length: z.int().min(0),
-      headers: z.record(z.string(), z.string()).optional(),
+      headers: z.record(z.string(), z.string()),
     }),
   ),
 });
-export type UploadTarget = z.infer<typeof uploadAnswer>['parts'][number];
-const completeAnswer = z.object({ transactionId: z.string().optional(), objectDigest: text });
-const statusAnswer = z.object({ parts: z.array(z.object({ number: z.int(), etag: text })) });
+export type OpenedUpload = z.infer<typeof uploadAnswer>;
+export type UploadTarget = OpenedUpload['parts'][number];
+const completeAnswer = z.object({ transactionId: z.string(), objectDigest: text });
 const keyAnswer = z.object({
   publicKey: text,
   revision: z.int().min(0),
@@ -50,6 +52,7 @@ const keyAnswer = z.object({
 });
 const sharesAnswer = z.object({
   shares: z.array(z.object({ permissionId: text }).extend(shareField.shape)),
+  next: text.optional(),
 });
 const accessAnswer = z.object({
   url: z.url({ protocol: /^https?$/ }),
@@ -63,6 +66,7 @@ const metadataAnswer = z.object({
   records: z.array(
     z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField }),
   ),
+  next: text.optional(),
 });
 export type ListedMetadata = z.infer<typeof metadataAnswer>['records'][number];
 
@@ -87,19 +91,12 @@ export class CustodianClient {
   async startUpload(
     upload: { wrap: SealedText; sealedMetadata: SealedText; parts: readonly Uint8Array[] },
     permit: { key: SigningKey; receipt: Uint8Array },
-  ): Promise<readonly UploadTarget[]> {
+  ): Promise<OpenedUpload> {
     const { wrap, sealedMetadata } = upload;
     const checksums = upload.parts.map(toBase64url);
     const body = { wrap, sealedMetadata, checksums };
     const answer = await this.#call('POST', '/v1/uploads', permit, body);
-    return parseAnswer(uploadAnswer, answer, 'records').parts;
-  }
-
-  /** Parts that are stored already, to go on after an interruption. */
-  async storedParts(recordId: string, key: SigningKey): Promise<{ number: number; etag: string }[]> {
-    const path = `/v1/uploads/${recordId}`;
-    const answer = await this.#call('GET', path, { key, receipt: null });
-    return parseAnswer(statusAnswer, answer, 'records').parts;
+    return parseAnswer(uploadAnswer, answer, 'records');
   }
 
   /** Ends an upload: the custodian checks the digest, and says on the ledger that it holds it. */
@@ -107,7 +104,7 @@ export class CustodianClient {
     recordId: string,
     parts: readonly { number: number; etag: string; checksum: string }[],
     key: SigningKey,
-  ): Promise<{ objectDigest: string; transactionId?: string | undefined }> {
+  ): Promise<{ objectDigest: string; transactionId: string }> {
     const path = `/v1/uploads/${recordId}/complete`;
     const answer = await this.#call('POST', path, { key, receipt: null }, { parts });
     return parseAnswer(completeAnswer, answer, 'records');
@@ -143,9 +140,15 @@ export class CustodianClient {
 
   /** All that is sealed to the holder of this key. */
   async shares(key: SigningKey): Promise<{ permissionId: string; sealed: SealedText }[]> {
-    const answer = await this.#call('POST', '/v1/shares/fetch', { key, receipt: null }, {});
-    const { shares } = parseAnswer(sharesAnswer, answer, 'records');
-    return shares.map(({ permissionId, ...sealed }) => ({ permissionId, sealed }));
+    const found: { permissionId: string; sealed: SealedText }[] = [];
+    let page: z.infer<typeof sharesAnswer> | null = null;
+    do {
+      const body = page?.next === undefined ? {} : { after: page.next };
+      const answer = await this.#call('POST', '/v1/shares/fetch', { key, receipt: null }, body);
+      page = parseAnswer(sharesAnswer, answer, 'records');
+      for (const { permissionId, ...sealed } of page.shares) found.push({ permissionId, sealed });
+    } while (page.next !== undefined);
+    return found;
   }
 
   /** Where the bytes of a record are for a minute, and what opens them. */
@@ -156,8 +159,15 @@ export class CustodianClient {
 
   /** Sealed metadata of the categories that the receipt names. */
   async metadata(permit: { key: SigningKey; receipt: Uint8Array }): Promise<ListedMetadata[]> {
-    const answer = await this.#call('POST', '/v1/metadata', permit, {});
-    return parseAnswer(metadataAnswer, answer, 'records').records;
+    const found: ListedMetadata[] = [];
+    let page: z.infer<typeof metadataAnswer> | null = null;
+    do {
+      const body = page?.next === undefined ? {} : { after: page.next };
+      const answer = await this.#call('POST', '/v1/metadata', permit, body);
+      page = parseAnswer(metadataAnswer, answer, 'records');
+      found.push(...page.records);
+    } while (page.next !== undefined);
+    return found;
   }
 
   /** One call with a fresh proof for each try; silence and 429 and 5xx are waited out. */

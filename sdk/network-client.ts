@@ -8,7 +8,7 @@ import { fetchTransport, problemError, type Transport } from './http.ts';
 import type { Network } from './network-file.ts';
 import { type CertifiedResult, Proofs } from './proofs.ts';
 import { readFresh, readSeen } from './read-state.ts';
-import { type ClientNotice, settle, type SettleContext } from './settle.ts';
+import { awaitCertified, type ClientNotice, settle, type SettleContext } from './settle.ts';
 import { type Call, type RequestSigner, signCall } from './signing.ts';
 import {
   getEvents,
@@ -120,6 +120,11 @@ export class NetworkClient {
     };
     await Promise.all(Array.from({ length: SETTLE_IN_FLIGHT }, worker));
     return outcomes;
+  }
+
+  /** The certified outcome of a transaction that another party submitted, committed or not. */
+  async certified(id: string, control: CallControl = {}): Promise<CertifiedResult> {
+    return awaitCertified(id, this.#context(control));
   }
 
   /**

@@ -1,10 +1,11 @@
 /** Reads proven state: not older than what was seen, or fresh by the word of a quorum. */
-import { faultyMax, quorumSize } from '../lib/wire/validators.ts';
+import { quorumSize } from '../lib/wire/validators.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { backOffMs } from './clock.ts';
 import { SdkError } from './errors.ts';
-import { type HttpAnswer, problemError, problemOf } from './http.ts';
+import { problemError, problemOf } from './http.ts';
 import type { ProvenAnswer } from './proofs.ts';
+import { Refusals } from './refusals.ts';
 import type { SettleContext } from './settle.ts';
 import { postQuery } from './validator-api.ts';
 import type { ValidatorAddress } from './validator-pool.ts';
@@ -41,7 +42,7 @@ async function readAt(
 ): Promise<unknown> {
   const { clock, pool, signal } = context;
   const deadline = clock.now() + READ_MS_MAX;
-  const refusals = new Map<string, HttpAnswer>();
+  const refusals = new Refusals(pool.all.length);
   let failure: unknown = null;
   for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
     for (const validator of pool.inOrder()) {
@@ -58,7 +59,7 @@ async function readAt(
         failure = tolerate(error, validator, context);
       }
     }
-    throwIfRefused(refusals, context);
+    throwIfRefused(refusals, clock.now());
     await clock.sleep(backOffMs(round, RETRY_BASE_MS, RETRY_MAX_MS), signal);
   }
   throw failure instanceof SdkError ? failure : unanswered(failure);
@@ -72,7 +73,7 @@ async function askQuorum(
   const { pool, clock, signal } = context;
   const wanted = quorumSize(pool.all.length);
   const deadline = clock.now() + READ_MS_MAX;
-  const refusals = new Map<string, HttpAnswer>();
+  const refusals = new Refusals(pool.all.length);
   let failure: unknown = null;
   for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
     const answers: ProvenAnswer[] = [];
@@ -92,7 +93,7 @@ async function askQuorum(
     });
     await Promise.race([Promise.all(asked), enough.promise]);
     if (answers.length >= wanted) return [...answers];
-    throwIfRefused(refusals, context);
+    throwIfRefused(refusals, clock.now());
     await clock.sleep(backOffMs(round, RETRY_BASE_MS, RETRY_MAX_MS), signal);
   }
   throw new SdkError('unreachable', `Fewer than ${wanted} validators prove what is newest.`, {
@@ -106,10 +107,11 @@ async function ask(
   validator: ValidatorAddress,
   query: Transaction,
   context: SettleContext,
-  refusals: Map<string, HttpAnswer>,
+  refusals: Refusals,
 ): Promise<ProvenAnswer | null> {
   const said = await postQuery(validator, query, context);
   if (said.outcome === 'answered') {
+    refusals.forget(validator.id);
     const now = context.clock.now();
     return context.proofs.answer(said.answer, query, { validator: validator.id, now });
   }
@@ -121,7 +123,7 @@ async function ask(
     else context.pool.busy(validator.id, answer.retryAfterMs);
     throw problemError(answer, validator.id);
   }
-  refusals.set(validator.id, answer);
+  refusals.note(validator.id, answer, context.clock.now());
   return null;
 }
 
@@ -140,10 +142,9 @@ function tolerate(error: unknown, validator: ValidatorAddress, context: SettleCo
   return error;
 }
 
-/** More than f validators refuse: at least one honest one does. */
-function throwIfRefused(refusals: ReadonlyMap<string, HttpAnswer>, context: SettleContext): void {
-  if (refusals.size <= faultyMax(context.pool.all.length)) return;
-  for (const [validator, answer] of refusals) throw problemError(answer, validator);
+function throwIfRefused(refusals: Refusals, now: number): void {
+  const verdict = refusals.verdict(now);
+  if (verdict) throw verdict;
 }
 
 function behind(validator: string, height: number, wanted: number): SdkError {

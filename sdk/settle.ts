@@ -1,10 +1,10 @@
 /** Brings one signed transaction to a certified receipt: places it, polls, places it elsewhere. */
-import { faultyMax } from '../lib/wire/validators.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { backOffMs, type Clock } from './clock.ts';
 import { SdkError } from './errors.ts';
 import { type HttpAnswer, problemError, problemOf } from './http.ts';
 import type { CertifiedResult, Proofs } from './proofs.ts';
+import { Refusals } from './refusals.ts';
 import { type CallOptions, getTransaction, postTransaction } from './validator-api.ts';
 import type { ValidatorAddress, ValidatorPool } from './validator-pool.ts';
 
@@ -45,12 +45,57 @@ export async function settle(
   return settling.run(options.waitMs ?? 0);
 }
 
+/** How long a transaction of another party is waited for. */
+const FOREIGN_MS_MAX = 60_000;
+
+/** The certified outcome of a transaction that somebody else brings to an end. Throws `expired`. */
+export async function awaitCertified(id: string, context: SettleContext): Promise<CertifiedResult> {
+  const { clock, pool, proofs, signal } = context;
+  const deadline = clock.now() + FOREIGN_MS_MAX;
+  for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
+    for (const validator of pool.inOrder()) {
+      if (pool.restMs(validator.id) > 0) continue;
+      try {
+        const answer = await getTransaction(validator, id, 0, context);
+        if (answer.outcome === 'done') return await proofs.receipt(answer.receipt, id);
+        if (answer.outcome === 'pending') break;
+      } catch (error) {
+        tolerated(error, validator, context);
+      }
+    }
+    await clock.sleep(backOffMs(round, POLL_BASE_MS, POLL_MAX_MS), signal);
+  }
+  throw new SdkError('expired', 'A transaction of another party was not certified in time.', {
+    nextStep: 'Run the command again.',
+    details: { id },
+  });
+}
+
+/** Outages and lies of one validator are noted; anything else is thrown on. */
+function tolerated(
+  error: unknown,
+  validator: ValidatorAddress,
+  { pool, notify }: SettleContext,
+): SdkError {
+  if (!(error instanceof SdkError)) throw error;
+  if (error.code === 'not_proven') {
+    pool.lied(validator.id);
+    notify({ type: 'lied', validator: validator.id, reason: error.message });
+  } else if (error.code === 'unreachable' || error.code === 'bad_answer') {
+    pool.failed(validator.id);
+    notify({ type: 'unreachable', validator: validator.id, reason: error.message });
+  } else {
+    throw error;
+  }
+  return error;
+}
+
 class Settling {
   readonly #transaction: Transaction;
   readonly #context: SettleContext;
   /** Validators that said they hold it. */
   readonly #holders: Set<string>;
-  readonly #refusals = new Map<string, HttpAnswer>();
+  readonly #refusals: Refusals;
   #placedAt: number;
   #lastFailure: SdkError | null = null;
 
@@ -58,6 +103,7 @@ class Settling {
     this.#transaction = transaction;
     this.#context = context;
     this.#holders = new Set(holders);
+    this.#refusals = new Refusals(context.pool.all.length);
     this.#placedAt = context.clock.now();
   }
 
@@ -88,13 +134,14 @@ class Settling {
         if (placed.outcome === 'accepted') {
           pool.worked(validator.id);
           this.#holders.add(validator.id);
+          this.#refusals.forget(validator.id);
           this.#placedAt = clock.now();
           notify({ type: 'placed', validator: validator.id, id: this.#transaction.id });
           return;
         }
         this.#refused(validator, placed.answer);
       } catch (error) {
-        this.#failed(validator, error);
+        this.#lastFailure = tolerated(error, validator, this.#context);
       }
     }
     this.#placedAt = clock.now();
@@ -102,7 +149,7 @@ class Settling {
 
   /** Asks each holder for the receipt; what does not verify is not believed. */
   async #poll(waitMs: number): Promise<CertifiedResult | null> {
-    const { pool, proofs, notify } = this.#context;
+    const { pool, proofs } = this.#context;
     for (const validator of pool.inOrder()) {
       if (!this.#holders.has(validator.id) || pool.restMs(validator.id) > 0) continue;
       try {
@@ -120,13 +167,7 @@ class Settling {
         }
       } catch (error) {
         this.#holders.delete(validator.id);
-        if (error instanceof SdkError && error.code === 'not_proven') {
-          pool.lied(validator.id);
-          this.#lastFailure = error;
-          notify({ type: 'lied', validator: validator.id, reason: error.message });
-        } else {
-          this.#failed(validator, error);
-        }
+        this.#lastFailure = tolerated(error, validator, this.#context);
       }
     }
     return null;
@@ -134,7 +175,7 @@ class Settling {
 
   /** One validator may refuse out of malice or lag; more than f cannot all be wrong. */
   #refused(validator: ValidatorAddress, answer: HttpAnswer): void {
-    const { pool, notify } = this.#context;
+    const { pool, notify, clock } = this.#context;
     const problem = problemOf(answer);
     this.#lastFailure = problemError(answer, validator.id);
     notify({ type: 'refused', validator: validator.id, code: problem.code });
@@ -143,22 +184,9 @@ class Settling {
       else pool.busy(validator.id, answer.retryAfterMs);
       return;
     }
-    this.#refusals.set(validator.id, answer);
-    if (this.#refusals.size > faultyMax(pool.all.length) && this.#holders.size === 0) {
-      throw this.#lastFailure;
-    }
-  }
-
-  #failed(validator: ValidatorAddress, error: unknown): void {
-    const isOutage = error instanceof SdkError && ['unreachable', 'bad_answer'].includes(error.code);
-    if (!isOutage) throw error;
-    this.#context.pool.failed(validator.id);
-    this.#lastFailure = error;
-    this.#context.notify({
-      type: 'unreachable',
-      validator: validator.id,
-      reason: error.message,
-    });
+    this.#refusals.note(validator.id, answer, clock.now());
+    const verdict = this.#refusals.verdict(clock.now());
+    if (verdict && this.#holders.size === 0) throw verdict;
   }
 
   #pauseMs(round: number): number {

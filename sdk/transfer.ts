@@ -1,5 +1,5 @@
 /** Bytes to and from the custodian's store over presigned addresses: parts up, one stream down. */
-import { equalBytes, toBase64, toBase64url } from '../lib/crypto/bytes.ts';
+import { equalBytes, toBase64url } from '../lib/crypto/bytes.ts';
 import { type FileDigest, FileDigester } from '../lib/crypto/file-digest.ts';
 import { planUpload } from '../lib/records/upload-plan.ts';
 import { backOffMs, type Clock } from './clock.ts';
@@ -32,26 +32,24 @@ const RETRY_MAX_MS = 5_000;
 const PART_TIMEOUT_MS = 180_000;
 const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 
-/** Puts the parts that are not stored yet; gives all of them, in order. */
+/** Puts all parts; gives them in order, as the custodian is told of them. */
 export async function putParts(
   spool: Spool,
   digest: FileDigest,
   targets: readonly UploadTarget[],
-  stored: readonly { number: number; etag: string }[],
   options: TransferOptions,
 ): Promise<StoredPart[]> {
   const plan = planUpload(digest.length);
-  const etags = new Map(stored.map((one) => [one.number, one.etag]));
-  const missing = plan.filter((part) => !etags.has(part.number));
-  let done = digest.length - missing.reduce((sum, part) => sum + part.length, 0);
+  const etags = new Map<number, string>();
+  let done = 0;
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let part = missing[next]; part; part = missing[next]) {
+    for (let part = plan[next]; part; part = plan[next]) {
       next += 1;
       const target = targets.find((one) => one.number === part.number);
       if (!target) throw badPlan();
       const bytes = await spool.read(part.offset, part.offset + part.length);
-      etags.set(part.number, await putPart(target, bytes, digest, options));
+      etags.set(part.number, await putPart(target, bytes, options));
       done += part.length;
       options.onProgress?.(done, digest.length);
     }
@@ -67,17 +65,16 @@ export async function putParts(
 async function putPart(
   target: UploadTarget,
   bytes: Uint8Array,
-  digest: FileDigest,
   { transport, clock, signal }: TransferOptions,
 ): Promise<string> {
-  const checksum = toBase64(digest.parts[target.number - 1] as Uint8Array);
   for (let attempt = 0; ; attempt += 1) {
     const timeout = AbortSignal.timeout(PART_TIMEOUT_MS);
     try {
       const response = await transport(target.url, {
         method: 'PUT',
         body: bytes as Uint8Array<ArrayBuffer>,
-        headers: { 'x-amz-checksum-sha256': checksum, ...target.headers },
+        // Signed with the address: the store takes no bytes of another SHA-256.
+        headers: target.headers,
         signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
       });
       await response.arrayBuffer();

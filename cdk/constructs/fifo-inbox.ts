@@ -1,7 +1,7 @@
 /** The inbox of a validator: a FIFO queue that its peers may send to, and its dead-letter queue. */
 
 import { Duration } from 'aws-cdk-lib';
-import { AccountPrincipal, Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import { AccountPrincipal, CompositePrincipal, Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import {
   DeduplicationScope,
@@ -97,11 +97,17 @@ export class FifoInbox extends Construct {
     return this.queue.grant(grantee, 'sqs:SendMessage');
   }
 
-  /** Lets the `inbox` role of a peer's account send, and nothing else. */
-  grantSendToPeer(peer: ValidatorConfig): Grant {
+  /**
+   * Lets the `inbox` roles of the peers' accounts send, and nothing else: one statement for all,
+   * as SQS takes no more than ten conditions in a policy.
+   */
+  grantSendToPeers(peers: readonly ValidatorConfig[]): Grant {
+    const accounts = peers.map(({ account }) => new AccountPrincipal(account));
     return Grant.addToPrincipalOrResource({
-      grantee: new AccountPrincipal(peer.account).withConditions({
-        ArnEquals: { 'aws:PrincipalArn': principalArn(this.config, peer, 'inbox') },
+      grantee: new CompositePrincipal(...accounts).withConditions({
+        ArnEquals: {
+          'aws:PrincipalArn': peers.map((peer) => principalArn(this.config, peer, 'inbox')),
+        },
       }),
       actions: ['sqs:SendMessage'],
       resourceArns: [this.queue.queueArn],

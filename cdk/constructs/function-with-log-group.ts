@@ -1,6 +1,6 @@
 /** A Lambda function with a role, a log group and alarms of its own. */
 
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
@@ -24,6 +24,11 @@ const MEMORY_MB = 1_769;
 const TIMEOUT_SECONDS = 10;
 /** API Gateway gives up after 29 s. */
 const TIMEOUT_SECONDS_MAX = 29;
+
+/** What Lambda takes: names and values together. */
+const ENVIRONMENT_BYTES_MAX = 4_096;
+/** Room for a value that is known after deployment only: a generated name, an id or a URL. */
+const TOKEN_BYTES = 120;
 
 /** Properties of `FunctionWithLogGroup`. */
 export interface FunctionWithLogGroupProps {
@@ -64,6 +69,7 @@ export class FunctionWithLogGroup extends Construct {
     if (seconds > TIMEOUT_SECONDS_MAX) {
       throw new RangeError(`${props.fn}: a time-out of ${seconds} s is above 29 s`);
     }
+    checkEnvironment(props.fn, props.environment);
     const { config } = props.party;
     const name = functionName(config, props.party.id, props.fn);
     this.timeout = Duration.seconds(seconds);
@@ -123,5 +129,19 @@ export class FunctionWithLogGroup extends Construct {
       metric: critical.metric({ statistic: 'Sum', period: ALARM_PERIOD }),
       description: `${name} stopped itself or cut off a peer: read its log before anything else.`,
     });
+  }
+}
+
+function checkEnvironment(fn: string, environment: Readonly<Record<string, string>>): void {
+  const bytes = Object.entries(environment).reduce(
+    (sum, [name, value]) =>
+      sum + name.length + (Token.isUnresolved(value) ? TOKEN_BYTES : Buffer.byteLength(value)),
+    0,
+  );
+  if (bytes > ENVIRONMENT_BYTES_MAX) {
+    throw new RangeError(
+      `${fn}: its environment has ${bytes} bytes of ${ENVIRONMENT_BYTES_MAX}: ` +
+        'use shorter names, or fewer validators',
+    );
   }
 }

@@ -149,10 +149,7 @@ export class RoleApi extends Construct {
           'Access-Control-Allow-Origin': "'*'",
         },
         templates: {
-          'application/json': JSON.stringify({ type: 'about:blank', title, status, code }).replace(
-            '"status":0',
-            '"status":$context.status',
-          ),
+          'application/json': problemTemplate(code, title, status),
         },
       });
     };
@@ -205,6 +202,16 @@ export class RoleApi extends Construct {
       },
     );
   }
+}
+
+/** `status` 0 stands for whatever API Gateway answers with. */
+function problemTemplate(code: string, title: string, status: number): string {
+  const instance = AccessLogField.contextRequestId();
+  const type = `urn:carequorum:problem:${code}`;
+  return JSON.stringify({ type, title, status, code, instance }).replace(
+    '"status":0',
+    '"status":$context.status',
+  );
 }
 
 /** One line of JSON for each request: no body, no query, no path parameter, no address, no header. */

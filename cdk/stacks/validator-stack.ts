@@ -8,7 +8,7 @@ import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey, WrapKey } from '../constructs/keys.ts';
 import { KeyedTable } from '../constructs/tables.ts';
 import { TimerChain } from '../constructs/timer-chain.ts';
-import { inboxUrl, peerAccounts, peerUrls, peersOf, principalArn } from '../names.ts';
+import { inboxUrl, peerUrls, peersOf, principalArn } from '../names.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
 /** Partition of the session table that `api` and `timer` may read: the read key, and public keys. */
@@ -109,7 +109,6 @@ export class ValidatorStack extends PartyStack {
         INBOX_URL: inboxUrl(config, validator),
         TIMER_URL: this.timers.queue.queueUrl,
         PEERS: JSON.stringify(peerUrls(config, validator.id)),
-        PEER_ACCOUNTS: JSON.stringify(peerAccounts(config, validator.id)),
       },
       { allowRecursion: true, reservedConcurrency: config.inboxConcurrency },
     );
@@ -120,10 +119,9 @@ export class ValidatorStack extends PartyStack {
     this.signKey.grantSign(fn.role);
     this.wrapKey.grantWrapUnwrap(fn.role, ['session', 'read', 'share']);
     this.timers.grantSend(fn.role);
-    for (const peer of peersOf(config, validator.id)) {
-      FifoInbox.grantSendTo(config, peer, fn.role);
-      this.inbox.grantSendToPeer(peer);
-    }
+    const peers = peersOf(config, validator.id);
+    this.inbox.grantSendToPeers(peers);
+    for (const peer of peers) FifoInbox.grantSendTo(config, peer, fn.role);
     return fn;
   }
 

@@ -67,10 +67,29 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
   if (batch.events.length === 0) return;
   const ready = await openRuntime();
   if (!ready) return;
+  const received = now();
   const started = performance.now();
   await step(ready, batch.ledger, batch.events);
-  const milliseconds = Math.round(performance.now() - started);
-  logger.info('step', { ledger: batch.ledger, events: batch.events.length, milliseconds });
+  logger.info('step', {
+    ledger: batch.ledger,
+    took: Math.round(performance.now() - started),
+    queued: Math.max(0, received - oldestSent(batch)),
+    received,
+    events: batch.events.map(nameOf),
+  });
+}
+
+/** When the first message of the batch was sent, milliseconds. */
+function oldestSent(batch: LedgerBatch): number {
+  return Math.min(...batch.records.map((record) => Number(record.attributes.SentTimestamp)));
+}
+
+/** What an event is, for logs: `wake`, or the types of an envelope's messages. */
+function nameOf(event: LedgerBatch['events'][number]): string {
+  if (event.kind !== 'envelope') return event.kind;
+  return event.envelope.messages
+    .map((message) => (message.type === 'vote' ? message.vote.phase : message.type))
+    .join('+');
 }
 
 /** Null until genesis is installed: what came before it is dropped. */

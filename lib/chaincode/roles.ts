@@ -44,5 +44,3 @@ export const clinicians: readonly Role[] = ['doctor', 'nurse', 'pharmacist'];
 export const writers: readonly Role[] = ['doctor', 'nurse'];
 /** Everybody whom the ledger knows. */
 export const everybody: readonly Role[] = roles.filter((role) => role !== 'representative');
-/** Everybody with an identity of their own name. */
-export const identified: readonly Role[] = everybody.filter((role) => role !== 'patient');

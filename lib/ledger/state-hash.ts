@@ -3,7 +3,7 @@
  * Diem's Jellyfish Merkle tree. A subtree without keys is `emptyRoot`, one with exactly one key is
  * its leaf, any other is a node; so a set of keys and values has one root.
  */
-import { utf8 } from '../crypto/bytes.ts';
+import { concatBytes, u32be, u64be, utf8 } from '../crypto/bytes.ts';
 import { sha256, taggedHash } from '../crypto/hash.ts';
 import { limits } from '../limits.ts';
 import { LedgerError } from './errors.ts';
@@ -14,6 +14,8 @@ export const HASH_BYTES = 32;
 /** The root of a tree without keys. */
 export const emptyRoot: Uint8Array = taggedHash('state-empty');
 
+const hashOfKey = singleHasher('state-key');
+const hashOfValue = singleHasher('state-value');
 const pairOfNode = pairHasher('state-node');
 const pairOfLeaf = pairHasher('state-leaf');
 
@@ -28,11 +30,11 @@ export function stateKeyHash(key: string): Uint8Array {
   if (!isStateKey(key)) {
     throw new LedgerError('bad_key', `not 1 to ${limits.stateKeyBytesMax} bytes of text`);
   }
-  return taggedHash('state-key', utf8(key));
+  return hashOfKey(utf8(key));
 }
 
 export function stateValueHash(value: Uint8Array): Uint8Array {
-  return taggedHash('state-value', value);
+  return hashOfValue(value);
 }
 
 /** taggedHash('state-leaf', keyHash, valueHash). */
@@ -56,24 +58,36 @@ export function nibbleAt(keyHash: Uint8Array, depth: number): number {
   return depth & 1 ? byte & 0x0f : byte >> 4;
 }
 
+/** taggedHash(tag, part), with the tag written once. */
+function singleHasher(tag: string): (part: Uint8Array) => Uint8Array {
+  const label = labelOf(tag);
+  return (part) => sha256(concatBytes(label, u64be(part.length), part));
+}
+
 /**
  * taggedHash(tag, a, b) of two hashes, several times faster: the tag and the lengths are written
  * once, and each call is one SHA-256 over a buffer of fixed length.
  */
 function pairHasher(tag: string): (a: Uint8Array, b: Uint8Array) => Uint8Array {
-  const label = utf8(`carequorum/v1/${tag}`);
-  const start = 4 + label.length + 8;
-  const buffer = new Uint8Array(start + HASH_BYTES + 8 + HASH_BYTES);
-  buffer[3] = label.length;
-  buffer.set(label, 4);
-  buffer[start - 1] = HASH_BYTES;
-  buffer[start + HASH_BYTES + 7] = HASH_BYTES;
+  const length = u64be(HASH_BYTES);
+  const room = new Uint8Array(HASH_BYTES);
+  const buffer = concatBytes(labelOf(tag), length, room, length, room);
+  const [first, second] = [
+    buffer.length - 2 * HASH_BYTES - length.length,
+    buffer.length - HASH_BYTES,
+  ];
   return (a, b) => {
     if (a.length !== HASH_BYTES || b.length !== HASH_BYTES) {
       throw new LedgerError('invalid_argument', 'a hash has 32 bytes');
     }
-    buffer.set(a, start);
-    buffer.set(b, start + HASH_BYTES + 8);
+    buffer.set(a, first);
+    buffer.set(b, second);
     return sha256(buffer);
   };
+}
+
+/** What `taggedHash` puts before the parts; a test compares the two. */
+function labelOf(tag: string): Uint8Array {
+  const label = utf8(`carequorum/v1/${tag}`);
+  return concatBytes(u32be(label.length), label);
 }

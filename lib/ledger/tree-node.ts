@@ -4,20 +4,15 @@
  */
 import { emptyRoot, HASH_BYTES, stateNodeHash } from './state-hash.ts';
 
-/** Where a stored node is: a block's pages, by height and root, then page and entry numbers. */
-export interface Location {
-  /** `pageSource` of the block that wrote it. */
-  source: string;
-  page: number;
-  entry: number;
-}
-
 /** What is at one place of the tree; an empty place is null. */
 export interface Slot {
   kind: 'leaf' | 'node';
   hash: Uint8Array;
-  /** Of a node that is not stored yet, it is set when the pages are packed. */
-  at: Location;
+  /** `pageSource` of the block that stored it; empty until the pages of a new node are packed. */
+  source: string;
+  /** Numbers of the page among that block's, and of the entry in the page. */
+  page: number;
+  entry: number;
   /** What is stored there, once it was loaded and checked. */
   node?: StoredNode;
 }
@@ -42,6 +37,9 @@ export type Slots = readonly (Slot | null)[];
 export type StoredNode = LeafNode | InnerNode;
 
 const WIDTH = 16;
+const ROOM_NODES = 32;
+
+let room = new Uint8Array(0);
 
 /**
  * Hashes of the binary subtrees of a stored node as a heap: 1 is the node, 2i and 2i + 1 are the
@@ -49,7 +47,9 @@ const WIDTH = 16;
  * node that differs in few slots, what both share is taken from it.
  */
 export function subtreeHashes(slots: Slots, like?: InnerNode): Uint8Array {
-  const hashes = new Uint8Array(WIDTH * HASH_BYTES);
+  const hashes = subtreeRoom();
+  if (like) hashes.set(like.subtrees);
+  const node = { slots, subtrees: hashes };
   // Bits by heap index: not empty, more than one leaf, same as in `like`.
   let [filled, joined, same] = [0, 0, 0];
   for (let nibble = 0; nibble < WIDTH; nibble += 1) {
@@ -65,18 +65,28 @@ export function subtreeHashes(slots: Slots, like?: InnerNode): Uint8Array {
     if (filled & both) filled |= bit;
     const isJoined = (joined & both) !== 0 || (filled & both) === both;
     if (isJoined) joined |= bit;
-    if ((same & both) === both) same |= bit;
-    const start = at * HASH_BYTES;
-    if (like && same & bit) {
-      hashes.set(hashIn(like, at), start);
-    } else if (isJoined) {
-      const node = { slots, subtrees: hashes };
-      hashes.set(stateNodeHash(hashIn(node, 2 * at), hashIn(node, 2 * at + 1)), start);
-    } else {
-      hashes.set(hashIn({ slots, subtrees: hashes }, filled & left ? 2 * at : 2 * at + 1), start);
+    if ((same & both) === both) {
+      same |= bit;
+      continue;
     }
+    const hash = isJoined
+      ? stateNodeHash(hashIn(node, 2 * at), hashIn(node, 2 * at + 1))
+      : hashIn(node, filled & left ? 2 * at : 2 * at + 1);
+    hashes.set(hash, at * HASH_BYTES);
   }
   return hashes;
+}
+
+/**
+ * Room for one node's hashes, cut from a larger buffer: the engine takes far longer to allocate
+ * many small buffers than to fill them. Each cut is given out once.
+ */
+function subtreeRoom(): Uint8Array {
+  const length = WIDTH * HASH_BYTES;
+  if (room.length < length) room = new Uint8Array(ROOM_NODES * length);
+  const cut = room.subarray(0, length);
+  room = room.subarray(length);
+  return cut;
 }
 
 /** The hash of the stored node itself. */

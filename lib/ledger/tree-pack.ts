@@ -6,7 +6,7 @@ import { limits } from '../limits.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError } from './errors.ts';
 import type { Slot } from './tree-node.ts';
-import { encodeInner, encodeLeaf, encodePage, nodeBytes, NUMBER_MAX } from './tree-page.ts';
+import { encodeEntries, encodePage, nodeBytes, NUMBER_MAX } from './tree-page.ts';
 import { ENTRY_OVERHEAD_BYTES, PAGE_OVERHEAD_BYTES, SOURCE_BYTES } from './tree-page.ts';
 import { type Page, pageIdOf } from './tree-page.ts';
 import { isFresh } from './tree-update.ts';
@@ -69,7 +69,9 @@ function place(slot: Slot, source: string, pageBytes: number, drafts: Draft[]): 
   }
   for (const name of added) draft.sources.set(name, draft.sources.size);
   draft.bytes += own + SOURCE_BYTES * added.length;
-  slot.at = { source, page: drafts.length - 1, entry: draft.slots.length };
+  slot.source = source;
+  slot.page = drafts.length - 1;
+  slot.entry = draft.slots.length;
   draft.slots.push(slot);
 }
 
@@ -78,18 +80,18 @@ function sourcesOf(slot: Slot): string[] {
   const names: string[] = [];
   if (slot.node?.kind !== 'node') return names;
   for (const child of slot.node.slots) {
-    if (child && !isFresh(child) && !names.includes(child.at.source)) names.push(child.at.source);
+    if (child && !isFresh(child) && !names.includes(child.source)) names.push(child.source);
   }
   return names;
 }
 
 function encodeDraft(draft: Draft, source: string, n: number): PackedPage {
   const sources = [...draft.sources.keys()];
-  const entries = draft.slots.map(({ node }) => {
+  const nodes = draft.slots.map(({ node }) => {
     if (!node) throw new LedgerError('invalid_argument', 'a new node without content');
-    if (node.kind === 'leaf') return encodeLeaf(node);
-    return encodeInner(node, (name) => draft.sources.get(name) ?? NUMBER_MAX);
+    return node;
   });
+  const entries = encodeEntries(nodes, (name) => draft.sources.get(name) ?? NUMBER_MAX);
   const bytes = encodePage(sources, entries);
   if (bytes.length > ledgerBounds.pageBytesMax) throw new LedgerError('too_large', 'a page');
   const checked = draft.slots.map(({ node, hash }) =>

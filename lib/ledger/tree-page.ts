@@ -77,34 +77,27 @@ export function nodeBytes(node: StoredNode): number {
   return NODE_HEAD_BYTES + SLOT_BYTES * filled;
 }
 
-export function encodeLeaf(leaf: LeafNode): Uint8Array {
-  const out = new Uint8Array(nodeBytes(leaf));
-  out[0] = LEAF_KIND;
-  out.set(leaf.keyHash, 1);
-  out.set(leaf.value, LEAF_HEAD_BYTES);
-  return out;
-}
-
-/** `sourceIndex` answers the index of a source in the page that the node goes to. */
-export function encodeInner(node: InnerNode, sourceIndex: (source: string) => number): Uint8Array {
-  const out = new Uint8Array(nodeBytes(node));
+/** The entries of a page, over one buffer; `sourceIndex` answers a source's index in the page. */
+export function encodeEntries(
+  nodes: readonly StoredNode[],
+  sourceIndex: (source: string) => number,
+): Uint8Array[] {
+  const lengths = nodes.map(nodeBytes);
+  const out = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
   const view = new DataView(out.buffer);
-  out[0] = NODE_KIND;
-  let [filled, leaves, at] = [0, 0, NODE_HEAD_BYTES];
-  for (let nibble = 0; nibble < node.slots.length; nibble += 1) {
-    const slot = node.slots[nibble];
-    if (!slot) continue;
-    filled |= 1 << nibble;
-    if (slot.kind === 'leaf') leaves |= 1 << nibble;
-    out.set(slot.hash, at);
-    view.setUint16(at + HASH_BYTES, sourceIndex(slot.at.source));
-    view.setUint16(at + HASH_BYTES + 2, slot.at.page);
-    view.setUint16(at + HASH_BYTES + 4, slot.at.entry);
-    at += SLOT_BYTES;
-  }
-  view.setUint16(1, filled);
-  view.setUint16(3, leaves);
-  return out;
+  let at = 0;
+  return nodes.map((node, i) => {
+    const start = at;
+    at += lengths[i] as number;
+    if (node.kind === 'leaf') {
+      out[start] = LEAF_KIND;
+      out.set(node.keyHash, start + 1);
+      out.set(node.value, start + LEAF_HEAD_BYTES);
+    } else {
+      writeInner(node, view, start, sourceIndex);
+    }
+    return out.subarray(start, at);
+  });
 }
 
 /** The bytes of a page; `sources[0]` is its own block and is not written. */
@@ -155,6 +148,30 @@ export function checkedOf(node: StoredNode): Uint8Array {
     : node.subtrees;
 }
 
+function writeInner(
+  { slots }: InnerNode,
+  view: DataView,
+  start: number,
+  sourceIndex: (source: string) => number,
+): void {
+  const out = new Uint8Array(view.buffer);
+  out[start] = NODE_KIND;
+  let [filled, leaves, at] = [0, 0, start + NODE_HEAD_BYTES];
+  for (let nibble = 0; nibble < slots.length; nibble += 1) {
+    const slot = slots[nibble];
+    if (!slot) continue;
+    filled |= 1 << nibble;
+    if (slot.kind === 'leaf') leaves |= 1 << nibble;
+    out.set(slot.hash, at);
+    view.setUint16(at + HASH_BYTES, sourceIndex(slot.source));
+    view.setUint16(at + HASH_BYTES + 2, slot.page);
+    view.setUint16(at + HASH_BYTES + 4, slot.entry);
+    at += SLOT_BYTES;
+  }
+  view.setUint16(start + 1, filled);
+  view.setUint16(start + 3, leaves);
+}
+
 function decodeLeaf(bytes: Uint8Array): LeafNode {
   const valueLength = bytes.length - LEAF_HEAD_BYTES;
   if (valueLength < 0 || valueLength > limits.stateValueBytesMax) {
@@ -187,11 +204,9 @@ function decodeInner(
     slots[nibble] = {
       kind: (leaves >> nibble) & 1 ? 'leaf' : 'node',
       hash: bytes.subarray(at, at + HASH_BYTES),
-      at: {
-        source,
-        page: view.getUint16(at + HASH_BYTES + 2),
-        entry: view.getUint16(at + HASH_BYTES + 4),
-      },
+      source,
+      page: view.getUint16(at + HASH_BYTES + 2),
+      entry: view.getUint16(at + HASH_BYTES + 4),
     };
     at += SLOT_BYTES;
   }

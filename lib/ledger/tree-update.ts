@@ -11,17 +11,14 @@ export interface HashedWrite {
   value: Uint8Array | null;
 }
 
-/** Where a node is that has no page yet. */
-export const UNPLACED = { source: '', page: -1, entry: -1 } as const;
-
 /** Whether a slot's node is new in this update. */
 export function isFresh(slot: Slot): boolean {
-  return slot.at.source === UNPLACED.source;
+  return slot.source === '';
 }
 
 /** A slot for a node that has no page yet. */
 export function freshSlot(hash: Uint8Array, node: StoredNode): Slot {
-  return { kind: node.kind, hash, at: UNPLACED, node };
+  return { kind: node.kind, hash, source: '', page: 0, entry: 0, node };
 }
 
 /**
@@ -38,13 +35,15 @@ export function applyWrites(
   const node = slot.node;
   if (!node) throw new LedgerError('invalid_argument', 'the path of a write is not loaded');
   if (node.kind === 'leaf') return applyToLeaf(slot, node, depth, writes);
-  const parts = partition(writes, depth);
-  const slots = node.slots.map((child, nibble) =>
-    applyWrites(child, depth + 1, parts[nibble] ?? NOTHING),
-  );
-  return slots.every((child, nibble) => child === node.slots[nibble])
-    ? slot
-    : collapse(slots, node);
+  const slots = [...node.slots];
+  let isChanged = false;
+  forEachNibble(writes, depth, (nibble, part) => {
+    const before = slots[nibble] ?? null;
+    const after = applyWrites(before, depth + 1, part);
+    slots[nibble] = after;
+    if (after !== before) isChanged = true;
+  });
+  return isChanged ? collapse(slots, node) : slot;
 }
 
 interface Leaf {
@@ -70,7 +69,11 @@ function applyToLeaf(
 function buildSubtree(depth: number, leaves: readonly Leaf[]): Slot | null {
   const first = leaves[0];
   if (leaves.length <= 1) return first?.slot ?? null;
-  return collapse(partition(leaves, depth).map((part) => buildSubtree(depth + 1, part)));
+  const slots = new Array<Slot | null>(16).fill(null);
+  forEachNibble(leaves, depth, (nibble, part) => {
+    slots[nibble] = buildSubtree(depth + 1, part);
+  });
+  return collapse(slots);
 }
 
 /** The node over these slots: none, the only leaf, or a new node, mostly like an old one. */
@@ -89,19 +92,17 @@ function leafOf({ keyHash, value }: HashedWrite): Leaf[] {
   return [{ keyHash, slot: freshSlot(hash, { kind: 'leaf', keyHash, value }) }];
 }
 
-/** Sorted items by their nibble at `depth`: 16 parts. */
-function partition<T extends { keyHash: Uint8Array }>(
+/** Visits sorted items in parts of one nibble at `depth`, none of them empty. */
+function forEachNibble<T extends { keyHash: Uint8Array }>(
   items: readonly T[],
   depth: number,
-): (readonly T[])[] {
-  let from = 0;
-  return Array.from({ length: 16 }, (_, nibble) => {
-    let to = from;
+  visit: (nibble: number, part: readonly T[]) => void,
+): void {
+  for (let from = 0; from < items.length;) {
+    const nibble = nibbleAt((items[from] as T).keyHash, depth);
+    let to = from + 1;
     while (to < items.length && nibbleAt((items[to] as T).keyHash, depth) === nibble) to += 1;
-    const part = from === to ? NOTHING : items.slice(from, to);
+    visit(nibble, items.slice(from, to));
     from = to;
-    return part;
-  });
+  }
 }
-
-const NOTHING: readonly never[] = [];

@@ -1,5 +1,5 @@
 /** Loads the paths of many keys level by level, so that a block costs as many reads as levels. */
-import { equalBytes } from '../crypto/bytes.ts';
+import { compareBytes, equalBytes } from '../crypto/bytes.ts';
 import { LedgerError } from './errors.ts';
 import type { PageCache } from './page-cache.ts';
 import { emptyRoot, nibbleAt } from './state-hash.ts';
@@ -39,7 +39,7 @@ export class TreeWalk {
   }
 
   /**
-   * The root with every node loaded that the key hashes (sorted) pass, null of an empty tree. With
+   * The root with every node loaded that the key hashes pass, null of an empty tree. With
    * `neighbours`, also the other key's leaf at the end of an absent key's path.
    */
   async open(
@@ -48,7 +48,8 @@ export class TreeWalk {
     options: { neighbours: boolean },
   ): Promise<Slot | null> {
     const root = await this.#root(base);
-    let level = root ? [{ slot: root, keyHashes }] : [];
+    const sorted = [...keyHashes].sort(compareBytes);
+    let level = root ? [{ slot: root, keyHashes: sorted }] : [];
     for (let depth = 0; level.length > 0; depth += 1) {
       if (depth > LEVELS_MAX) throw new LedgerError('corrupt_page', 'a path is too long');
       await this.load(level.map(({ slot }) => slot));
@@ -62,7 +63,7 @@ export class TreeWalk {
   /** Loads what is at these slots. Throws `missing_page` or `corrupt_page`. */
   async load(slots: readonly Slot[]): Promise<void> {
     const wanted = slots.filter((slot) => slot.node === undefined);
-    const ids = wanted.map(({ at }) => pageIdOf(at.source, at.page));
+    const ids = wanted.map(({ source, page }) => pageIdOf(source, page));
     try {
       await this.#fetch(wanted, ids);
       wanted.forEach((slot, i) => {
@@ -80,9 +81,9 @@ export class TreeWalk {
 
   async #root(base: TreeBase | null): Promise<Slot | null> {
     if (!base || equalBytes(base.root, emptyRoot)) return null;
-    const at = { source: pageSource(base.height, base.root), page: 0, entry: 0 };
-    const slot: Slot = { kind: 'node', hash: base.root, at };
-    const id = pageIdOf(at.source, at.page);
+    const source = pageSource(base.height, base.root);
+    const slot: Slot = { kind: 'node', hash: base.root, source, page: 0, entry: 0 };
+    const id = pageIdOf(source, 0);
     await this.#fetch([slot], [id]);
     slot.node = this.#node(slot, id);
     slot.kind = slot.node.kind;
@@ -92,7 +93,7 @@ export class TreeWalk {
   #node(slot: Slot, id: string): StoredNode {
     const page = this.#pages.get(id);
     if (!page) throw new LedgerError('missing_page', `page ${id} is not stored`);
-    return nodeOf(page, slot.at.entry, slot.hash);
+    return nodeOf(page, slot.entry, slot.hash);
   }
 
   /** A wrong reference shows only in the page that it leads to, so all that was used goes. */
@@ -102,12 +103,12 @@ export class TreeWalk {
 
   async #fetch(slots: readonly Slot[], ids: readonly string[]): Promise<void> {
     const missing = new Map<string, string>();
-    slots.forEach(({ at }, i) => {
+    slots.forEach(({ source }, i) => {
       const id = ids[i] as string;
       if (this.#pages.has(id) || missing.has(id)) return;
       const cached = this.#cache?.get(id);
       if (cached) this.#pages.set(id, cached);
-      else missing.set(id, at.source);
+      else missing.set(id, source);
     });
     if (missing.size === 0) return;
     const found = await this.#reader.pages([...missing.keys()]);
@@ -154,17 +155,18 @@ function childrenOf(
   depth: number,
   keyHashes: readonly Uint8Array[],
   neighbours: boolean,
-): { slot: Slot; keyHashes: readonly Uint8Array[] }[] {
+): { slot: Slot; keyHashes: Uint8Array[] }[] {
   const node = slot.node;
   if (node?.kind !== 'node') return [];
-  const children = new Map<Slot, Uint8Array[]>();
+  const children: { slot: Slot; keyHashes: Uint8Array[] }[] = [];
   for (const keyHash of keyHashes) {
     const nibble = nibbleAt(keyHash, depth);
     const child = neighbours ? wayThrough(node.slots, nibble).slot : node.slots[nibble];
     if (!child) continue;
-    const within = children.get(child);
-    if (within) within.push(keyHash);
-    else children.set(child, [keyHash]);
+    // Hashes are sorted, so those that go to one child follow each other.
+    const last = children.at(-1);
+    if (last?.slot === child) last.keyHashes.push(keyHash);
+    else children.push({ slot: child, keyHashes: [keyHash] });
   }
-  return [...children].map(([child, within]) => ({ slot: child, keyHashes: within }));
+  return children;
 }

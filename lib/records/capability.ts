@@ -12,6 +12,7 @@ const month = z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/);
 
 /** `record.register`: exactly these bytes may be stored, by this uploader. */
 const registerSchema = z.object({
+  fn: z.literal('record.register'),
   recordId: id,
   pseudonym: text32,
   categoryTag: tag,
@@ -25,6 +26,7 @@ export type RegisterCapability = z.infer<typeof registerSchema>;
 
 /** `access.request`: this reader may have this object until then. */
 const accessSchema = z.object({
+  fn: z.literal('access.request'),
   recordId: id,
   objectDigest: text32,
   readerKid: text32,
@@ -34,6 +36,7 @@ export type AccessCapability = z.infer<typeof accessSchema>;
 
 /** `access.list`: this reader may see the sealed metadata of these categories until then. */
 const listSchema = z.object({
+  fn: z.literal('access.list'),
   pseudonym: text32,
   /** The patient's own list: every category and month. */
   all: z.boolean(),
@@ -48,6 +51,7 @@ export type ListCapability = z.infer<typeof listSchema>;
 
 /** `permission.grant`: this share may be kept for this grantee. */
 const grantSchema = z.object({
+  fn: z.literal('permission.grant'),
   permissionId: id,
   granteeKid: text32,
   shareDigest: text32,
@@ -56,6 +60,7 @@ export type GrantCapability = z.infer<typeof grantSchema>;
 
 /** `patient.register`, `patient.publish-keys`, `permission.revoke`: keys under this root. */
 const publishSchema = z.object({
+  fn: z.enum(['patient.register', 'patient.publish-keys', 'permission.revoke']),
   pseudonym: text32,
   ownerKid: text32,
   categoryKeysRoot: text32,
@@ -77,7 +82,8 @@ const schemas = {
 type Kind = keyof typeof schemas;
 
 /**
- * Reads a verified receipt's result as one kind of capability. Members beyond it are ignored.
+ * Reads a verified receipt's result as one kind of capability. The
+ * result names its function, so that none passes for another; further members are ignored.
  * Throws `receipt_not_committed`, `receipt_denied` or `receipt_wrong_kind`.
  */
 export function readCapability<K extends Kind>(

@@ -60,7 +60,6 @@ export async function synthesize({ layout, signal }: DeployOptions): Promise<boo
     args: [
       CDK_PROGRAM,
       'synth',
-      ...(process.env['CQ_STUB'] ? ['--app', process.env['CQ_STUB']] : []),
       '--quiet',
       ...NO_NOTICES,
       ...['--output', layout.cloudAssembly],

@@ -22,6 +22,8 @@ import sys
 import threading
 import time
 
+import corrections
+
 EXIT_STALE = 3
 EXIT_NOT_SAVED = 4
 EXIT_NOT_LOADED = 5
@@ -149,6 +151,8 @@ def main():
     from ministack import app
 
     guard_state(app, life_file)
+    if app.AUTH:
+        corrections.principal_arn_is_the_role()
     app.main()
 
 

@@ -40,6 +40,13 @@ describe('toApiGatewaySchema', () => {
     });
   });
 
+  it('rounds sizes outwards', () => {
+    expect(toApiGatewaySchema(z.string().min(86.7).max(87.5))).toMatchObject({
+      minLength: 86,
+      maxLength: 88,
+    });
+  });
+
   it('does not take properties for keywords', () => {
     const schema = z.object({ pattern: z.string(), format: z.number(), $ref: z.boolean() });
     expect(toApiGatewaySchema(schema)).toMatchObject({

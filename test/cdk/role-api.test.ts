@@ -119,7 +119,8 @@ describe('RoleApi', () => {
       );
       const body = (ResponseTemplates['application/json'] ?? '').replace('$context.status', '400');
       expect(JSON.parse(body)).toMatchObject({
-        type: 'about:blank',
+        type: expect.stringMatching(/^urn:carequorum:problem:[a-z_]+$/) as string,
+        instance: '$context.requestId',
         title: expect.any(String) as string,
         status: expect.any(Number) as number,
         code: expect.stringMatching(/^[a-z_]+$/) as string,

@@ -4,9 +4,9 @@ import { z } from 'zod';
 
 import {
   apiEnvironmentSchema,
+  inboxEnvironmentSchema,
   timerEnvironmentSchema,
 } from '../../functions/validator/environment.ts';
-import { inboxEnvironment } from '../../functions/validator/inbox-environment.ts';
 import { configInput, localConfigInput, makeNetwork, templateOf } from './fixtures.ts';
 
 const retained = templateOf(makeNetwork(configInput()), 'north');
@@ -65,7 +65,7 @@ describe('functions of a validator', () => {
     const keys = ['INBOX_URL', 'OPERATOR_KEY', 'SIGN_KEY_ID', 'WRAP_KEY_ID'];
     expect(namesOf('api')).toEqual([...common, ...keys, 'API_URL', 'INBOX_ROLE_ID'].sort());
     expect(namesOf('inbox')).toEqual(
-      [...common, ...keys, 'TIMER_URL', 'PEERS', 'PEER_ACCOUNTS', 'SELF_SENDERS'].sort(),
+      [...common, ...keys, 'TIMER_URL', 'PEERS', 'SELF_SENDERS'].sort(),
     );
     expect(namesOf('timer')).toEqual([...common, 'INBOX_URL', 'TIMER_URL', 'WRAP_KEY_ID'].sort());
   });
@@ -79,7 +79,7 @@ describe('functions of a validator', () => {
     expect(timerEnvironmentSchema.parse(environment('timer'))).toMatchObject({
       NETWORK: 'test-net',
     });
-    expect(Object.keys(inboxEnvironment(environment('inbox')).PEERS)).toEqual([
+    expect(Object.keys(inboxEnvironmentSchema.parse(environment('inbox')).PEERS)).toEqual([
       'east',
       'south',
       'west',

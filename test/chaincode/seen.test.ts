@@ -137,7 +137,7 @@ describe('pruneSeen', () => {
   it('stays bounded with one large block in each window', async () => {
     const ledger = store();
     let most = 0;
-    for (let window = 0; window < 24; window += 1) {
+    for (let window = 0; window < 12; window += 1) {
       const overlay = new OverlayView(ledger);
       for (let index = 0; index < 600; index += 1) {
         const transaction = signed(`${window} ${index}`, window * seenWindowMs + 10);

@@ -36,7 +36,8 @@ export interface WorkloadFigures {
   proofBytes: number;
 }
 
-const FILL_WRITES = 2_000;
+/** Blocks in which the state is filled. */
+const FILL_BLOCKS = 50;
 const COLD_READS = 50;
 const PROOFS = 500;
 
@@ -55,8 +56,9 @@ export async function measureStateTree(options: WorkloadOptions): Promise<Worklo
     base = { height, root: update.root };
     return { count: update.pages.length, items: update.pages.map(({ bytes }) => bytes.length) };
   };
-  for (let from = 0; from < options.keys; from += FILL_WRITES) {
-    await step(range(from, Math.min(options.keys, from + FILL_WRITES)));
+  const perFill = Math.ceil(options.keys / FILL_BLOCKS);
+  for (let from = 0; from < options.keys; from += perFill) {
+    await step(range(from, Math.min(options.keys, from + perFill)));
   }
   const perBlock = options.transactionsPerBlock * options.writesPerTransaction;
   const block = () => range(0, perBlock).map(() => random() % options.keys);

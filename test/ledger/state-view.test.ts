@@ -24,7 +24,7 @@ describe('state views', () => {
     expect(await view.get('c')).toEqual(utf8('c'));
   });
 
-  it('shows earlier writes and deletions of a block, and collects the last of each key', async () => {
+  it('shows earlier writes and deletions, and collects the last of each key', async () => {
     const { view } = await treeView();
     const overlay = new OverlayView(view);
     overlay.apply([

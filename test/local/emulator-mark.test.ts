@@ -14,6 +14,7 @@ const FAKE_APP = `
 import logging, os, signal, threading
 from ministack.core import persistence
 logger = logging.getLogger("ministack")
+AUTH = False
 def _load_persisted_state():
     if os.environ.get("FAKE") == "load-fails": logger.error("could not restore")
 def save_all(services):

@@ -41,7 +41,7 @@ export function getTransaction(runtime: ApiRuntime): Operation {
       let pauseMs = POLL_MS_FIRST;
       while (committed === null && runtime.deps.clock() + pauseMs <= until) {
         await runtime.deps.sleep(pauseMs);
-        pauseMs = Math.min(POLL_MS_MAX, pauseMs * 1.5);
+        pauseMs = Math.min(POLL_MS_MAX, Math.ceil(pauseMs * 1.5));
         committed = await findCommittedNow(runtime, id);
       }
       committed ??= await pendingOrLate(runtime, id);

@@ -1,0 +1,91 @@
+/** POST /v1/access and POST /v1/metadata: what a receipt opens, and for whom. */
+
+import { z } from 'zod';
+import {
+  checkHolder,
+  checkUsable,
+  coversRecord,
+  type ListCapability,
+  readCapability,
+} from '../../lib/records/capability.ts';
+import { wrapKeys } from '../../lib/records/wrap-keys.ts';
+import { parseWith } from '../../lib/wire/codec.ts';
+import type { ApiAnswer, ApiRequest } from '../membership/shared/http.ts';
+import { ApiProblem } from '../membership/shared/problem.ts';
+import type { RecordsContext } from './context.ts';
+import { requireReceipt } from './permit.ts';
+import { findRecord, requireSealed, unknownRecord } from './record-state.ts';
+import type { accessSchema, metadataSchema } from './routes.ts';
+
+const PRESIGN_SECONDS = 60;
+/** A Lambda's answer is 6 MB at most; the last record of a page may be the largest. */
+const PAGE_CHARS_MAX = 4_500_000;
+const PAGE_ITEMS = 100;
+
+const listedSchema = z.strictObject({
+  recordId: z.string(),
+  categoryTag: z.string(),
+  dataMonth: z.string(),
+});
+
+/** No receipt, no bytes: an address for a minute, for the reader that the receipt names. */
+export async function openAccess(context: RecordsContext, request: ApiRequest): Promise<ApiAnswer> {
+  const body = request.body as z.infer<typeof accessSchema>;
+  const { proof, receipt } = await requireReceipt(context, request, body.receipt);
+  const permit = readCapability('access', receipt.result);
+  checkHolder(permit.readerKid, proof.kid);
+  checkUsable(permit, context.now());
+  const found = await findRecord(context.store, permit.recordId);
+  if (!found || found.state.status === 'open') throw unknownRecord();
+  const { state } = found;
+  if (state.digest !== permit.objectDigest) {
+    throw new ApiProblem(409, 'digest_mismatch', 'The custodian holds other bytes by now.');
+  }
+  const sealed = await requireSealed(context.store, permit.recordId);
+  const url = await context.objects.presignGet(state.objectKey, PRESIGN_SECONDS);
+  const { length, digest } = state;
+  return { status: 200, body: { url, ...sealed, length, digest } };
+}
+
+/** Sealed metadata of the covered records, by category and id; `next` where there is more. */
+export async function listMetadata(
+  context: RecordsContext,
+  request: ApiRequest,
+): Promise<ApiAnswer> {
+  const body = request.body as z.infer<typeof metadataSchema>;
+  const { proof, receipt } = await requireReceipt(context, request, body.receipt);
+  const permit = readCapability('list', receipt.result);
+  checkHolder(permit.readerKid, proof.kid);
+  checkUsable(permit, context.now());
+  return { status: 200, body: await metadataPage(context, permit, body.after) };
+}
+
+async function metadataPage(
+  context: RecordsContext,
+  permit: ListCapability,
+  start: string | undefined,
+): Promise<{ records: unknown[]; next?: string }> {
+  const records: unknown[] = [];
+  let characters = 0;
+  let after = start;
+  const { pk } = wrapKeys.listed(permit.pseudonym, '', '');
+  for (;;) {
+    const page = await context.store.list(pk, {
+      limit: PAGE_ITEMS,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const { sk, value } of page) {
+      const listed = parseWith(listedSchema, value);
+      if (coversRecord(permit, listed)) {
+        const sealed = await requireSealed(context.store, listed.recordId);
+        characters += JSON.stringify(sealed).length;
+        if (records.length > 0 && characters > PAGE_CHARS_MAX) {
+          return { records, ...(after === undefined ? {} : { next: after }) };
+        }
+        records.push({ recordId: listed.recordId, ...sealed });
+      }
+      after = sk;
+    }
+    if (page.length < PAGE_ITEMS) return { records };
+  }
+}

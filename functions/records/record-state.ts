@@ -1,0 +1,92 @@
+/** What the wrap store knows of a record: from the opened upload to the certified storage. */
+
+import { z } from 'zod';
+import { sealedSchema, type SealedText } from '../../lib/records/sealed.ts';
+import { recordsBounds } from '../../lib/records/bounds.ts';
+import { wrapKeys } from '../../lib/records/wrap-keys.ts';
+import { parseWith } from '../../lib/wire/codec.ts';
+import type { ItemStore } from '../membership/shared/item-store.ts';
+import { ApiProblem } from '../membership/shared/problem.ts';
+
+export const recordStateSchema = z.strictObject({
+  recordId: z.string(),
+  /** `verified`: the bytes are there and right; `stored`: the ledger says so too. */
+  status: z.enum(['open', 'verified', 'stored']),
+  pseudonym: z.string(),
+  categoryTag: z.string(),
+  dataMonth: z.string(),
+  /** As registered, base64url. */
+  digest: z.string(),
+  /** Of the ciphertext, bytes. */
+  length: z.int(),
+  uploaderKid: z.string(),
+  /** Random name of the object, which identifies nobody. */
+  objectKey: z.string(),
+  uploadId: z.string(),
+  /** SHA-256 of all parts, one after the other. */
+  checksums: z.instanceof(Uint8Array),
+  /** Entity tags of the parts once they are joined. */
+  etags: z.array(z.string()).nullable(),
+  /** The `record.stored` that was signed last. */
+  announced: z
+    .strictObject({ transactionId: z.string(), compact: z.string(), expiresAt: z.int() })
+    .nullable(),
+});
+export type RecordState = z.infer<typeof recordStateSchema>;
+
+export interface StoredState {
+  state: RecordState;
+  version: number;
+}
+
+export async function findRecord(store: ItemStore, recordId: string): Promise<StoredState | null> {
+  const item = await store.get(wrapKeys.record(recordId));
+  return item && { state: parseWith(recordStateSchema, item.value), version: item.version };
+}
+
+/** The record of an upload, for its uploader alone. Throws ApiProblem 404 `unknown_record`. */
+export async function requireUpload(
+  store: ItemStore,
+  recordId: string,
+  uploaderKid: string,
+): Promise<StoredState> {
+  const found = await findRecord(store, recordId);
+  if (found?.state.uploaderKid === uploaderKid) return found;
+  throw unknownRecord();
+}
+
+/** What opens a record: its wrap and sealed metadata. Throws ApiProblem 404 `unknown_record`. */
+export async function requireSealed(
+  store: ItemStore,
+  recordId: string,
+): Promise<{ wrap: SealedText; sealedMetadata: SealedText }> {
+  const [wrap, metadata] = await Promise.all([
+    store.get(wrapKeys.wrap(recordId)),
+    store.get(wrapKeys.metadata(recordId)),
+  ]);
+  if (!wrap || !metadata) throw unknownRecord();
+  return {
+    wrap: parseWith(sealedSchema(recordsBounds.wrapBytesMax), wrap.value),
+    sealedMetadata: parseWith(sealedSchema(recordsBounds.metadataBytesMax), metadata.value),
+  };
+}
+
+/** Replaces the state, or throws ApiProblem 409 `conflict` where another run was first. */
+export async function saveState(
+  store: ItemStore,
+  { version }: StoredState,
+  state: RecordState,
+): Promise<StoredState> {
+  if (!(await store.replace(wrapKeys.record(state.recordId), version, state))) throw conflict();
+  return { state, version: version + 1 };
+}
+
+export function conflict(): ApiProblem {
+  return new ApiProblem(409, 'conflict', 'Another request came first; send it again.', {
+    retryAfterSeconds: 1,
+  });
+}
+
+export function unknownRecord(): ApiProblem {
+  return new ApiProblem(404, 'unknown_record', 'The custodian has no such record for this key.');
+}

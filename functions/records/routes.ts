@@ -1,0 +1,279 @@
+/** The routes of the custodian with the schemas of what they take and answer. */
+
+import { z } from 'zod';
+import { X_WING_PUBLIC_KEY_BYTES } from '../../lib/crypto/x-wing.ts';
+import { recordsBounds } from '../../lib/records/bounds.ts';
+import { sealedSchema } from '../../lib/records/sealed.ts';
+import { networkField, timeField } from '../../lib/wire/fields.ts';
+import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
+
+const base64url = (bytesMax: number) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9_-]*$/)
+    .max(Math.ceil((bytesMax * 4) / 3));
+const hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+const idField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const tagField = z.string().regex(/^[A-Za-z0-9_-]{22,43}$/);
+const monthField = z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/);
+const publicKeyField = base64url(X_WING_PUBLIC_KEY_BYTES).min(X_WING_PUBLIC_KEY_BYTES);
+const receiptField = base64url(recordsBounds.receiptBytesMax).meta({
+  description: 'Receipt of the ledger: canonical CBOR, base64url',
+});
+const wrapField = sealedSchema(recordsBounds.wrapBytesMax);
+const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
+const shareField = sealedSchema(recordsBounds.shareBytesMax);
+const partsMax = Math.ceil(recordsBounds.objectBytesMax / (8 * 1024 * 1024));
+
+export const uploadSchema = z.strictObject({
+  /** Of `record.register`. */
+  receipt: receiptField,
+  /** The file key, sealed to the category key. */
+  wrap: wrapField,
+  sealedMetadata: metadataField,
+  /** SHA-256 of each part of 8 MiB: the store takes no other bytes. */
+  checksums: z.array(hash).min(1).max(partsMax),
+});
+export const completeSchema = z.strictObject({
+  parts: z
+    .array(
+      z.strictObject({
+        number: z.int().min(1).max(partsMax),
+        etag: z.string().min(1).max(128),
+        checksum: hash,
+      }),
+    )
+    .min(1)
+    .max(partsMax),
+});
+export const publishSchema = z.strictObject({
+  /** Of `patient.register`, `patient.publish-keys` or `permission.revoke`. */
+  receipt: receiptField,
+  /** In the order of tag, month, revision. */
+  keys: z
+    .array(
+      z.strictObject({
+        categoryTag: tagField,
+        month: monthField,
+        revision: z.int().min(0).max(65_535),
+        publicKey: publicKeyField,
+      }),
+    )
+    .min(1)
+    .max(recordsBounds.categoryKeysMax),
+});
+export const shareSchema = z.strictObject({
+  /** Of `permission.grant`. */
+  receipt: receiptField,
+  share: shareField,
+});
+export const fetchSharesSchema = z.strictObject({
+  /** `next` of the answer before. */
+  after: idField.optional(),
+});
+/** Receipt of `access.request`. */
+export const accessSchema = z.strictObject({ receipt: receiptField });
+export const metadataSchema = z.strictObject({
+  /** Of `access.list`. */
+  receipt: receiptField,
+  /** `next` of the answer before. */
+  after: z.string().max(128).optional(),
+});
+
+const statusField = z.enum(['open', 'verified', 'stored']);
+const partField = z.strictObject({ number: z.int(), etag: z.string(), length: z.int() });
+
+const dpop: RouteParameter = {
+  in: 'header',
+  name: 'dpop',
+  schema: z.string(),
+  description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
+};
+const recordId: RouteParameter = {
+  in: 'path',
+  name: 'recordId',
+  schema: idField,
+  description: 'Record id',
+};
+
+const uploadRoutes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/uploads',
+    body: uploadSchema,
+    summary: 'Open or resume the upload of exactly the registered bytes: an address for each part.',
+    parameters: [dpop],
+    answers: {
+      200: z.strictObject({
+        recordId: idField,
+        status: statusField,
+        /** Empty once the bytes are there. */
+        parts: z.array(
+          z.strictObject({
+            number: z.int(),
+            length: z.int(),
+            url: z.string(),
+            /** To be sent with the part, as they are signed. */
+            headers: z.record(z.string(), z.string()),
+          }),
+        ),
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/uploads/{recordId}',
+    summary: 'Parts that the store holds already.',
+    parameters: [recordId, dpop],
+    answers: {
+      200: z.strictObject({ recordId: idField, status: statusField, parts: z.array(partField) }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/uploads/{recordId}/complete',
+    body: completeSchema,
+    summary: 'Check length and digest, then say on the ledger that the record is stored.',
+    parameters: [recordId, dpop],
+    answers: {
+      200: z.strictObject({
+        recordId: idField,
+        transactionId: z.string(),
+        objectDigest: hash,
+      }),
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/uploads/{recordId}',
+    summary: 'Give up an upload that is not complete; its parts are deleted.',
+    parameters: [recordId, dpop],
+    answers: { 200: z.strictObject({ recordId: idField, status: z.literal('aborted') }) },
+  },
+];
+
+const keyRoutes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/category-keys',
+    body: publishSchema,
+    summary: 'Publish the category keys whose Merkle root the ledger holds.',
+    parameters: [dpop],
+    answers: { 200: z.strictObject({ pseudonym: hash, version: z.int(), keys: z.int() }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/category-keys/{pseudonym}',
+    summary: 'The key to seal to for a category and month, with its proof under the root.',
+    parameters: [
+      { in: 'path', name: 'pseudonym', schema: hash, description: 'Pseudonym' },
+      { in: 'query', name: 'tag', schema: tagField, description: 'Category tag' },
+      { in: 'query', name: 'month', schema: monthField, description: 'Month, as 2026-11' },
+      dpop,
+    ],
+    answers: {
+      200: z.strictObject({
+        publicKey: publicKeyField,
+        revision: z.int(),
+        /** Counts publications, as the ledger does. */
+        version: z.int(),
+        root: hash,
+        proof: z.strictObject({ index: z.int(), size: z.int(), proof: z.array(hash) }),
+      }),
+    },
+  },
+];
+
+const readRoutes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/shares',
+    body: shareSchema,
+    summary: 'Deposit what is sealed to a grantee; its digest is on the ledger.',
+    parameters: [dpop],
+    answers: { 200: z.strictObject({ permissionId: idField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/shares/fetch',
+    body: fetchSharesSchema,
+    summary: 'All that is sealed to the holder of the key that proves itself.',
+    parameters: [dpop],
+    answers: {
+      200: z.strictObject({
+        shares: z.array(shareField.extend({ permissionId: idField })),
+        next: idField.optional(),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/access',
+    body: accessSchema,
+    summary: 'Where the bytes of a record are for a minute, and what opens them. No receipt, none.',
+    parameters: [dpop],
+    answers: {
+      200: z.strictObject({
+        url: z.string(),
+        wrap: wrapField,
+        sealedMetadata: metadataField,
+        length: z.int(),
+        digest: hash,
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/metadata',
+    body: metadataSchema,
+    summary: 'Sealed metadata of the records that a receipt of access.list covers.',
+    parameters: [dpop],
+    answers: {
+      200: z.strictObject({
+        records: z.array(
+          z.strictObject({ recordId: idField, wrap: wrapField, sealedMetadata: metadataField }),
+        ),
+        next: z.string().optional(),
+      }),
+    },
+  },
+];
+
+export const routes: readonly DocumentedRoute[] = [
+  ...uploadRoutes,
+  ...keyRoutes,
+  ...readRoutes,
+  {
+    method: 'GET',
+    path: '/v1/health',
+    summary: 'Whether the custodian answers, and whether it is initialised.',
+    answers: {
+      200: z.strictObject({
+        status: z.literal('ok'),
+        network: networkField,
+        initialised: z.boolean(),
+        time: timeField,
+      }),
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/bootstrap',
+    summary: 'The public key of the custodian, for the genesis document.',
+    answers: { 200: z.strictObject({ key: base64url(65) }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/genesis',
+    body: signedGenesisSchema,
+    summary: 'Install the genesis document that every operator has signed.',
+    answers: { 200: z.strictObject({ network: networkField, genesisHash: z.string() }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/openapi.json',
+    summary: 'This description.',
+    answers: { 200: z.looseObject({ openapi: z.string() }) },
+  },
+];

@@ -1,0 +1,327 @@
+/** A clinician: receives grants, uploads for patients, and reads what is granted. */
+import { z } from 'zod';
+import { fromBase64url } from '../lib/crypto/bytes.ts';
+import type { InboxEntry, MedicalRecord, Permission } from '../lib/chaincode/values.ts';
+import { epochsSchema } from '../lib/chaincode/values.ts';
+import type { Purpose } from '../lib/chaincode/fields.ts';
+import type { Role } from '../lib/membership/roles.ts';
+import { type CategoryKey, verifyCategoryKey } from '../lib/records/category-keys.ts';
+import { categoryName } from './categories.ts';
+import { monthOf, monthRange } from './category-keys.ts';
+import type { ByteProgress } from './document.ts';
+import { SdkError } from './errors.ts';
+import { type Keystore, requireKind } from './keystore.ts';
+import { type ClinicianData, clinicianDataSchema, putData, readData } from './keystore-data.ts';
+import type { Identity } from './membership-client.ts';
+import type { CallControl } from './network-client.ts';
+import { allEntries, itemSchemas, parseValue } from './pages.ts';
+import type { DocumentSource, FilePlatform } from './platform/files.ts';
+import {
+  type ListedRecord,
+  openListed,
+  readDocument,
+  type ReadDocument,
+  type Reader,
+  requestAccess,
+  type SinkFactory,
+} from './read.ts';
+import type { CertifiedResult } from './proofs.ts';
+import { digestOfSealed, openShare, type CategoryEpoch, type Share } from './seal.ts';
+import { enrolOrResume, type Session } from './session.ts';
+import { keySigner, type RequestSigner } from './signing.ts';
+import { uploadDocument, type Uploaded } from './upload.ts';
+
+/** A permission of the ledger with what the patient handed over for it. */
+export interface ReceivedGrant {
+  readonly permission: Permission;
+  /** Null where the custodian has nothing of it, or something else than the ledger names. */
+  readonly share: Share | null;
+}
+
+const patientValue = z.object({
+  categoryKeysRoot: z.string(),
+  epochs: z.array(z.object({ categoryTag: z.string(), months: epochsSchema })),
+});
+
+const KEY_TRIES_MAX = 5;
+const KEY_RETRY_MS = 600;
+/** Months that one query may ask for. */
+const QUERY_MONTHS = 36;
+
+export class Clinician {
+  readonly session: Session;
+  readonly keystore: Keystore;
+  readonly signer: RequestSigner;
+  readonly #files: FilePlatform;
+  #data: ClinicianData;
+  #grants: Promise<ReceivedGrant[]> | null = null;
+
+  constructor(session: Session, keystore: Keystore, files: FilePlatform) {
+    requireKind(keystore, 'clinician');
+    this.session = session;
+    this.keystore = keystore;
+    this.signer = keySigner(keystore.signingKey);
+    this.#files = files;
+    this.#data = readData(keystore, clinicianDataSchema);
+  }
+
+  get data(): ClinicianData {
+    return this.#data;
+  }
+
+  /** Enrols, or goes on with an enrolment that was pending; an operator approves it afterwards. */
+  async enrol(role: Role, identity: Identity | null): Promise<ClinicianData['enrolment']> {
+    const known = this.#data.enrolment;
+    const enrolment = await enrolOrResume(this.session, this.keystore, { known, role, identity });
+    this.#data = { ...this.#data, enrolment };
+    putData(this.keystore, this.#data);
+    await this.keystore.save();
+    return enrolment;
+  }
+
+  /** All grants ever received, each share compared with the ledger's digest. */
+  async grants(control: CallControl & { reload?: boolean } = {}): Promise<ReceivedGrant[]> {
+    if (control.reload) this.#grants = null;
+    this.#grants ??= this.#loadGrants(control).catch((error: unknown) => {
+      this.#grants = null;
+      throw error;
+    });
+    return this.#grants;
+  }
+
+  /** Grants that hold now, with their shares. */
+  async liveGrants(): Promise<(ReceivedGrant & { share: Share })[]> {
+    const now = this.session.clock.now();
+    const all = await this.grants({ reload: true });
+    return all.filter((one): one is ReceivedGrant & { share: Share } => {
+      const { revoked, from, until } = one.permission;
+      return one.share !== null && revoked === null && from <= now && now < until;
+    });
+  }
+
+  /** Uploads a document for a patient who granted `write` for the category. */
+  async upload(
+    source: DocumentSource,
+    target: {
+      readonly pseudonym: string;
+      readonly category: string;
+      readonly mediaType: string;
+      readonly dataMonth?: string | undefined;
+      readonly supersedes?: string | undefined;
+    },
+    onProgress?: ByteProgress,
+  ): Promise<Uploaded> {
+    const { session, signer } = this;
+    const category = categoryName(target.category);
+    const categoryTag = await this.#tagFor(target.pseudonym, category);
+    const uploader = {
+      session,
+      signer,
+      key: this.keystore.signingKey,
+      files: this.#files,
+      categoryKey: (wanted: { pseudonym: string; categoryTag: string }) =>
+        this.#categoryKey(wanted.pseudonym, wanted.categoryTag),
+    };
+    const { pseudonym, mediaType, supersedes } = target;
+    const dataMonth = target.dataMonth ?? monthOf(session.clock.now());
+    const full = { pseudonym, category, categoryTag, dataMonth, mediaType, supersedes };
+    return uploadDocument(uploader, source, full, onProgress);
+  }
+
+  /** Records of a patient in all categories that may be read now, newest months included. */
+  async records(pseudonym: string): Promise<MedicalRecord[]> {
+    const found = new Map<string, MedicalRecord>();
+    for (const { permission } of await this.liveGrants()) {
+      if (permission.pseudonym !== pseudonym || !permission.rights.includes('read')) continue;
+      for (const categoryTag of permission.categories) {
+        for (const record of await this.#recordsOf(permission, categoryTag)) {
+          found.set(record.id, record);
+        }
+      }
+    }
+    return [...found.values()];
+  }
+
+  /** As `records`, with names; the patient sees that they were looked at. */
+  async list(
+    pseudonym: string,
+    purpose: Purpose = 'TREAT',
+  ): Promise<{ listed: ListedRecord[]; access: CertifiedResult }> {
+    const records = await this.records(pseudonym);
+    return openListed(await this.reader(purpose), pseudonym, records);
+  }
+
+  /** Reads a record; `record` is its entry on the ledger, as `records` gives it. */
+  async read(
+    record: MedicalRecord,
+    makeSink: SinkFactory,
+    options: { purpose?: Purpose; onProgress?: ByteProgress } = {},
+  ): Promise<ReadDocument> {
+    const reader = await this.reader(options.purpose ?? 'TREAT');
+    return readDocument(reader, record, makeSink, options.onProgress);
+  }
+
+  /** Asks the ledger for access and nothing more. Throws `refused` on a denial. */
+  async requestAccess(recordId: string, purpose: Purpose = 'TREAT'): Promise<CertifiedResult> {
+    return requestAccess(await this.reader(purpose), recordId);
+  }
+
+  /** One record's entry. Throws where it may not be known. */
+  async record(recordId: string): Promise<MedicalRecord> {
+    const call = { fn: 'record.get', args: { recordId } };
+    const value = await this.session.client.query(call, this.signer);
+    return parseValue(itemSchemas.record, value, call.fn);
+  }
+
+  async inbox(control: CallControl = {}): Promise<InboxEntry[]> {
+    return allEntries(
+      this.session.client,
+      { fn: 'inbox.list', item: itemSchemas.inbox, signer: this.signer },
+      control,
+    );
+  }
+
+  /** Who reads, with all seeds that were handed over and never mind until when. */
+  async reader(purpose: Purpose): Promise<Reader> {
+    const seeds = new Map<string, Uint8Array>();
+    for (const { share } of await this.grants()) {
+      for (const { tag, seeds: list } of share?.categories ?? []) {
+        for (const [month, revision, seed] of list) {
+          seeds.set([share?.pseudonym, tag, month, revision].join('/'), seed);
+        }
+      }
+    }
+    return {
+      session: this.session,
+      key: this.keystore.signingKey,
+      signer: this.signer,
+      files: this.#files,
+      purpose,
+      seedOf: ({ pseudonym, categoryTag, month, revision }: CategoryEpoch) =>
+        seeds.get([pseudonym, categoryTag, month, revision].join('/')) ?? null,
+    };
+  }
+
+  async #loadGrants(control: CallControl): Promise<ReceivedGrant[]> {
+    const { session, keystore, signer } = this;
+    const permissions = await allEntries(
+      session.client,
+      { fn: 'permission.received', item: itemSchemas.permission, signer },
+      { ...control, fresh: true },
+    );
+    const deposited = await session.custodian.shares(keystore.signingKey);
+    const sealedById = new Map(deposited.map((one) => [one.permissionId, one.sealed]));
+    return Promise.all(
+      permissions.map(async (permission) => {
+        const sealed = sealedById.get(permission.id);
+        if (!sealed || digestOfSealed(sealed) !== permission.shareDigest) {
+          return { permission, share: null };
+        }
+        const share = await openShare(sealed, {
+          seed: keystore.encryption.seed,
+          network: session.client.name,
+          permissionId: permission.id,
+          grantee: permission.grantee,
+        });
+        return { permission, share: fits(share, permission) ? share : null };
+      }),
+    );
+  }
+
+  /** The tag of a category that this clinician may write. */
+  async #tagFor(pseudonym: string, category: string): Promise<string> {
+    const grants = await this.grants();
+    for (const { permission, share } of grants) {
+      if (permission.pseudonym !== pseudonym || !permission.rights.includes('write')) continue;
+      const found = share?.categories.find((one) => one.name === category);
+      if (found) return found.tag;
+    }
+    throw new SdkError('not_found', `You hold no grant to write «${category}» for this patient.`, {
+      nextStep: 'Ask the patient: `carequorum grant --rights write --category …`.',
+    });
+  }
+
+  /** This month's key, proven under the root that the ledger holds and of its present revision. */
+  async #categoryKey(pseudonym: string, categoryTag: string): Promise<CategoryKey> {
+    const { session, signer, keystore } = this;
+    const month = monthOf(session.clock.now());
+    for (let attempt = 1; ; attempt += 1) {
+      const call = { fn: 'patient.get', args: { pseudonym, categories: [categoryTag] } };
+      const value = await session.client.query(call, signer, { fresh: true });
+      const { categoryKeysRoot, epochs } = parseValue(patientValue, value, call.fn);
+      const revision = epochs[0]?.months.find((one) => one.month === month)?.revision ?? 0;
+      const wanted = { pseudonym, categoryTag, month };
+      const { key, proof } = await session.custodian.categoryKey(wanted, keystore.signingKey);
+      const isPresent = key.revision === revision;
+      if (isPresent && verifyCategoryKey(fromBase64url(categoryKeysRoot), key, proof)) return key;
+      if (attempt >= KEY_TRIES_MAX) throw wrongKey(month, key.revision);
+      // The patient may have renewed keys just now, and not handed them over yet.
+      await session.clock.sleep(KEY_RETRY_MS);
+    }
+  }
+
+  /** The whole category under an open permission, else month by month. */
+  async #recordsOf(permission: Permission, categoryTag: string): Promise<MedicalRecord[]> {
+    const { client } = this.session;
+    const { pseudonym, dataFrom, dataUntil } = permission;
+    const query = { fn: 'record.list', item: itemSchemas.record, signer: this.signer };
+    if (dataFrom === null && dataUntil === null) {
+      const args = { pseudonym, categoryTag };
+      return allEntries(client, { ...query, args }, { fresh: true });
+    }
+    const now = monthOf(this.session.clock.now());
+    const first = dataFrom ?? EARLIEST_MONTH;
+    const last = dataUntil ?? now;
+    const found: MedicalRecord[] = [];
+    for (const months of windows(first, last, QUERY_MONTHS)) {
+      let from = 0;
+      let start: string | null = months.from;
+      while (start !== null) {
+        const args = { pseudonym, categoryTag, months: { ...months, from: start }, from };
+        const value = await client.query({ fn: query.fn, args }, this.signer, { fresh: true });
+        const page = parseValue(monthsPage, value, query.fn);
+        found.push(...page.items);
+        start = page.next?.month ?? null;
+        from = page.next?.from ?? 0;
+      }
+    }
+    return found;
+  }
+}
+
+const monthsPage = z.object({
+  items: z.array(itemSchemas.record),
+  next: z.object({ month: z.string(), from: z.int() }).nullable(),
+});
+
+/** Data older than this is asked for by a permission that is open at its start only. */
+const EARLIEST_MONTH = '1990-01';
+
+function wrongKey(month: string, revision: number): SdkError {
+  return new SdkError('mismatch', 'The custodian gave another key than the patient published.', {
+    nextStep: 'Try again in a minute; then tell the custodian. Nothing was uploaded.',
+    details: { month, revision },
+  });
+}
+
+/** Ranges of at most `size` months that cover both ends. */
+function windows(
+  first: string,
+  last: string,
+  size: number,
+): { from: string; until: string }[] {
+  const all = monthRange(first, last);
+  const cut: { from: string; until: string }[] = [];
+  for (let start = 0; start < all.length; start += size) {
+    const part = all.slice(start, start + size);
+    cut.push({ from: part[0] as string, until: part.at(-1) as string });
+  }
+  return cut;
+}
+
+/** A share speaks of the very permission that the ledger has. */
+function fits(share: Share, permission: Permission): boolean {
+  const isSame = share.permissionId === permission.id && share.pseudonym === permission.pseudonym;
+  const tags = new Set(permission.categories);
+  return isSame && share.categories.every((one) => tags.has(one.tag));
+}

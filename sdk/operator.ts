@@ -1,0 +1,90 @@
+/** A hospital's operator: makes certificates count, ends identities, and probes the network. */
+import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import { thumbprint } from '../lib/crypto/p256.ts';
+import type { ParsedCertificate } from '../lib/membership/certificates.ts';
+import { verifyCertificate } from '../lib/membership/certificates.ts';
+import { SdkError } from './errors.ts';
+import { type Keystore, requireKind } from './keystore.ts';
+import type { CallControl, Settled } from './network-client.ts';
+import type { CertifiedResult } from './proofs.ts';
+import type { Session } from './session.ts';
+import { keySigner, type RequestSigner } from './signing.ts';
+
+/** Why an identity ends: codes of the ledger. */
+export const revocationReasons = [
+  'licence-lapsed',
+  'left-hospital',
+  'key-compromised',
+  'own-request',
+  'registered-in-error',
+  'other',
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+
+export class Operator {
+  readonly session: Session;
+  readonly keystore: Keystore;
+  readonly signer: RequestSigner;
+  /** Id of the validator whose operator this is. */
+  readonly hospital: string;
+
+  /** Throws `wrong_keystore` where the key is of no operator of the network's genesis. */
+  constructor(session: Session, keystore: Keystore) {
+    requireKind(keystore, 'operator');
+    const { validators } = session.network.genesis.document;
+    const own = toBase64url(keystore.publicKey);
+    const seat = validators.find((one) => one.operatorKey === own);
+    if (!seat) {
+      throw new SdkError('wrong_keystore', 'This key is of no operator of this network.', {
+        nextStep: 'Give your operator’s keystore with --keystore, or the right --network.',
+      });
+    }
+    this.session = session;
+    this.keystore = keystore;
+    this.signer = keySigner(keystore.signingKey);
+    this.hospital = seat.id;
+  }
+
+  /** Reads and verifies an enrolment certificate, to look at before it is approved. */
+  async inspect(certificate: Uint8Array): Promise<ParsedCertificate & { kid: string }> {
+    const { document } = this.session.network.genesis;
+    const authority = fromBase64url(document.membership.caCertificate);
+    const wanted = { network: document.network, kind: 'ecert' } as const;
+    try {
+      const now = this.session.clock.now();
+      const parsed = await verifyCertificate(certificate, authority, now, wanted);
+      return { ...parsed, kid: thumbprint(parsed.publicKey) };
+    } catch (cause) {
+      throw new SdkError('not_proven', 'The membership service did not issue this certificate.', {
+        nextStep: 'Approve nothing. Ask the clinician to enrol again.',
+        cause,
+      });
+    }
+  }
+
+  /** Makes a clinician's certificate count; only for one's own hospital. */
+  async approve(certificate: Uint8Array, control: CallControl = {}): Promise<CertifiedResult> {
+    await this.inspect(certificate);
+    const args = { certificate: toBase64url(certificate) };
+    const call = { fn: 'identity.register-clinician', args };
+    return this.session.client.submit(call, this.signer, control);
+  }
+
+  async revoke(kid: string, reason: RevocationReason): Promise<CertifiedResult> {
+    const call = { fn: 'identity.revoke', args: { kid, reason } };
+    return this.session.client.submit(call, this.signer);
+  }
+
+  /** Commits a label: shows that the network orders and executes. */
+  async probe(label: string, control: CallControl = {}): Promise<CertifiedResult> {
+    return this.session.client.submit({ fn: 'governance.probe', args: { label } }, this.signer, control);
+  }
+
+  async probeAll(
+    labels: readonly string[],
+    control: CallControl & { onSettled?: (done: number, of: number) => void } = {},
+  ): Promise<Settled[]> {
+    const calls = labels.map((label) => ({ fn: 'governance.probe', args: { label } }));
+    return this.session.client.submitAll(calls, this.signer, control);
+  }
+}

@@ -1,0 +1,295 @@
+/** What every implementation of the stores must do; run against memory and against DynamoDB. */
+import { expect, it } from 'vitest';
+import { taggedHash } from '../../../lib/crypto/hash.ts';
+import { utf8 } from '../../../lib/crypto/bytes.ts';
+import type {
+  BlockStore,
+  CommittedHead,
+  HeadReader,
+  Mempool,
+  PageStore,
+  PendingTransaction,
+  ReplicaStore,
+} from '../../../lib/ports.ts';
+import type { BlockHeader } from '../../../lib/wire/header.ts';
+import type { Certificate } from '../../../lib/wire/vote.ts';
+import type {
+  EventStore,
+  FetchedStore,
+  GenesisStore,
+  KeyringStore,
+  SubmissionIndex,
+  WrappedKey,
+} from '../../../functions/validator/ports.ts';
+
+/** Fresh stores of one kind. */
+export interface Stores {
+  replicas: ReplicaStore & HeadReader;
+  blocks: BlockStore & EventStore;
+  pages: PageStore;
+  fetched: FetchedStore;
+  genesis: GenesisStore;
+  submissions: SubmissionIndex;
+  keyring: KeyringStore;
+  mempool: (options: { transactionsMax?: number }) => Mempool;
+}
+
+const hashOf = (label: string): Uint8Array => taggedHash('test', utf8(label));
+
+export function headerOf(height: number): BlockHeader {
+  return {
+    protocolVersion: 1,
+    ledger: 'main',
+    height,
+    view: 0,
+    proposer: 'north',
+    previousHash: hashOf(`previous ${height}`),
+    transactionsRoot: hashOf('transactions'),
+    resultsRoot: hashOf('results'),
+    stateRoot: hashOf('state'),
+    time: 1_700_000_000_000,
+    validatorsHash: hashOf('set'),
+    nextValidatorsHash: hashOf('set'),
+    paramsHash: hashOf('parameters'),
+    historyRoot: hashOf('history'),
+  };
+}
+
+function certificateOf(height: number): Certificate {
+  const votes = [{ validator: 'north', signature: new Uint8Array(64).fill(1) }];
+  return { phase: 'commit', height, view: 0, hash: hashOf(`header ${height}`), votes };
+}
+
+function headOf(height: number): CommittedHead {
+  return {
+    height,
+    headerHash: hashOf(`header ${height}`),
+    header: headerOf(height),
+    certificate: height === 0 ? null : certificateOf(height),
+    votedHeight: height,
+  };
+}
+
+/** Distinct pending transactions; ids are spread over all shards. */
+export function pending(count: number, options: { from?: number; bytes?: number } = {}) {
+  const { from = 0, bytes = 100 } = options;
+  return Array.from({ length: count }, (_, index): PendingTransaction => {
+    const id = Buffer.from(hashOf(`transaction ${from + index}`)).toString('hex');
+    return {
+      id,
+      compact: `${id}${'x'.repeat(Math.max(0, bytes - id.length))}`,
+      issuedAt: 1_700_000_000_000 + from + index,
+      expiresAt: 1_700_000_900_000,
+      arrivedAt: 1_700_000_000_500,
+    };
+  });
+}
+
+/** The newest head wins; the fence lets one of two writers through. */
+export function replicaContract(make: () => Promise<Stores>): void {
+  it('has nothing before genesis', async () => {
+    const { replicas } = await make();
+    expect(await replicas.load('main')).toBeNull();
+    expect(await replicas.version('main')).toBeNull();
+    expect(await replicas.head('main')).toBeNull();
+    expect(await replicas.wakeSeq('main')).toBe(0);
+  });
+
+  it('moves state and head together, fenced by the version', async () => {
+    const { replicas } = await make();
+    expect(await replicas.save('main', null, utf8('zero'), headOf(0))).toBe(true);
+    expect(await replicas.save('main', null, utf8('other'), headOf(0))).toBe(false);
+    const version = await replicas.version('main');
+    expect(await replicas.load('main')).toEqual({ version, state: utf8('zero') });
+    expect(await replicas.head('main')).toEqual(headOf(0));
+    expect(await replicas.save('main', version, utf8('one'), headOf(1))).toBe(true);
+    expect(await replicas.save('main', version, utf8('late'), headOf(2))).toBe(false);
+    expect(await replicas.head('main')).toEqual(headOf(1));
+    expect((await replicas.load('main'))?.state).toEqual(utf8('one'));
+    expect(await replicas.load('case-1')).toBeNull();
+  });
+
+  it('lets one of many concurrent writers through', async () => {
+    const { replicas } = await make();
+    await replicas.save('main', null, utf8('zero'), headOf(0));
+    const version = await replicas.version('main');
+    const attempts = Array.from({ length: 8 }, (_, i) =>
+      replicas.save('main', version, utf8(`run ${i}`), headOf(1)),
+    );
+    expect((await Promise.all(attempts)).filter(Boolean)).toHaveLength(1);
+  });
+
+  it('raises wakeSeq by one for each call', async () => {
+    const { replicas } = await make();
+    const raised = await Promise.all(Array.from({ length: 5 }, () => replicas.raiseWake('main')));
+    expect(raised.sort()).toEqual([1, 2, 3, 4, 5]);
+    expect(await replicas.wakeSeq('main')).toBe(5);
+    expect(await replicas.wakeSeq('case-1')).toBe(0);
+  });
+}
+
+export function blockContract(make: () => Promise<Stores>): void {
+  it('gives back a body of many chunks, and where its transactions are', async () => {
+    const { blocks } = await make();
+    const transactions = Array.from({ length: 60 }, (_, i) => String(i).padEnd(16_000, 'x'));
+    const results = transactions.map((_, i) => new Uint8Array(500).fill(i));
+    const ids = pending(60).map(({ id }) => id);
+    const hash = hashOf('header');
+    await blocks.stageBody('main', 7, hash, { transactions, results }, ids);
+    await blocks.stageBody('main', 7, hash, { transactions, results }, ids);
+    expect(await blocks.body('main', hash)).toEqual({ transactions, results });
+    expect(await blocks.body('case-1', hash)).toBeNull();
+    const last = await blocks.locations('main', ids[59] as string);
+    expect(last).toEqual([{ headerHash: hash, height: 7, index: 59 }]);
+    expect(await blocks.locations('main', '00'.repeat(32))).toEqual([]);
+  });
+
+  it('keeps every place where a transaction was staged', async () => {
+    const { blocks } = await make();
+    const [id] = pending(1).map((one) => one.id) as [string];
+    const body = { transactions: ['a'], results: [new Uint8Array([1])] };
+    await blocks.stageBody('main', 1, hashOf('first'), body, [id]);
+    await blocks.stageBody('main', 2, hashOf('second'), body, [id]);
+    const found = await blocks.locations('main', id);
+    expect(found.map(({ height }) => height).sort()).toEqual([1, 2]);
+  });
+
+  it('gives back certified headers, events and fetched blocks', async () => {
+    const { blocks, fetched } = await make();
+    const [header, certificate] = [headerOf(3), certificateOf(3)];
+    expect(await blocks.certified('main', 3)).toBeNull();
+    await blocks.putCertified('main', header, hashOf('header 3'), certificate);
+    expect(await blocks.certified('main', 3)).toEqual({ header, certificate });
+    const events = [{ index: 0, topic: 'probe', tag: '00'.repeat(16) }];
+    expect(await blocks.events('main', hashOf('header 3'))).toEqual([]);
+    await blocks.stageEvents('main', hashOf('header 3'), events);
+    expect(await blocks.events('main', hashOf('header 3'))).toEqual(events);
+    const block = { header, certificate, transactions: ['x'.repeat(500_000)] };
+    expect(await fetched.get('main', 3)).toBeNull();
+    await fetched.put('main', 3, block);
+    expect(await fetched.get('main', 3)).toEqual(block);
+  });
+}
+
+export function pageContract(make: () => Promise<Stores>): void {
+  it('gives back pages in the order asked, repeated and missing ones too', async () => {
+    const { pages } = await make();
+    const all = Array.from({ length: 130 }, (_, i) => ({
+      id: `page-${i}`,
+      bytes: new Uint8Array(2_000).fill(i),
+    }));
+    await pages.putPages('main', all);
+    await pages.putPages('main', []);
+    const ids = ['page-129', 'page-0', 'none', 'page-0', ...all.map(({ id }) => id)];
+    const found = await pages.getPages('main', ids);
+    expect(found[0]).toEqual(all[129]?.bytes);
+    expect(found[1]).toEqual(all[0]?.bytes);
+    expect(found[2]).toBeUndefined();
+    expect(found[3]).toEqual(all[0]?.bytes);
+    expect(found).toHaveLength(134);
+    expect(await pages.getPages('case-1', ['page-0'])).toEqual([undefined]);
+    expect(await pages.getPages('main', [])).toEqual([]);
+  });
+}
+
+export function mempoolContract(make: () => Promise<Stores>): void {
+  it('holds each once and answers each, in order', async () => {
+    const mempool = (await make()).mempool({});
+    const [a, b, c] = pending(3) as [PendingTransaction, PendingTransaction, PendingTransaction];
+    expect(await mempool.submit('main', [a, b])).toEqual(['accepted', 'accepted']);
+    const later = { ...a, arrivedAt: a.arrivedAt + 9 };
+    expect(await mempool.submit('main', [c, later, c])).toEqual(['accepted', 'known', 'known']);
+    expect(await mempool.oldest('main', { count: 10, bytes: 10_000 })).toEqual([a, b, c]);
+    expect(await mempool.has('main', a)).toBe(true);
+    expect(await mempool.has('main', { ...a, issuedAt: 1 })).toBe(false);
+    expect(await mempool.has('case-1', a)).toBe(false);
+    expect(await mempool.submit('main', [])).toEqual([]);
+  });
+
+  it('takes 500 at once, and gives the oldest within both bounds', async () => {
+    const mempool = (await make()).mempool({});
+    const entries = pending(500, { bytes: 1_000 });
+    const outcomes = await mempool.submit('main', [...entries].reverse());
+    expect(outcomes.every((outcome) => outcome === 'accepted')).toBe(true);
+    const byCount = await mempool.oldest('main', { count: 7, bytes: 1_000_000 });
+    expect(byCount).toEqual(entries.slice(0, 7));
+    const byBytes = await mempool.oldest('main', { count: 500, bytes: 9_500 });
+    expect(byBytes).toEqual(entries.slice(0, 9));
+    expect(await mempool.oldest('main', { count: 1_000, bytes: 1e9 })).toEqual(entries);
+    await mempool.remove('main', entries.slice(0, 499));
+    await mempool.remove('main', entries.slice(0, 499));
+    expect(await mempool.oldest('main', { count: 9, bytes: 1e9 })).toEqual(entries.slice(499));
+  });
+
+  it('takes large ones: more than one transaction of the store', async () => {
+    const mempool = (await make()).mempool({});
+    const entries = pending(120, { bytes: 60_000 });
+    const outcomes = await mempool.submit('main', entries);
+    expect(outcomes.every((outcome) => outcome === 'accepted')).toBe(true);
+    const found = await mempool.oldest('main', { count: 120, bytes: 1e9 });
+    expect(found.map(({ id }) => id)).toEqual(entries.map(({ id }) => id));
+  });
+
+  it('is full at its capacity, knows what it holds then, and has room after a removal', async () => {
+    const mempool = (await make()).mempool({ transactionsMax: 40 });
+    const entries = pending(200);
+    const outcomes = await mempool.submit('main', entries);
+    const accepted = entries.filter((_, i) => outcomes[i] === 'accepted');
+    expect(accepted).toHaveLength(40);
+    expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(160);
+    expect(await mempool.submit('main', accepted.slice(0, 1))).toEqual(['known']);
+    await mempool.remove('main', accepted);
+    const again = await mempool.submit('main', accepted.slice(0, 4));
+    expect(again).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
+  });
+
+  it('holds one entry once when many submit it together', async () => {
+    const mempool = (await make()).mempool({});
+    const entries = pending(6);
+    const all = await Promise.all(Array.from({ length: 6 }, () => mempool.submit('main', entries)));
+    expect(all.flat().filter((outcome) => outcome === 'accepted')).toHaveLength(6);
+    expect(all.flat().filter((outcome) => outcome === 'full')).toHaveLength(0);
+    expect(await mempool.oldest('main', { count: 9, bytes: 1e9 })).toEqual(entries);
+  });
+}
+
+export function otherContract(make: () => Promise<Stores>): void {
+  it('accepts one genesis document', async () => {
+    const { genesis } = await make();
+    expect(await genesis.load()).toBeNull();
+    const signed = { document: 'd'.repeat(400_000), signatures: ['a', 'b'] };
+    expect(await genesis.save(signed)).toBe(true);
+    expect(await genesis.save({ ...signed, document: 'other' })).toBe(false);
+    expect(await genesis.load()).toEqual(signed);
+  });
+
+  it('remembers when a submitted transaction was issued', async () => {
+    const { submissions } = await make();
+    const entries = pending(30);
+    await submissions.put('main', entries);
+    await submissions.put('main', entries.slice(0, 1));
+    expect(await submissions.issuedAt('main', entries[29]?.id ?? '')).toBe(entries[29]?.issuedAt);
+    expect(await submissions.issuedAt('main', '00'.repeat(32))).toBeNull();
+  });
+
+  it('creates one keyring', async () => {
+    const { keyring } = await make();
+    expect(await keyring.bundle()).toBeNull();
+    expect(await keyring.load('session')).toBeNull();
+    const ledgerIdentity = await keyring.ledgerIdentity();
+    expect(await keyring.ledgerIdentity()).toBe(ledgerIdentity);
+    const key = (label: string): WrappedKey => ({
+      wrapped: utf8(`${label} wrapped`),
+      publicKey: utf8(`${label} public`),
+      certificate: label === 'share' ? new Uint8Array() : utf8(`${label} certificate`),
+      ledgerIdentity,
+    });
+    const keys = { session: key('session'), read: key('read'), share: key('share') };
+    expect(await keyring.create(keys, '{"first":true}')).toBe(true);
+    const others = { session: key('x'), read: key('y'), share: key('share') };
+    expect(await keyring.create(others, '{}')).toBe(false);
+    expect(await keyring.bundle()).toBe('{"first":true}');
+    expect(await keyring.load('session')).toEqual(keys.session);
+    expect(await keyring.load('share')).toEqual(keys.share);
+  });
+}
