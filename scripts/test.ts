@@ -4,7 +4,7 @@
  * exit code. `npm test -- unit e2e` runs the named parts only.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runMain } from '../local/lib/console.ts';
 import { LocalError } from '../local/lib/errors.ts';
@@ -145,10 +145,17 @@ function countsOf(report: VitestReport | null, isOk: boolean): Counts {
   };
 }
 
-/** The interpreter with the emulator's package; made at the first run, needs no network after. */
+/**
+ * The program that starts an emulator, in CQ_MINISTACK. Its Python environment is made at the first
+ * run and needs no network after; its own start script names the folder in which it was made, hence
+ * this one.
+ */
 async function emulatorEnvironment(): Promise<NodeJS.ProcessEnv> {
   const python = await preparePython({ log: join(OUTPUT_FOLDER, 'python.log') });
-  return { CQ_MINISTACK: python };
+  const program = join(OUTPUT_FOLDER, 'ministack');
+  const quoted = `'${python.replaceAll("'", `'\\''`)}'`;
+  writeFileSync(program, `#!/bin/sh\nexec ${quoted} -m ministack "$@"\n`, { mode: 0o755 });
+  return { CQ_MINISTACK: program };
 }
 
 /** No test ever sees credentials or profiles of a real account. */

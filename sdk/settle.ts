@@ -58,7 +58,6 @@ export async function awaitCertified(id: string, context: SettleContext): Promis
       try {
         const answer = await getTransaction(validator, id, 0, context);
         if (answer.outcome === 'done') return await proofs.receipt(answer.receipt, id);
-        if (answer.outcome === 'pending') break;
       } catch (error) {
         tolerated(error, validator, context);
       }

@@ -11,11 +11,11 @@ export const logger = new Logger({
 /** Logs a request of a REST API. */
 export function logRequest(line: RequestLine): void {
   const { error, ...facts } = line;
-  if (line.status < 500) {
-    logger.info('request', facts);
-  } else if (error instanceof Error && !('code' in error)) {
-    logger.error('request', { ...facts, error });
+  if (line.code === 'internal') {
+    logger.error('request', { ...facts, ...(error instanceof Error ? { error } : {}) });
+  } else if (line.code === 'unavailable') {
+    logger.warn('request', { ...facts, cause: error instanceof Error ? error.name : 'unknown' });
   } else {
-    logger.warn('request', facts);
+    logger.info('request', facts);
   }
 }

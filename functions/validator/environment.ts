@@ -38,6 +38,8 @@ export const inboxEnvironmentSchema = z.object({
   ...common,
   SIGN_KEY_ID: z.string().min(1),
   TIMER_URL: z.url(),
+  /** Role ids whose notes to the own inbox count, and the account's id. */
+  SELF_SENDERS: jsonText.pipe(z.array(z.string().min(1).max(128)).min(1).max(8)),
   /** Queue URL of each peer's inbox. */
   PEERS: jsonText.pipe(z.record(validatorIdField, z.url())),
 });

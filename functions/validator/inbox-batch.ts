@@ -17,13 +17,19 @@ export interface ReadBatch {
   poisoned: { messageId: string; senderId: string; reason: string }[];
 }
 
-/** Sorts a batch by message group; content never throws. */
-export function readBatch(records: readonly SQSRecord[]): ReadBatch {
+/**
+ * Sorts a batch by message group; content never throws. Notes to itself count only from
+ * `selfSenders`: ids of the own roles, as SQS names them before the colon.
+ */
+export function readBatch(
+  records: readonly SQSRecord[],
+  selfSenders: readonly string[],
+): ReadBatch {
   const batches = new Map<string, LedgerBatch>();
   const poisoned: ReadBatch['poisoned'] = [];
   for (const record of records) {
     const group = record.attributes.MessageGroupId ?? '';
-    const read = readRecord(record, group);
+    const read = readRecord(record, group, selfSenders);
     if (typeof read === 'string') {
       const { messageId } = record;
       poisoned.push({ messageId, senderId: record.attributes.SenderId, reason: read });
@@ -44,13 +50,19 @@ export function readBatch(records: readonly SQSRecord[]): ReadBatch {
 }
 
 /** The message, or why it cannot be taken. */
-function readRecord(record: SQSRecord, group: string): InboxMessage | string {
+function readRecord(
+  record: SQSRecord,
+  group: string,
+  selfSenders: readonly string[],
+): InboxMessage | string {
   let message: InboxMessage;
   try {
     message = decodeInboxMessage(record.body);
   } catch (error) {
     return error instanceof Error ? error.message : 'malformed';
   }
+  const sender = record.attributes.SenderId.split(':')[0] ?? '';
+  if (message.kind !== 'envelope' && !selfSenders.includes(sender)) return 'a note from elsewhere';
   return message.ledger === group ? message : 'the message group is not the ledger';
 }
 

@@ -21,11 +21,14 @@ import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
 import { inboxEnvironmentSchema } from './environment.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
 import { bootstrapKeyring, Keyring } from './keyring.ts';
-import { type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
+import { type StepLog, type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
 import { step } from './step.ts';
 
 /** Decoded pages of the state tree kept by a warm process, bytes. */
 const cacheBytesMax = 256 * 1024 * 1024;
+
+/** Alarms after which a replica does nothing more until an operator has looked. */
+const fatal = new Set(['execution_contradicts_certificate', 'own_vote_contradicted']);
 
 const environment = parseWith(inboxEnvironmentSchema, process.env);
 const now = (): number => Date.now();
@@ -44,7 +47,7 @@ let runtime: ValidatorRuntime | null = null;
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(receive);
 
 async function receive(event: SQSEvent): Promise<SQSBatchResponse> {
-  const { batches, poisoned } = readBatch(event.Records);
+  const { batches, poisoned } = readBatch(event.Records, environment.SELF_SENDERS);
   for (const one of poisoned) logger.warn('message dropped', { ...one });
   const failed: SQSBatchResponse['batchItemFailures'] = [];
   for (const batch of batches) {
@@ -113,12 +116,20 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
     signer: await keyring.openSessionKey(),
     clock: now,
     freshId: randomId,
-    log: (entry) => logger.info(entry.event, { ...entry }),
+    log: report,
     warm: new Map(),
     cache: new PageCache(cacheBytesMax),
     verified: new VerifiedTransactions(),
   };
   return runtime;
+}
+
+/** A replica that stops itself must be seen at once: CRITICAL lines raise an alarm. */
+function report(entry: StepLog): void {
+  const { event, ...facts } = entry;
+  if (event === 'alarm' && fatal.has(entry.code)) logger.critical(event, facts);
+  else if (event === 'alarm' || event === 'dropped') logger.warn(event, facts);
+  else logger.info(event, facts);
 }
 
 /** On failure the group is visible again at once, instead of after the visibility time-out. */

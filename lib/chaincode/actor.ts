@@ -8,7 +8,8 @@ import type { Identity } from './values.ts';
 
 /**
  * The actor of a signer whose signatures were verified with `resolveKeys` at the same time.
- * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_renewed`, `identity_expired`
+ * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_renewed`,
+ *   `identity_expired`
  */
 export async function actorOf(reader: Reader, signer: Signer, time: number): Promise<Actor> {
   if (signer.kind === 'patient') {

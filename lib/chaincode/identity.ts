@@ -1,4 +1,4 @@
-/** Identities: a certificate takes effect only when a hospital's operator cosigns it (design §6). */
+/** Identities: a certificate takes effect when a hospital's operator cosigns it (design §6). */
 import { z } from 'zod';
 import { fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';

@@ -1,4 +1,4 @@
-/** Records: registered by a writer, stored by the custodian, reviewed by the patient (design §8). */
+/** Records: registered by writers, stored by the custodian, reviewed by the patient (design §8). */
 import { z } from 'zod';
 import { identityOf, patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';

@@ -19,7 +19,7 @@ import type { Cell } from './cells.ts';
 import { readerOf, type Write } from './draft.ts';
 import { keys } from './keys.ts';
 
-/** The longest time between now and an accepted `expiresAt`: validity, and a clock that is ahead. */
+/** How far the clock of a signer may be ahead: an accepted `expiresAt` lies so much later. */
 const CLOCK_SKEW_MS_MAX = 60_000;
 export const seenWindowMs = limits.validityMsMax + CLOCK_SKEW_MS_MAX;
 

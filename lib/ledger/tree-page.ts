@@ -94,7 +94,7 @@ export function encodeEntries(
       out.set(node.keyHash, start + 1);
       out.set(node.value, start + LEAF_HEAD_BYTES);
     } else {
-      writeInner(node, view, start, sourceIndex);
+      writeInner(node, { out, view }, start, sourceIndex);
     }
     return out.subarray(start, at);
   });
@@ -150,11 +150,10 @@ export function checkedOf(node: StoredNode): Uint8Array {
 
 function writeInner(
   { slots }: InnerNode,
-  view: DataView,
+  { out, view }: { out: Uint8Array; view: DataView },
   start: number,
   sourceIndex: (source: string) => number,
 ): void {
-  const out = new Uint8Array(view.buffer);
   out[start] = NODE_KIND;
   let [filled, leaves, at] = [0, 0, start + NODE_HEAD_BYTES];
   for (let nibble = 0; nibble < slots.length; nibble += 1) {

@@ -23,6 +23,7 @@ import threading
 import time
 
 import corrections
+import function_logs
 
 EXIT_STALE = 3
 EXIT_NOT_SAVED = 4
@@ -88,6 +89,8 @@ def guard_state(app, life_file):
     from ministack.core import persistence
 
     errors = ErrorCount()
+    # One line per service and save tells nothing: errors alone are shown.
+    persistence.logger.setLevel(logging.ERROR)
     persistence.logger.addHandler(errors)
     app.logger.addHandler(errors)
     load, save = app._load_persisted_state, app.save_all
@@ -151,8 +154,9 @@ def main():
     from ministack import app
 
     guard_state(app, life_file)
+    function_logs.apply()
     if app.AUTH:
-        corrections.principal_arn_is_the_role()
+        corrections.apply()
     app.main()
 
 

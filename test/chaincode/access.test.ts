@@ -139,6 +139,18 @@ describe('access.request', () => {
     expect(await topicsOf(world, alice)).toContain('access.denied');
   });
 
+  it('starts in the very millisecond that the grant names', async () => {
+    const world = base.fork();
+    const from = world.time + 5_000;
+    await world.submit(alice, 'permission.grant', grantArgs(world, doctor, { from }));
+    const request = { recordId, purpose: TREAT };
+    world.time = from - 1;
+    const early = valueOf(await world.submit(doctor, fn, request));
+    expect(early).toMatchObject({ decision: 'deny', reason: 'permission_not_yet_valid' });
+    expect(world.time).toBe(from);
+    expect(valueOf(await world.submit(doctor, fn, request))).toMatchObject({ decision: 'permit' });
+  });
+
   it('denies from the block of a revocation on', async () => {
     const world = base.fork();
     const grant = grantArgs(world, doctor);

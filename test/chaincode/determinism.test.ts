@@ -39,7 +39,7 @@ async function script(world: World): Promise<Transaction[]> {
   ];
 }
 
-it('gives the same bytes, in the order of the keys, and touches neither state nor input', async () => {
+it('gives the same bytes in the order of keys, and touches neither state nor input', async () => {
   const world = await World.make();
   const transactions = await script(world);
   const twin = world.fork();

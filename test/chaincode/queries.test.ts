@@ -148,6 +148,17 @@ describe('record.list', () => {
     expect(keys).not.toContain(`records/${alice.pseudonym}/tag/${TAG}/count`);
   });
 
+  it.each([{ dataFrom: '2025-02' }, { dataUntil: '2025-03' }])(
+    'shows a whole category only where the period is open at both ends: %o',
+    async (period) => {
+      const world = base.fork();
+      await world.submit(alice, 'permission.grant', grantArgs(world, reader, period));
+      await expect(list(world, reader, laboratory())).rejects.toMatchObject({
+        code: 'period_not_granted',
+      });
+    },
+  );
+
   it('goes on month by month where a page ends', async () => {
     const months = { from: '2025-01', until: '2025-06' };
     const found: string[] = [];

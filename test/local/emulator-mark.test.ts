@@ -44,6 +44,8 @@ function makeFolder(owner: object): { folder: string; ownerFile: string } {
     ['ministack/__init__.py', ''],
     ['ministack/app.py', FAKE_APP],
     ['ministack/core/__init__.py', ''],
+    ['ministack/services/__init__.py', ''],
+    ['ministack/services/lambda_svc.py', ''],
     ['ministack/core/persistence.py', FAKE_PERSISTENCE],
     ['owner.json', JSON.stringify(owner)],
   ] as const) {

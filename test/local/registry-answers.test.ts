@@ -1,12 +1,7 @@
 // The stand-in registry answers in the public form of NPPES 2.1 about invented people.
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import {
-  answerQuery,
-  CLINICIANS,
-  loadFixtures,
-  npiOf,
-} from '../../local/lib/registry-answers.ts';
+import { answerQuery, CLINICIANS, loadFixtures, npiOf } from '../../local/lib/registry-answers.ts';
 import { isValidNpi } from '../../lib/membership/npi.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
-import { generateSigningKey, thumbprint } from '../../lib/crypto/p256.ts';
+import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import type { SignedGenesis } from '../../lib/wire/genesis.ts';
 import type { Clock } from '../../sdk/clock.ts';
 import {
@@ -14,17 +14,58 @@ import {
   writeNetworkFile,
 } from '../../sdk/genesis.ts';
 import { fakeFetch, type FakeHandler, problem } from './fake-fetch.ts';
-import { type FixtureValidator, makeValidator, network } from './genesis-fixture.ts';
+import { sessionSigningBytes } from '../../lib/wire/session.ts';
+import { encodeCbor } from '../../lib/wire/codec.ts';
+import { makeNetwork } from '../support/network.ts';
 
+interface FixtureValidator {
+  id: string;
+  name: string;
+  url: string;
+  operator: SigningKey & { kid: string };
+  bootstrap: unknown;
+}
+
+const network = 'local-test';
 let validators: FixtureValidator[] = [];
 let folder = '';
 const instantClock: Clock = { now: () => 1_800_000_000_000, sleep: () => Promise.resolve() };
 
 beforeAll(async () => {
-  validators = await Promise.all([0, 1, 2, 3].map(makeValidator));
+  validators = await makeValidators();
   folder = await mkdtemp(join(tmpdir(), 'cq-genesis-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** What each party of a made-up network shows of its keys before genesis. */
+async function makeValidators(): Promise<FixtureValidator[]> {
+  const { genesis, validators: all } = await makeNetwork(4);
+  return Promise.all(
+    all.map(async ({ id, kms, vote, read, operator }, index) => {
+      const certificate = async (purpose: 'vote' | 'read'): Promise<string> => {
+        const key = purpose === 'vote' ? vote.publicKey : read.publicKey;
+        const range = { incarnation: 0, fromHeight: 0, untilHeight: 2 ** 40 };
+        const body = { network, validator: id, purpose, key, ...range };
+        const signature = await kms.sign(sessionSigningBytes(body));
+        return toBase64url(encodeCbor({ body, signature }));
+      };
+      const { shareKey } = genesis.document.validators[index]!;
+      return {
+        id,
+        name: `Hospital ${id}`,
+        url: `http://${id}.test`,
+        operator: Object.assign(operator, { kid: thumbprint(operator.publicKey) }),
+        bootstrap: {
+          validator: id,
+          kmsKey: toBase64url(kms.publicKey),
+          session: { certificate: await certificate('vote') },
+          read: { certificate: await certificate('read') },
+          shareKey,
+        },
+      };
+    }),
+  );
+}
 
 const parties = () => ({
   validators: validators.map((one) => ({

@@ -17,7 +17,7 @@ import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { initialReplicaBytes } from '../replica/initial.ts';
 import { parseRequestBody } from './request.ts';
-import type { ApiRuntime } from './runtime.ts';
+import { type ApiRuntime, computeGenesisBlock, type GenesisBlock } from './runtime.ts';
 
 /** The document as JSON text inside JSON, and its signatures. */
 const BODY_CHARS_MAX = 2 * limits.genesisBytesMax + limits.validatorsMax * 4_200;
@@ -29,8 +29,9 @@ export function postGenesis(runtime: ApiRuntime): Operation {
       const signed = parseRequestBody(signedGenesisSchema, body);
       const genesis = await verifyGenesis(signed);
       await checkOwn(runtime, genesis);
+      const block = await firstBlock(genesis);
       await accept(runtime, signed);
-      await initialise(runtime, genesis);
+      await initialise(runtime, genesis, block);
       const { network } = genesis.document;
       return { status: 200, body: { network, genesisHash: toHex(genesis.hash) } };
     },
@@ -70,9 +71,21 @@ async function accept(runtime: ApiRuntime, signed: SignedGenesis): Promise<void>
   }
 }
 
+/** Step: it makes a state, which is known before it is accepted for good. */
+async function firstBlock(genesis: Genesis): Promise<GenesisBlock> {
+  try {
+    return await computeGenesisBlock(genesis);
+  } catch (cause) {
+    throw new WireError('malformed', 'no state follows from the document', { cause });
+  }
+}
+
 /** Step: pages, then the record that refers to them; repeated after a crash, it ends the same. */
-async function initialise(runtime: ApiRuntime, genesis: Genesis): Promise<void> {
-  const { header, update } = await runtime.genesisBlock(genesis);
+async function initialise(
+  runtime: ApiRuntime,
+  genesis: Genesis,
+  { header, update }: GenesisBlock,
+): Promise<void> {
   const { pages, replicas } = runtime.deps.ports;
   if ((await replicas.version(MAIN_LEDGER)) !== null) return;
   await pages.putPages(MAIN_LEDGER, update.pages);

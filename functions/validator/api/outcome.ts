@@ -38,11 +38,16 @@ export function getTransaction(runtime: ApiRuntime): Operation {
       const until = runtime.deps.clock() + Math.min(waitMs, remainingMs() - ANSWER_MS);
       const { genesis, head } = await runtime.network();
       let committed = await findCommitted(runtime, head, id);
+      let { height } = head;
       let pauseMs = POLL_MS_FIRST;
       while (committed === null && runtime.deps.clock() + pauseMs <= until) {
         await runtime.deps.sleep(pauseMs);
         pauseMs = Math.min(POLL_MS_MAX, Math.ceil(pauseMs * 1.5));
-        committed = await findCommittedNow(runtime, id);
+        const next = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
+        // Only a new head can hold what the last one did not.
+        if (next === null || next.height === height) continue;
+        ({ height } = next);
+        committed = await findCommitted(runtime, next, id);
       }
       committed ??= await pendingOrLate(runtime, id);
       if (committed === null) {
@@ -72,11 +77,6 @@ export async function findCommitted(
   return null;
 }
 
-async function findCommittedNow(runtime: ApiRuntime, id: string): Promise<Committed | null> {
-  const head = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
-  return head && findCommitted(runtime, head, id);
-}
-
 /**
  * Null while the transaction waits here. It leaves the mempool after its block is committed, so
  * one that is in neither place at first is looked for once more. Throws `unknown_transaction`.
@@ -85,11 +85,12 @@ async function pendingOrLate(runtime: ApiRuntime, id: string): Promise<Committed
   const { mempool, submissions } = runtime.deps.ports;
   const issuedAt = await submissions.issuedAt(MAIN_LEDGER, id);
   if (issuedAt !== null && (await mempool.has(MAIN_LEDGER, { id, issuedAt }))) return null;
-  const committed = await findCommittedNow(runtime, id);
+  const head = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
+  if (head === null) return null;
+  const committed = await findCommitted(runtime, head, id);
   if (committed) return committed;
   const locations = await runtime.deps.ports.blocks.locations(MAIN_LEDGER, id);
-  const head = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
-  if (head && locations.some(({ height }) => height > head.height)) return null;
+  if (locations.some(({ height }) => height > head.height)) return null;
   throw new HttpError('unknown_transaction', 'status UNKNOWN: submit it again, here or elsewhere');
 }
 

@@ -112,6 +112,7 @@ export class ApiRuntime {
     return this.#summary.summary;
   }
 
+  /** Of the installed genesis. */
   async genesisBlock(genesis: Genesis): Promise<GenesisBlock> {
     this.#genesisBlock ??= await computeGenesisBlock(genesis);
     return this.#genesisBlock;

@@ -101,6 +101,10 @@ function tryParse(
   }
 }
 
+/**
+ * A fresh transaction is looked up nowhere but in state: its place matters only once its nonce is
+ * used, or once it has expired.
+ */
 async function check(
   runtime: ApiRuntime,
   network: RunningNetwork,
@@ -111,17 +115,19 @@ async function check(
     throw new HttpError('not_a_transaction', 'Send it to /v1/queries');
   }
   const { id, compact, issuedAt, expiresAt } = transaction;
+  const isCommitted = async (): Promise<boolean> =>
+    (await findCommitted(runtime, network.head, id)) !== null;
   const now = runtime.deps.clock();
-  const name = network.genesis.document.network;
-  const skewMsMax = network.genesis.document.parameters.clockSkewMsMax;
-  const isCommitted = (await findCommitted(runtime, network.head, id)) !== null;
-  if (isCommitted) return { committedId: id };
+  const { network: name, parameters } = network.genesis.document;
+  const skewMsMax = parameters.clockSkewMsMax;
+  if (expiresAt <= now && (await isCommitted())) return { committedId: id };
   checkRequest(transaction, { network: name, ledger: MAIN_LEDGER, now, skewMsMax });
   const keys = await resolveKeys(view, transaction, { time: now, network: name });
   if (!(await verifyTransaction(transaction, keys))) {
     throw new WireError('bad_signature', 'not of the key that the ledger knows, or not with low S');
   }
   if (await wasSeen(view, transaction)) {
+    if (await isCommitted()) return { committedId: id };
     throw new HttpError('replayed', 'Use a fresh random nonce');
   }
   return { entry: { id, compact, issuedAt, expiresAt, arrivedAt: now } };

@@ -164,7 +164,11 @@ export function blockContract(make: () => Promise<Stores>): void {
     expect(await blocks.events('main', hashOf('header 3'))).toEqual([]);
     await blocks.stageEvents('main', hashOf('header 3'), events);
     expect(await blocks.events('main', hashOf('header 3'))).toEqual(events);
-    const block = { header, certificate, transactions: ['x'.repeat(500_000)] };
+    const block = {
+      header,
+      certificate,
+      transactions: Array.from({ length: 9 }, () => 'x'.repeat(60_000)),
+    };
     expect(await fetched.get('main', 3)).toBeNull();
     await fetched.put('main', 3, block);
     expect(await fetched.get('main', 3)).toEqual(block);

@@ -114,6 +114,17 @@ describe('POST /v1/genesis', () => {
     expect([answer.status, answer.body['code']]).toEqual([409, 'genesis_mismatch']);
   });
 
+  it('refuses a document of which no state follows, and remembers nothing of it', async () => {
+    const api = await ApiFixture.create();
+    const document = await makeDocument(api.parties);
+    const membership = { caCertificate: 'AAAA', apiUrl: 'http://membership.test' };
+    const signed = await signDocument(api.parties, { ...document, membership });
+    const answer = await api.post('/v1/genesis', signed);
+    expect([answer.status, answer.body['code']]).toEqual([400, 'malformed']);
+    expect((await api.post('/v1/genesis', api.signed)).status).toBe(200);
+    expect((await api.get('/v1/blocks/0')).status).toBe(200);
+  });
+
   it('refuses what is no document', async () => {
     const api = await ApiFixture.create();
     expect((await api.post('/v1/genesis', {})).body['code']).toBe('invalid_request');

@@ -77,6 +77,8 @@ describe('POST /v1/transactions', () => {
       202,
       `/v1/transactions/${idOf(compact)}`,
     ]);
+    api.now += 3_600_000;
+    expect((await submit(compact)).status).toBe(202);
     expect(await held()).toEqual([]);
   });
 

@@ -11,7 +11,14 @@ const envelope = {
   messages: [],
 };
 
-function record(body: string, group = 'main', id = body.slice(0, 12)): SQSRecord {
+const own = ['AROASELF'];
+
+function record(
+  body: string,
+  group = 'main',
+  id = body.slice(0, 12),
+  sender = 'AROASELF:api',
+): SQSRecord {
   return {
     messageId: id,
     receiptHandle: id,
@@ -19,7 +26,7 @@ function record(body: string, group = 'main', id = body.slice(0, 12)): SQSRecord
     attributes: {
       ApproximateReceiveCount: '1',
       SentTimestamp: '0',
-      SenderId: 'AROA:test',
+      SenderId: sender,
       ApproximateFirstReceiveTimestamp: '0',
       MessageGroupId: group,
     },
@@ -35,11 +42,14 @@ describe('a batch', () => {
   it('becomes one list of events per ledger, in order', () => {
     const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
     const tick = encodeSelfMessage({ kind: 'tick', ledger: 'case-1', scheduled: false });
-    const read = readBatch([
-      record(wake, 'main', '1'),
-      record(tick, 'case-1', '2'),
-      record(encodePeerMessage(envelope), 'main', '3'),
-    ]);
+    const read = readBatch(
+      [
+        record(wake, 'main', '1'),
+        record(tick, 'case-1', '2'),
+        record(encodePeerMessage(envelope), 'main', '3', 'AROAPEER:inbox'),
+      ],
+      own,
+    );
     expect(read.poisoned).toEqual([]);
     expect(
       read.batches.map((batch) => [batch.ledger, batch.events.map((event) => event.kind)]),
@@ -50,6 +60,15 @@ describe('a batch', () => {
     expect(read.batches[0] && failuresOf(read.batches[0])).toEqual([
       { itemIdentifier: '1' },
       { itemIdentifier: '3' },
+    ]);
+  });
+
+  it('takes notes to itself from its own roles alone', () => {
+    const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
+    const read = readBatch([record(wake, 'main', 'forged', 'AROAPEER:inbox')], own);
+    expect(read.batches).toEqual([]);
+    expect(read.poisoned).toEqual([
+      { messageId: 'forged', senderId: 'AROAPEER:inbox', reason: 'a note from elsewhere' },
     ]);
   });
 
@@ -65,7 +84,7 @@ describe('a batch', () => {
   ];
   it.each(poison)('acknowledges %s and keeps the rest', (_name, body, group = 'main') => {
     const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
-    const read = readBatch([record(body, group, 'bad'), record(wake, 'main', 'good')]);
+    const read = readBatch([record(body, group, 'bad'), record(wake, 'main', 'good')], own);
     expect(read.poisoned.map((one) => one.messageId)).toEqual(['bad']);
     expect(read.batches.map((batch) => batch.events)).toEqual([[{ kind: 'wake' }]]);
   });

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryGenesisStore } from '../../../functions/memory/genesis-store.ts';
+import { MemoryKeyWrap } from '../../../functions/memory/key-wrap.ts';
+import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
+import { bootstrapKeyring, Keyring } from '../../../functions/validator/keyring.ts';
+import { toBase64url, utf8 } from '../../../lib/crypto/bytes.ts';
+import { generateSigningKey, verifyP256 } from '../../../lib/crypto/p256.ts';
+import { xWingKeyPair } from '../../../lib/crypto/x-wing.ts';
+import { encodeCbor } from '../../../lib/wire/codec.ts';
+import { sessionCovers, verifySessionCertificate } from '../../../lib/wire/session.ts';
+
+async function setUp() {
+  const kmsKey = await generateSigningKey();
+  const store = new MemoryKeyringStore();
+  const genesis = new MemoryGenesisStore();
+  const deps = { network: 'local-test', validator: 'north', store, wrap: new MemoryKeyWrap() };
+  return { kmsKey, store, genesis, deps };
+}
+
+describe('bootstrap', () => {
+  it('makes three keys, two of them certified by KMS', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    expect(await new Keyring(deps).bundle()).toBeNull();
+    expect(await bootstrapKeyring({ ...deps, kmsKey, genesis })).toBe(true);
+    const keyring = new Keyring(deps);
+    const [session, read] = [await keyring.openSessionKey(), await keyring.openReadKey()];
+    if (!session || !read) throw new Error('no keys');
+    for (const { certificate } of [session, read]) {
+      expect(await verifySessionCertificate(certificate, kmsKey.publicKey)).toBe(true);
+    }
+    const wanted = { validator: 'north', incarnation: 0, height: 1_000_000 };
+    expect(sessionCovers(session.certificate.body, { ...wanted, purpose: 'vote' })).toBe(true);
+    expect(sessionCovers(read.certificate.body, { ...wanted, purpose: 'vote' })).toBe(false);
+    const signature = await session.sign(utf8('vote'));
+    const { key } = session.certificate.body;
+    expect(await verifyP256(key, utf8('vote'), signature)).toBe(true);
+    const seed = await keyring.openShareSeed();
+    const pair = await xWingKeyPair(seed ?? undefined);
+    expect((await keyring.bundle())?.shareKey).toBe(toBase64url(pair.publicKey));
+  });
+
+  it('makes them once, whoever asks how often', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    const all = { ...deps, kmsKey, genesis };
+    await Promise.all([bootstrapKeyring(all), bootstrapKeyring(all), bootstrapKeyring(all)]);
+    const bundle = await new Keyring(deps).bundle();
+    const session = await new Keyring(deps).openSessionKey();
+    await bootstrapKeyring(all);
+    expect(await new Keyring(deps).bundle()).toEqual(bundle);
+    const named = toBase64url(encodeCbor(session?.certificate));
+    expect(bundle?.session.certificate).toBe(named);
+  });
+
+  it('never makes a session key once a genesis is installed: that would be amnesia', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    await genesis.save({ document: '{}', signatures: [] });
+    expect(await bootstrapKeyring({ ...deps, kmsKey, genesis })).toBe(false);
+    expect(await new Keyring(deps).openSessionKey()).toBeNull();
+  });
+});
+
+describe('opening keys', () => {
+  it('refuses the session and read keys of another ledger table', async () => {
+    const { kmsKey, genesis, deps, store } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    store.identity = 'restored';
+    const keyring = new Keyring(deps);
+    expect(await keyring.openSessionKey()).toBeNull();
+    expect(await keyring.openReadKey()).toBeNull();
+    expect(await keyring.openRequestKey()).not.toBeNull();
+  });
+
+  it('refuses a wrapped key under another purpose', async () => {
+    const { kmsKey, genesis, deps, store } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const read = await store.load('read');
+    if (!read) throw new Error('no key');
+    store.load = () => Promise.resolve(read);
+    await expect(new Keyring(deps).openSessionKey()).rejects.toThrow();
+  });
+
+  it('gives the same wake secret to every process', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const [a, b] = [new Keyring(deps), new Keyring(deps)];
+    const secret = (await a.openReadKey())?.wakeSecret;
+    expect(secret).toHaveLength(32);
+    expect((await b.openReadKey())?.wakeSecret).toEqual(secret);
+  });
+});

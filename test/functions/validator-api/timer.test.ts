@@ -1,0 +1,160 @@
+import type { SQSEvent } from 'aws-lambda';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { encodeTimerMessage } from '../../../functions/aws/timer-message.ts';
+import { MemoryFetchedStore } from '../../../functions/memory/block-store.ts';
+import { MemoryInboxSender } from '../../../functions/memory/senders.ts';
+import { catchUp, type CatchUpDeps } from '../../../functions/validator/catch-up.ts';
+import { handleTimer, type TimerEvent } from '../../../functions/validator/timer-handler.ts';
+import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
+import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
+import { ApiFixture } from './fixture.ts';
+
+const sqsEvent = (...bodies: string[]): SQSEvent =>
+  ({ Records: bodies.map((body, i) => ({ body, messageId: `m${i}` })) }) as unknown as SQSEvent;
+const schedule = { source: 'aws.events', detail: {} } as unknown as TimerEvent;
+
+describe('the timer', () => {
+  const setUp = (result: Awaited<ReturnType<typeof catchUp>> = null) => {
+    const inbox = new MemoryInboxSender();
+    const events: string[] = [];
+    const log = ({ event }: { event: string }): number => events.push(event);
+    return { inbox, events, deps: { inbox, catchUp: () => Promise.resolve(result), log } };
+  };
+
+  it('passes ticks on, and re-arms a broken chain by the schedule', async () => {
+    const { deps, inbox } = setUp();
+    await handleTimer(deps, schedule);
+    await handleTimer(deps, sqsEvent(encodeTimerMessage({ kind: 'tick', ledger: 'case-1' })));
+    expect(inbox.sent).toEqual([
+      { kind: 'tick', ledger: 'main', scheduled: true },
+      { kind: 'tick', ledger: 'case-1', scheduled: false },
+    ]);
+  });
+
+  const request = { kind: 'catch-up', ledger: 'main', fromHeight: 1, toHeight: 9 } as const;
+
+  it('tells the replica which blocks came, or nothing', async () => {
+    const got = setUp({ ledger: 'main', fromHeight: 1, toHeight: 4 });
+    await handleTimer(got.deps, sqsEvent(encodeTimerMessage(request)));
+    expect(got.inbox.sent).toEqual([
+      { kind: 'fetched', ledger: 'main', fromHeight: 1, toHeight: 4 },
+    ]);
+    const none = setUp();
+    await handleTimer(none.deps, sqsEvent(encodeTimerMessage(request)));
+    expect(none.inbox.sent).toEqual([]);
+  });
+
+  it('acknowledges what is malformed, returns what failed', async () => {
+    const { deps, events } = setUp();
+    const tick = encodeTimerMessage({ kind: 'tick', ledger: 'main' });
+    deps.inbox.send = () => Promise.reject(new Error('down'));
+    const answer = await handleTimer(deps, sqsEvent('{}', tick));
+    expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: 'm1' }] });
+    expect(events).toEqual(['message dropped', 'timer failed']);
+  });
+});
+
+describe('catching up', () => {
+  let api: ApiFixture;
+  let fetched: MemoryFetchedStore;
+  let reasons: string[];
+  /** What a peer answers, by id; true answers from the API of the fixture otherwise. */
+  let peers: Record<string, (url: string, init?: RequestInit) => Promise<Response>>;
+
+  const honest = async (url: string, init?: RequestInit): Promise<Response> => {
+    const { pathname } = new URL(url);
+    const answer = await api.get(pathname, init?.headers as Record<string, string>);
+    return new Response(JSON.stringify(answer.body), { status: answer.status });
+  };
+
+  const depsOf = async (): Promise<CatchUpDeps> => {
+    const west = api.parties[3];
+    const readKey = await west?.keyring.openReadKey();
+    if (!readKey) throw new Error('no key');
+    return {
+      genesis: api.genesis,
+      validator: 'west',
+      readKey,
+      fetched,
+      fetch: (input, init) => {
+        const url = input as string;
+        return (peers[new URL(url).hostname.split('.')[0] ?? ''] ?? honest)(url, init);
+      },
+      clock: () => api.now,
+      log: ({ reason }) => reasons.push(reason),
+    };
+  };
+
+  beforeEach(async () => {
+    api = await ApiFixture.started();
+    fetched = new MemoryFetchedStore();
+    reasons = [];
+    peers = {};
+    for (let i = 0; i < 4; i += 1) await api.commit([await api.sign(), await api.sign()]);
+  });
+
+  const wanted = { ledger: 'main', fromHeight: 2, toHeight: 9 };
+
+  it('fetches certified blocks up to what peers have', async () => {
+    const range = await catchUp(await depsOf(), wanted, api.now + 5_000);
+    expect(range).toEqual({ ledger: 'main', fromHeight: 2, toHeight: 4 });
+    const block = await fetched.get('main', 4);
+    expect(block?.transactions).toHaveLength(2);
+    expect(block?.header.height).toBe(4);
+    expect(await fetched.get('main', 1)).toBeNull();
+  });
+
+  /** An honest answer with one part of it replaced. */
+  const altered =
+    (change: (body: Record<string, string>) => Record<string, unknown>) =>
+    async (url: string, init?: RequestInit): Promise<Response> => {
+      const body = (await (await honest(url, init)).json()) as Record<string, string>;
+      return new Response(JSON.stringify({ ...body, ...change(body) }));
+    };
+  const part = (text: string): Record<string, unknown> =>
+    decodeCbor(fromBase64url(text), 100_000) as Record<string, unknown>;
+  const again = (value: unknown): string => toBase64url(encodeCbor(value));
+
+  it.each([
+    ['a body of its own', altered(() => ({ body: again(['a.b.c']) })), 'another body'],
+    [
+      'another header',
+      altered(({ header }) => ({ header: again({ ...part(header as string), time: 1 }) })),
+      'a certificate of something else',
+    ],
+    [
+      'too few votes',
+      altered(({ certificate }) => {
+        const whole = part(certificate as string);
+        const votes = (whole['votes'] as unknown[]).slice(1);
+        return { certificate: again({ ...whole, votes }) };
+      }),
+      'not certified',
+    ],
+    [
+      'another block',
+      (url: string, init?: RequestInit) =>
+        honest(url, init).then(async (response) => {
+          const body = (await response.json()) as Record<string, string>;
+          const header = part(body['header'] as string);
+          return new Response(JSON.stringify({ ...body, header: again({ ...header, height: 1 }) }));
+        }),
+      'another block',
+    ],
+    ['an endless answer', () => Promise.resolve(new Response('x'.repeat(4_000_000))), 'too large'],
+    ['no JSON', () => Promise.resolve(new Response('<html>')), 'SyntaxError'],
+    ['an error', () => Promise.resolve(new Response('', { status: 500 })), 'status 500'],
+    ['nothing', () => Promise.reject(new TypeError('refused')), 'TypeError'],
+  ] as const)('passes over a peer that gives %s', async (_, liar, reason) => {
+    peers = { north: liar };
+    const range = await catchUp(await depsOf(), { ...wanted, toHeight: 3 }, api.now + 5_000);
+    expect(range).toEqual({ ledger: 'main', fromHeight: 2, toHeight: 3 });
+    expect(reasons.some((one) => one.includes(reason))).toBe(true);
+  });
+
+  it('answers null when nobody has anything, and when time is up', async () => {
+    const above = { ...wanted, fromHeight: 5 };
+    expect(await catchUp(await depsOf(), above, api.now + 5_000)).toBeNull();
+    expect(await catchUp(await depsOf(), wanted, api.now)).toBeNull();
+  });
+});

@@ -1,0 +1,196 @@
+/** Category keys under their root, and shares for the holders of keys. */
+import { describe, expect, it } from 'vitest';
+import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { generateSigningKey, thumbprint } from '../../lib/crypto/p256.ts';
+import { randomBytes, randomId } from '../../lib/crypto/random.ts';
+import {
+  type CategoryKey,
+  categoryKeysRoot,
+  compareCategoryKeys,
+  verifyCategoryKey,
+} from '../../lib/records/category-keys.ts';
+import { fromSealedText, sealedDigest } from '../../lib/records/sealed.ts';
+import { makeCustodian, sealedText, type TestCustodian } from './fixture.ts';
+
+const pseudonym = toBase64url(randomBytes(32));
+const tags = [toBase64url(randomBytes(16)), toBase64url(randomBytes(16))];
+
+function makeKeys(revisions: readonly number[] = [0]): CategoryKey[] {
+  const keys = tags.flatMap((categoryTag) =>
+    ['2026-11', '2026-12', '2027-01'].flatMap((month) =>
+      revisions.map((revision) => ({
+        categoryTag,
+        month,
+        revision,
+        publicKey: randomBytes(1_216),
+      })),
+    ),
+  );
+  return keys.sort(compareCategoryKeys);
+}
+
+async function publish(
+  custodian: TestCustodian,
+  keys: readonly CategoryKey[],
+  owner: Awaited<ReturnType<typeof generateSigningKey>>,
+  change: object = {},
+) {
+  const receipt = await custodian.receiptOf({
+    fn: 'patient.register',
+    pseudonym,
+    ownerKid: thumbprint(owner.publicKey),
+    categoryKeysRoot: toBase64url(categoryKeysRoot([...keys].sort(compareCategoryKeys))),
+    categoryKeysFrom: '2026-11',
+    categoryKeysVersion: 1,
+    ...change,
+  });
+  const texts = keys.map((key) => ({ ...key, publicKey: toBase64url(key.publicKey) }));
+  return custodian.call('POST', '/v1/category-keys', { keys: texts }, { key: owner, receipt });
+}
+
+async function find(custodian: TestCustodian, tag: string, month: string, who = pseudonym) {
+  const key = await generateSigningKey();
+  const path = `/v1/category-keys/${who}?tag=${tag}&month=${month}`;
+  return custodian.call('GET', path, undefined, { key });
+}
+
+describe('category keys', () => {
+  it('gives the newest revision with a proof under the root of the ledger', async () => {
+    const custodian = await makeCustodian();
+    const owner = await generateSigningKey();
+    const keys = makeKeys([0, 1]);
+    expect((await publish(custodian, keys, owner)).body).toMatchObject({ keys: 12, version: 1 });
+    const [tag] = tags as [string];
+    const { status, body } = await find(custodian, tag, '2026-12');
+    expect(status).toBe(200);
+    const { index, size, proof } = body['proof'] as {
+      index: number;
+      size: number;
+      proof: string[];
+    };
+    const found = {
+      categoryTag: tag,
+      month: '2026-12',
+      revision: body['revision'] as number,
+      publicKey: fromBase64url(body['publicKey'] as string),
+    };
+    const path = { index, size, proof: proof.map(fromBase64url) };
+    expect(found.revision).toBe(1);
+    expect(verifyCategoryKey(categoryKeysRoot(keys), found, path)).toBe(true);
+    const other = { ...found, revision: 0 };
+    expect(verifyCategoryKey(categoryKeysRoot(keys), other, path)).toBe(false);
+  });
+
+  it('replaces an older publication, and never a newer one', async () => {
+    const custodian = await makeCustodian();
+    const owner = await generateSigningKey();
+    const [older, newer] = [makeKeys(), makeKeys([0, 1])];
+    await publish(custodian, older, owner);
+    await publish(custodian, newer, owner, { fn: 'permission.revoke', categoryKeysVersion: 2 });
+    await publish(custodian, older, owner);
+    const { body } = await find(custodian, tags[0] as string, '2026-11');
+    expect([body['version'], body['revision']]).toEqual([2, 1]);
+    const kept = custodian.store.keys().filter((key) => key.includes(' key#'));
+    expect(kept).toHaveLength(newer.length);
+  });
+
+  it('refuses other keys, another order, doubles, and others than the owner', async () => {
+    const custodian = await makeCustodian();
+    const owner = await generateSigningKey();
+    const keys = makeKeys();
+    const wrongRoot = { categoryKeysRoot: toBase64url(randomBytes(32)) };
+    const code = async (...args: [readonly CategoryKey[], typeof owner, object?]) =>
+      (await publish(custodian, ...args)).body['code'];
+    expect(await code(keys, owner, wrongRoot)).toBe('keys_malformed');
+    expect(await code([...keys].reverse(), owner)).toBe('keys_malformed');
+    const ownerKid = thumbprint(owner.publicKey);
+    expect(await code(keys, await generateSigningKey(), { ownerKid })).toBe('proof_wrong_key');
+    expect(await code(keys, owner, { fn: 'record.get' })).toBe('receipt_wrong_kind');
+    const [first] = keys as [CategoryKey];
+    const twice = { categoryKeysRoot: toBase64url(randomBytes(32)) };
+    const receiptKeys = [first, first];
+    const receipt = await custodian.receiptOf({
+      fn: 'patient.register',
+      pseudonym,
+      ownerKid,
+      ...twice,
+      categoryKeysVersion: 1,
+    });
+    const texts = receiptKeys.map((key) => ({ ...key, publicKey: toBase64url(key.publicKey) }));
+    const body = { keys: texts };
+    const answer = await custodian.call('POST', '/v1/category-keys', body, { key: owner, receipt });
+    expect(answer.body['code']).toBe('keys_malformed');
+    const unknown = await find(custodian, tags[0] as string, '2026-11');
+    expect(unknown.body['code']).toBe('unknown_key');
+  });
+
+  it('knows no key of another month, category or patient', async () => {
+    const custodian = await makeCustodian();
+    await publish(custodian, makeKeys(), await generateSigningKey());
+    const [tag] = tags as [string];
+    for (const [one, month, who] of [
+      [tag, '2028-01', pseudonym],
+      [toBase64url(randomBytes(16)), '2026-11', pseudonym],
+      [tag, '2026-11', toBase64url(randomBytes(32))],
+    ] as const) {
+      expect((await find(custodian, one, month, who)).body['code']).toBe('unknown_key');
+    }
+  });
+});
+
+describe('shares', () => {
+  const grant = (
+    granteeKid: string,
+    share: ReturnType<typeof sealedText>,
+    change: object = {},
+  ) => ({
+    fn: 'permission.grant',
+    permissionId: randomId(),
+    pseudonym,
+    grantee: 'subject-of-ada',
+    granteeKid,
+    shareDigest: toBase64url(sealedDigest(fromSealedText(share))),
+    ...change,
+  });
+
+  it('keeps what the patient signed for, and gives it to the grantee alone', async () => {
+    const custodian = await makeCustodian();
+    const [owner, ada, bob] = await Promise.all([1, 2, 3].map(() => generateSigningKey()));
+    if (!owner || !ada || !bob) throw new Error('three keys');
+    const shares = [sealedText(500), sealedText(90_000), sealedText(70)];
+    const ids: string[] = [];
+    for (const share of shares) {
+      const value = grant(thumbprint(ada.publicKey), share);
+      const receipt = await custodian.receiptOf(value);
+      const options = { key: owner, receipt };
+      expect((await custodian.call('POST', '/v1/shares', { share }, options)).status).toBe(200);
+      ids.push(value.permissionId);
+    }
+    const fetched = await custodian.call('POST', '/v1/shares/fetch', {}, { key: ada });
+    const expected = shares.map((share, index) => ({
+      permissionId: ids[index] as string,
+      ...share,
+    }));
+    expected.sort((a, b) => (a.permissionId < b.permissionId ? -1 : 1));
+    expect(fetched.body).toEqual({ shares: expected });
+    const other = await custodian.call('POST', '/v1/shares/fetch', {}, { key: bob });
+    expect(other.body).toEqual({ shares: [] });
+  });
+
+  it('refuses another share and another receipt', async () => {
+    const custodian = await makeCustodian();
+    const owner = await generateSigningKey();
+    const share = sealedText();
+    const kid = thumbprint(owner.publicKey);
+    for (const [value, code] of [
+      [grant(kid, sealedText()), 'share_mismatch'],
+      [grant(kid, share, { fn: 'permission.get' }), 'receipt_wrong_kind'],
+    ] as const) {
+      const receipt = await custodian.receiptOf(value);
+      const answer = await custodian.call('POST', '/v1/shares', { share }, { key: owner, receipt });
+      expect(answer.body['code']).toBe(code);
+    }
+    const nobody = await custodian.call('POST', '/v1/shares/fetch', {}, {});
+    expect(nobody.body['code']).toBe('proof_missing');
+  });
+});

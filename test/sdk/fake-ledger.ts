@@ -1,0 +1,225 @@
+/** Four validators in one process: real chaincode, tree, receipts and proofs, no consensus. */
+import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { ChaincodeError } from '../../lib/chaincode/errors.ts';
+import { execute, query as runQuery } from '../../lib/chaincode/execute.ts';
+import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
+import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
+import { genesisHeader } from '../../lib/ledger/genesis-header.ts';
+import { merkleRoot } from '../../lib/ledger/merkle.ts';
+import { buildReceipt, encodeReceipt } from '../../lib/ledger/receipt.ts';
+import {
+  buildStateAnswer,
+  encodeStateAnswer,
+  freshnessSigningBytes,
+} from '../../lib/ledger/state-answer.ts';
+import { type PageReader, proveKeys, updateTree } from '../../lib/ledger/state-tree.ts';
+import { RecordingView, TreeView } from '../../lib/ledger/state-view.ts';
+import type { PlainValue } from '../../lib/chaincode/functions.ts';
+import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
+import { encodeResult } from '../../lib/wire/result.ts';
+import { parseTransaction, verifyTransaction } from '../../lib/wire/transaction.ts';
+import { validatorsHash } from '../../lib/wire/validators.ts';
+import { type Certificate, voteSigningBytes } from '../../lib/wire/vote.ts';
+import type { TestNetwork } from '../support/network.ts';
+import { type FakeAnswer, type FakeHandler, problem } from './fake-fetch.ts';
+
+interface Head {
+  header: BlockHeader;
+  certificate: Certificate | null;
+}
+
+/** One ledger that all validators of a made-up network serve. */
+export class FakeLedger {
+  readonly net: TestNetwork;
+  readonly now: () => number;
+  readonly pages: PageReader;
+  readonly #store = new Map<string, Uint8Array>();
+  readonly #receipts = new Map<string, Uint8Array>();
+  #heads: Head[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(net: TestNetwork, now: () => number) {
+    this.net = net;
+    this.now = now;
+    this.pages = { pages: async (ids) => ids.map((id) => this.#store.get(id)) };
+  }
+
+  static async start(net: TestNetwork, now: () => number = Date.now): Promise<FakeLedger> {
+    const ledger = new FakeLedger(net, now);
+    const update = await updateTree(null, 0, genesisWrites(net.genesis), ledger.pages);
+    for (const { id, bytes } of update.pages) ledger.#store.set(id, bytes);
+    ledger.#heads = [{ header: genesisHeader(net.genesis, update.root), certificate: null }];
+    return ledger;
+  }
+
+  get height(): number {
+    return this.#heads.length - 1;
+  }
+
+  receipt(id: string): Uint8Array | undefined {
+    return this.#receipts.get(id);
+  }
+
+  /** Executes a transaction in a block of its own. Throws ChaincodeError of its signer. */
+  async submit(compact: string): Promise<string> {
+    const run = this.#turn.then(() => this.#commit(compact));
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+
+  async #commit(compact: string): Promise<string> {
+    const transaction = parseTransaction(compact);
+    if (this.#receipts.has(transaction.id)) return transaction.id;
+    const { genesis } = this.net;
+    const parent = this.#head();
+    const height = this.height + 1;
+    const time = Math.max(this.now(), parent.header.time + 1);
+    const network = genesis.document.network;
+    const view = this.#view(parent);
+    const keys = await resolveKeys(view, transaction, { time, network });
+    if (!(await verifyTransaction(transaction, keys))) throw new ChaincodeError('unknown_signer');
+    const { parameters } = genesis.document;
+    const context = { network, ledger: 'main', height, time, parameters };
+    const done = await execute(view, transaction, context);
+    const isDone = done.status === 'COMMITTED';
+    const result = encodeResult({
+      id: transaction.id,
+      status: done.status,
+      code: isDone ? '' : done.code,
+      value: isDone ? done.value : null,
+    });
+    const base = { height: parent.header.height, root: parent.header.stateRoot };
+    // An INVALID transaction leaves the state as it is; a tree of the new height is made anyway.
+    const writes = isDone ? done.writes : [];
+    const update = await updateTree(base, height, writes, this.pages);
+    for (const { id, bytes } of update.pages) this.#store.set(id, bytes);
+    const set = validatorsHash(genesis.validators);
+    const header: BlockHeader = {
+      ...parent.header,
+      height,
+      time,
+      previousHash: headerHash(parent.header),
+      resultsRoot: merkleRoot([result]),
+      stateRoot: update.root,
+      validatorsHash: set,
+      nextValidatorsHash: set,
+    };
+    const certificate = await this.#certify(header);
+    this.#heads.push({ header, certificate });
+    const receipt = buildReceipt({
+      genesis,
+      header,
+      certificate,
+      results: [result],
+      index: 0,
+      sessions: genesis.sessions,
+      links: [],
+    });
+    this.#receipts.set(transaction.id, encodeReceipt(receipt));
+    return transaction.id;
+  }
+
+  /** The answer of one validator at a height, the newest by default. */
+  async answer(compact: string, validator: string, height = this.height): Promise<Uint8Array> {
+    const query = parseTransaction(compact);
+    const { genesis } = this.net;
+    const head = this.#heads[height] as Head;
+    const { network, parameters } = genesis.document;
+    const below = this.#view(head);
+    const time = Math.max(head.header.time, this.now());
+    const keys = await resolveKeys(below, query, { time, network });
+    if (!(await verifyTransaction(query, keys))) throw new ChaincodeError('unknown_signer');
+    const view = new RecordingView(below);
+    const value: PlainValue = await runQuery(view, query, {
+      network,
+      ledger: 'main',
+      height,
+      time,
+      parameters,
+    });
+    void value;
+    const base = { height, root: head.header.stateRoot };
+    const entries = await proveKeys(base, view.keys(), this.pages);
+    const nonce = fromBase64url(query.nonce);
+    const statement = { nonce, height, votedHeight: height };
+    const signing = { ...statement, genesisHash: genesis.hash, ledger: 'main' };
+    const one = this.net.validators.find((each) => each.id === validator);
+    if (!one) throw new Error(`no validator ${validator}`);
+    const signature = await one.read.sign(freshnessSigningBytes(signing));
+    return encodeStateAnswer(
+      buildStateAnswer({
+        genesis,
+        ...head,
+        entries,
+        freshness: { validator, ...statement, signature },
+        sessions: genesis.sessions,
+        links: [],
+      }),
+    );
+  }
+
+  #view(head: Head): TreeView {
+    const { height, stateRoot } = head.header;
+    return new TreeView({ height, root: stateRoot }, this.pages);
+  }
+
+  #head(): Head {
+    return this.#heads[this.height] as Head;
+  }
+
+  async #certify(header: BlockHeader): Promise<Certificate> {
+    const { genesis, validators } = this.net;
+    const { height, view } = header;
+    const wanted = { phase: 'commit' as const, height, view, hash: headerHash(header) };
+    const context = {
+      genesisHash: genesis.hash,
+      ledger: 'main',
+      validatorsHash: header.validatorsHash,
+    };
+    const bytes = voteSigningBytes(context, wanted);
+    const votes = await Promise.all(
+      validators
+        .slice(0, 3)
+        .map(async ({ id, vote }) => ({ validator: id, signature: await vote.sign(bytes) })),
+    );
+    return { ...wanted, votes };
+  }
+}
+
+/** The HTTP interface of one validator of the ledger. */
+export function validatorHandler(ledger: FakeLedger, validator: string): FakeHandler {
+  return async ({ method, url, body }): Promise<FakeAnswer> => {
+    const path = url.pathname;
+    try {
+      if (method === 'POST' && path === '/v1/transactions') {
+        const id = await ledger.submit((body as { transaction: string }).transaction);
+        return { status: 202, json: { id, status: 'PENDING' } };
+      }
+      if (method === 'POST' && path === '/v1/transactions/batch') {
+        const { transactions } = body as { transactions: string[] };
+        const results = [];
+        for (const one of transactions) {
+          results.push({ id: await ledger.submit(one), status: 'PENDING' });
+        }
+        return { json: { results } };
+      }
+      if (path.startsWith('/v1/transactions/')) {
+        const id = path.slice('/v1/transactions/'.length);
+        const receipt = ledger.receipt(id);
+        if (!receipt) return problem(404, 'unknown_transaction');
+        return { json: { id, status: 'COMMITTED', receipt: toBase64url(receipt) } };
+      }
+      if (path === '/v1/queries') {
+        const answer = await ledger.answer((body as { query: string }).query, validator);
+        return { json: { answer: toBase64url(answer) } };
+      }
+      if (path === '/v1/health') return { json: { status: 'ok', height: ledger.height } };
+      return problem(404, 'not_found');
+    } catch (error) {
+      if (error instanceof ChaincodeError) {
+        return problem(error.code === 'unknown_signer' ? 401 : 403, error.code);
+      }
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,293 @@
+/** A whole network in one process: fake ledger, real membership and custodian over memory. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromBase64url, toBase64 } from '../../lib/crypto/bytes.ts';
+import { thumbprint } from '../../lib/crypto/p256.ts';
+import { checkOwnAuthority } from '../../functions/membership/authority.ts';
+import { routes as membershipRoutes } from '../../functions/membership/routes.ts';
+import { membershipHandlers } from '../../functions/membership/service.ts';
+import { GenesisStore } from '../../functions/membership/shared/genesis-store.ts';
+import { dispatch, type Handlers } from '../../functions/membership/shared/http.ts';
+import { createVault } from '../../functions/membership/vault.ts';
+import type { ObjectStore } from '../../functions/records/object-store.ts';
+import { routes as recordsRoutes } from '../../functions/records/routes.ts';
+import { recordsHandlers } from '../../functions/records/service.ts';
+import { validatorClient } from '../../functions/records/validator-client.ts';
+import type { DocumentedRoute } from '../../functions/aws/openapi.ts';
+import type { Clock } from '../../sdk/clock.ts';
+import { Clinician } from '../../sdk/clinician.ts';
+import type { Transport } from '../../sdk/http.ts';
+import { createKeystore, type Keystore } from '../../sdk/keystore.ts';
+import type { KeystoreKind } from '../../sdk/keystore-format.ts';
+import { type Network, networkOf } from '../../sdk/network-file.ts';
+import { Operator } from '../../sdk/operator.ts';
+import { Patient, preparePatient } from '../../sdk/patient.ts';
+import { nodeFiles } from '../../sdk/platform/node.ts';
+import { openSession, type Session } from '../../sdk/session.ts';
+import { memoryItemStore } from '../membership/memory-item-store.ts';
+import { makeNetwork, type TestNetwork } from '../support/network.ts';
+import { fakeFetch, type FakeHandler } from './fake-fetch.ts';
+import { FakeLedger, validatorHandler } from './fake-ledger.ts';
+
+export interface World {
+  net: TestNetwork;
+  network: Network;
+  ledger: FakeLedger;
+  transport: Transport;
+  /** Handlers by origin: replace one to make that party fail or lie. */
+  handlers: Record<string, FakeHandler>;
+  objects: Map<string, Uint8Array>;
+  folder: string;
+  /** Added to the real time by everybody. */
+  skewMs: { value: number };
+  session(preferred?: string): Session;
+  keystore(kind: KeystoreKind, name: string): Promise<Keystore>;
+  operator(index: number): Operator;
+  /** A doctor, enrolled and approved. */
+  doctor(name: string, hospital: number, npi: string): Promise<Clinician>;
+  /** A patient, enrolled and registered. */
+  patient(name: string, categories: readonly string[]): Promise<Patient>;
+  close(): Promise<void>;
+}
+
+export async function makeWorld(): Promise<World> {
+  const net = await makeNetwork(4, {}, Date.now() - 60_000);
+  const skewMs = { value: 0 };
+  const now = (): number => Date.now() + skewMs.value;
+  const clock: Clock = {
+    now,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20))),
+  };
+  const ledger = await FakeLedger.start(net, now);
+  const objects = new Map<string, Uint8Array>();
+  const handlers: Record<string, FakeHandler> = {};
+  const transport = bytesTransport(objects, fakeFetch(handlers));
+  for (const { id } of net.validators) handlers[`http://${id}.test`] = validatorHandler(ledger, id);
+  handlers['http://membership.test'] = await membership(net, now);
+  handlers['http://records.test'] = await records(net, now, objects, transport);
+  const network = await networkOf({ genesis: net.signed });
+  const folder = await mkdtemp(join(tmpdir(), 'cq-world-'));
+  const world: World = {
+    net,
+    network,
+    ledger,
+    transport,
+    handlers,
+    objects,
+    folder,
+    skewMs,
+    session: (preferred) => openSession(network, { transport, clock, preferred }),
+    keystore: (kind, name) =>
+      createKeystore({
+        path: join(folder, `${name.replaceAll(' ', '-')}.keystore`),
+        passphrase: 'a passphrase of a test',
+        kind,
+        label: name,
+        workFactor: 8,
+      }),
+    operator: (index) => operatorOf(world, index),
+    doctor: (name, hospital, npi) => makeDoctor(world, { name, hospital, npi }),
+    patient: (name, categories) => makePatient(world, name, categories),
+    close: () => rm(folder, { recursive: true, force: true }),
+  };
+  return world;
+}
+
+function operatorOf(world: World, index: number): Operator {
+  const one = world.net.validators[index];
+  if (!one) throw new RangeError('no such validator');
+  const keystore = {
+    path: `operator-${one.id}`,
+    kind: 'operator',
+    publicKey: one.operator.publicKey,
+    signingKey: one.operator,
+    kid: thumbprint(one.operator.publicKey),
+  } as Keystore;
+  return new Operator(world.session(), keystore);
+}
+
+async function makeDoctor(
+  world: World,
+  { name, hospital, npi }: { name: string; hospital: number; npi: string },
+): Promise<Clinician> {
+  const keystore = await world.keystore('clinician', name);
+  const doctor = new Clinician(world.session(), keystore, nodeFiles);
+  const id = world.net.validators[hospital]?.id ?? '';
+  const enrolment = await doctor.enrol('doctor', {
+    name,
+    npi,
+    state: 'NY',
+    licence: '900001',
+    hospital: id,
+  });
+  await world.operator(hospital).approve(fromBase64url(enrolment?.certificate ?? ''));
+  return doctor;
+}
+
+async function makePatient(
+  world: World,
+  name: string,
+  categories: readonly string[],
+): Promise<Patient> {
+  const keystore = await world.keystore('patient', name);
+  await preparePatient(keystore, { name, birthDate: '1961-04-23' });
+  const patient = await Patient.open(world.session(), keystore);
+  await patient.enrol({ name, birthDate: '1961-04-23' });
+  await patient.register(categories);
+  return patient;
+}
+
+async function membership(net: TestNetwork, now: () => number): Promise<FakeHandler> {
+  const store = memoryItemStore();
+  const network = net.genesis.document.network;
+  const operatorKeys = keysOf(net);
+  const base = { network, store, authorityKey: async () => net.authority, now };
+  const genesis = new GenesisStore({
+    store,
+    network,
+    operatorKeys,
+    checkOwnKeys: (document) => checkOwnAuthority(base, document),
+  });
+  const certificate = fromBase64url(net.genesis.document.membership.caCertificate);
+  await store.insert({ pk: 'service', sk: 'authority' }, { certificate });
+  await genesis.install(net.signed);
+  const handlers = membershipHandlers({
+    ...base,
+    operatorKeys,
+    genesis,
+    vault: createVault(store, {
+      wrap: async (_purpose, secret) => secret.map((byte) => byte ^ 90),
+      unwrap: async (_purpose, wrapped) => wrapped.map((byte) => byte ^ 90),
+    }),
+    registry: { verify: async () => 'verified' },
+  });
+  return serve(membershipRoutes, handlers);
+}
+
+async function records(
+  net: TestNetwork,
+  now: () => number,
+  objects: Map<string, Uint8Array>,
+  transport: Transport,
+): Promise<FakeHandler> {
+  const store = memoryItemStore();
+  const network = net.genesis.document.network;
+  const genesis = new GenesisStore({
+    store,
+    network,
+    operatorKeys: keysOf(net),
+    checkOwnKeys: async () => undefined,
+  });
+  await genesis.install(net.signed);
+  const handlers = recordsHandlers({
+    network,
+    apiUrl: 'http://records.test',
+    store,
+    objects: memoryObjects(objects),
+    genesis,
+    validators: validatorClient({ fetchUrl: transport, now }),
+    signingKey: async () => net.custodian,
+    now,
+  });
+  return serve(recordsRoutes, handlers);
+}
+
+function keysOf(net: TestNetwork): Record<string, string> {
+  return Object.fromEntries(
+    net.validators.map((one) => [one.id, thumbprint(one.operator.publicKey)]),
+  );
+}
+
+function serve(routes: readonly DocumentedRoute[], handlers: Handlers): FakeHandler {
+  return async ({ method, url, body, headers }) => {
+    const result = await dispatch(
+      routes,
+      handlers,
+      {
+        httpMethod: method,
+        path: url.pathname,
+        headers: Object.fromEntries(headers),
+        queryStringParameters: Object.fromEntries(url.searchParams),
+        body: body === undefined ? null : JSON.stringify(body),
+        isBase64Encoded: false,
+      },
+      {
+        requestId: 'test',
+        log: ({ error }) => {
+          if (error !== undefined) console.error(error);
+        },
+      },
+    );
+    const json: unknown = result.body === '' ? undefined : JSON.parse(result.body);
+    return { status: result.statusCode, json, headers: result.headers as Record<string, string> };
+  };
+}
+
+/** Objects at http://objects.test/KEY, parts at /KEY/UPLOAD/NUMBER; checksums are enforced. */
+function bytesTransport(objects: Map<string, Uint8Array>, json: Transport): Transport {
+  return async (text, init) => {
+    const url = new URL(text);
+    if (url.origin !== 'http://objects.test') return json(text, init);
+    if (init.method === 'PUT') {
+      const bytes = new Uint8Array(init.body as Uint8Array<ArrayBuffer>);
+      const digest = createHash('sha256').update(bytes).digest('base64');
+      const wanted = new Headers(init.headers).get('x-amz-checksum-sha256');
+      if (digest !== wanted) return new Response('BadDigest', { status: 400 });
+      objects.set(url.pathname, bytes);
+      return new Response(null, { headers: { etag: `"${digest.slice(0, 16)}"` } });
+    }
+    const bytes = objects.get(url.pathname);
+    if (!bytes) return new Response(null, { status: 404 });
+    return new Response(bytes as Uint8Array<ArrayBuffer>);
+  };
+}
+
+function memoryObjects(objects: Map<string, Uint8Array>): ObjectStore {
+  const origin = 'http://objects.test';
+  const partsOf = (key: string, upload: string) =>
+    [...objects]
+      .filter(([path]) => path.startsWith(`/${key}/${upload}/`))
+      .map(([path, bytes]) => ({ number: Number(path.split('/')[3]), bytes }))
+      .sort((a, b) => a.number - b.number);
+  const open = new Set<string>();
+  return {
+    async begin(key) {
+      open.add(`${key}/1`);
+      return '1';
+    },
+    async presignPart(key, { id, number, checksum }) {
+      const headers = { 'x-amz-checksum-sha256': toBase64(checksum) };
+      return { url: `${origin}/${key}/${id}/${number}`, headers };
+    },
+    async parts(key, uploadId) {
+      if (!open.has(`${key}/${uploadId}`)) return null;
+      return partsOf(key, uploadId).map(({ number, bytes }) => {
+        const etag = createHash('sha256').update(bytes).digest('base64').slice(0, 16);
+        return { number, etag: `"${etag}"`, length: bytes.length };
+      });
+    },
+    async complete(key, uploadId) {
+      if (!open.delete(`${key}/${uploadId}`)) return false;
+      const parts = partsOf(key, uploadId);
+      objects.set(`/${key}`, Buffer.concat(parts.map(({ bytes }) => bytes)));
+      return true;
+    },
+    async abort(key, uploadId) {
+      open.delete(`${key}/${uploadId}`);
+    },
+    async describe(key) {
+      const bytes = objects.get(`/${key}`);
+      return bytes ? { length: bytes.length, compositeDigest: null } : null;
+    },
+    async *read(key) {
+      const bytes = objects.get(`/${key}`);
+      if (bytes) yield bytes;
+    },
+    async remove(key) {
+      objects.delete(`/${key}`);
+    },
+    presignGet: async (key) => `${origin}/${key}`,
+  };
+}
