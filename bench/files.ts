@@ -36,7 +36,7 @@ async function raw(bytes: number, mode: 'encrypt' | 'decrypt'): Promise<number> 
     'decrypt',
   ]);
   const iv = new Uint8Array(12);
-  const plain = randomBytes(SEGMENT_BYTES - 16) as Uint8Array<ArrayBuffer>;
+  const plain = randomBytes(SEGMENT_BYTES - 16);
   const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plain);
   const segments = Math.max(1, Math.ceil(bytes / SEGMENT_BYTES));
   const run = () =>

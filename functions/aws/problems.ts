@@ -75,8 +75,13 @@ export type ProblemCode = keyof typeof ownProblems;
 
 /** Seconds after which it makes sense to ask again, by status. */
 const RETRY_AFTER_SECONDS: Readonly<Record<number, number>> = { 429: 2, 503: 1 };
-/** Lambda and AWS SDK names of "come back later". */
-const TRANSIENT = new Set([
+/** Names and codes by which the AWS SDK and Node say "come back later". */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  'AbortError',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
   'InternalServerError',
   'KMSInternalException',
   'LimitExceededException',
@@ -156,7 +161,9 @@ function known(kind: ProblemKind, { code, message }: { code: string; message: st
 }
 
 function isTransient(error: unknown): boolean {
-  return error instanceof Error && TRANSIENT.has(error.name);
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return TRANSIENT.has(error.name) || TRANSIENT.has(code);
 }
 
 /** Refusals of the chaincode reach HTTP from signers and queries; others stand in receipts. */

@@ -32,7 +32,10 @@ export interface ObjectStore {
   ): Promise<PresignedPart>;
   /** Parts that are there, in order; null where the upload is unknown or finished. */
   parts(key: string, uploadId: string): Promise<StoredPart[] | null>;
-  /** Joins the parts. False where the upload is unknown or finished, or a part is missing. */
+  /**
+   * Joins the parts. False where the upload is unknown or a part is missing; repeated, it may be
+   * either.
+   */
   complete(
     key: string,
     uploadId: string,

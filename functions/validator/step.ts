@@ -41,7 +41,7 @@ export async function step(
   events: readonly StepEvent[],
 ): Promise<StepOutcome> {
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-    const run = await openRun(runtime, ledger);
+    const run = await openRun(runtime, ledger, feed);
     if (!run) return 'not_initialised';
     if (!run.warm.sent) await sendOutbox(run);
     for (const event of events) await handle(run, event);

@@ -65,7 +65,11 @@ export async function followSets(genesis: Genesis, chain: SetChain): Promise<Fol
 }
 
 /** Throws `stale_set` where a set seen before is not the one that this chain has at its height. */
-export function checkKnownSet(followed: readonly FollowedSet[], height: number, known: KnownSet) {
+export function checkKnownSet(
+  followed: readonly FollowedSet[],
+  height: number,
+  known: KnownSet,
+): void {
   if (height < known.fromHeight) return;
   const there = followed.findLast((set) => set.fromHeight <= known.fromHeight);
   if (!there || !equalBytes(there.hash, known.validatorsHash)) {

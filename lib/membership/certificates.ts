@@ -266,7 +266,12 @@ function encodeClaims(claims: CertificateClaims): Uint8Array {
 
 function decodeClaims(bytes: Uint8Array): CertificateClaims {
   try {
-    const { version: _version, ...claims } = decodeWith(claimsSchema, bytes, CLAIMS_BYTES_MAX);
+    const claims: Partial<z.infer<typeof claimsSchema>> & CertificateClaims = decodeWith(
+      claimsSchema,
+      bytes,
+      CLAIMS_BYTES_MAX,
+    );
+    delete claims.version;
     return claims;
   } catch (cause) {
     throw new CertificateError('certificate_claims', 'the claims cannot be taken', { cause });

@@ -8,7 +8,7 @@ import { limits } from '../limits.ts';
 import { parseWith } from './codec.ts';
 import { WireError } from './errors.ts';
 import { heightField, networkField, timeField, validatorIdField } from './fields.ts';
-import { parametersSchema } from './parameters.ts';
+import { parametersSchema, unsafeParameter } from './parameters.ts';
 import { type SessionCertificate, verifySessionCertificate } from './session.ts';
 import type { ValidatorSet } from './validators.ts';
 
@@ -83,6 +83,7 @@ export function parseGenesis(text: string): Genesis {
     throw new WireError('malformed', 'the genesis document is not JSON', { cause });
   }
   const document = parseWith(genesisSchema, value);
+  requireSafe(document);
   const ids = new Set(document.validators.map((validator) => validator.id));
   if (ids.size !== document.validators.length) {
     throw new WireError('malformed', 'two validators share an id');
@@ -101,6 +102,22 @@ export function parseGenesis(text: string): Genesis {
       sessionOf(document.network, one.id, 'read', one.read),
     ]),
   };
+}
+
+/** Networks of real care speak HTTPS and keep safe durations; `local-…` ones may differ. */
+function requireSafe({
+  network,
+  parameters,
+  validators,
+  membership,
+  custodian,
+}: GenesisDocument): void {
+  if (network.startsWith('local-')) return;
+  const unsafe = unsafeParameter(parameters);
+  if (unsafe) throw new WireError('malformed', `${unsafe} is below its safe bound`);
+  for (const { apiUrl } of [...validators, membership, custodian]) {
+    if (!apiUrl.startsWith('https://')) throw new WireError('malformed', `${apiUrl} is not HTTPS`);
+  }
 }
 
 /**

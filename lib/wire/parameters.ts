@@ -43,6 +43,15 @@ export const defaultParameters: Parameters = {
   chaincodeVersion: 1,
 };
 
+/** Bounds below which a parameter would let down people in real care. */
+const safe = { recoveryDelayMsMin: 24 * 3_600_000, receiptUsableMsMin: 60_000 } as const;
+
+/** The first parameter that only a network named `local-…` may have, or null. */
+export function unsafeParameter(parameters: Parameters): string | null {
+  if (parameters.recoveryDelayMs < safe.recoveryDelayMsMin) return 'recoveryDelayMs';
+  return parameters.receiptUsableMs < safe.receiptUsableMsMin ? 'receiptUsableMs' : null;
+}
+
 export function parametersHash(parameters: Parameters): Uint8Array {
   return taggedHash('parameters', encodeCbor(parameters));
 }

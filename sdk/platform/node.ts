@@ -1,7 +1,7 @@
 /** Files on Node: written whole or not at all, readable by their owner only, streamed. */
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, type PathLike } from 'node:fs';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { SdkError } from '../errors.ts';
@@ -62,10 +62,10 @@ export async function fileExists(path: string): Promise<boolean> {
 }
 
 /** Length of a regular file in bytes. Throws `bad_input` on anything else. */
-async function fileLength(path: string): Promise<number> {
+async function fileLength(path: PathLike): Promise<number> {
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) {
-    throw new SdkError('bad_input', `${path} is not a file that can be read.`, {
+    throw new SdkError('bad_input', `${shown(path)} is not a file that can be read.`, {
       nextStep: 'Check the path.',
     });
   }
@@ -74,7 +74,7 @@ async function fileLength(path: string): Promise<number> {
 
 /** The bytes of a file from `start` up to but without `end`, in chunks; memory stays flat. */
 function readFileStream(
-  path: string,
+  path: PathLike,
   range?: { start: number; end: number },
 ): AsyncIterable<Uint8Array> {
   if (range && range.end <= range.start) return emptyStream();
@@ -113,12 +113,52 @@ export const nodeFiles: FilePlatform = {
 };
 
 /** A document on disk. Throws `bad_input` unless it is a regular file. */
-export async function fileSource(path: string, shownAs: string = path): Promise<DocumentSource> {
+export async function fileSource(
+  path: PathLike,
+  shownAs: string = shown(path),
+): Promise<DocumentSource> {
   return {
     path: shownAs,
     length: await fileLength(path),
     stream: (range) => readFileStream(path, range),
   };
+}
+
+/** The first bytes of a file: what tells its type. */
+export async function readFileStart(path: PathLike, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readFileStream(path, { start: 0, end: bytesMax })) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** A regular file below a folder. */
+export interface FoundFile {
+  /** Bytes, since a name need not be valid text. */
+  readonly path: Buffer;
+  /** Path below the folder, with `/` between its parts. */
+  readonly relative: string;
+}
+
+/** Every regular file below a folder, in the order of names; links and devices are passed over. */
+export async function walkFiles(folder: string): Promise<FoundFile[]> {
+  const found: FoundFile[] = [];
+  const separator = Buffer.from('/');
+  const visit = async (at: Buffer, relative: string): Promise<void> => {
+    const entries = await readdir(at, { withFileTypes: true, encoding: 'buffer' });
+    entries.sort((a, b) => Buffer.compare(a.name, b.name));
+    for (const entry of entries) {
+      const path = Buffer.concat([at, separator, entry.name]);
+      const below = `${relative}${entry.name.toString('utf8')}`;
+      if (entry.isDirectory()) await visit(path, `${below}/`);
+      else if (entry.isFile()) found.push({ path, relative: below });
+    }
+  };
+  const top = await stat(folder).catch(() => null);
+  if (!top?.isDirectory()) {
+    throw new SdkError('bad_input', `${folder} is not a folder.`, { nextStep: 'Check the path.' });
+  }
+  await visit(Buffer.from(folder), '');
+  return found;
 }
 
 /** A document that appears at `target`, whose folder is made. Throws `bad_input` where it is taken. */
@@ -198,6 +238,10 @@ async function takeLock(lock: string): Promise<void> {
   throw new SdkError('keystore_changed', `${basename(lock)} is held by another program.`, {
     nextStep: `Wait for it to end, or delete ${lock} if there is none.`,
   });
+}
+
+function shown(path: PathLike): string {
+  return Buffer.isBuffer(path) ? path.toString('utf8') : String(path);
 }
 
 function siblingPath(path: string): string {

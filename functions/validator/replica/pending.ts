@@ -4,7 +4,6 @@ import type { PendingTransaction } from '../../../lib/ports.ts';
 import { parseTransaction, type Transaction } from '../../../lib/wire/transaction.ts';
 import type { CheckedTransaction } from '../runtime.ts';
 import { headView, transactionFault } from './execute-block.ts';
-import { feed } from './perform.ts';
 import type { Run } from './run.ts';
 
 /** L1: `wakeSeq` is raised durably before the mempool is read, so that no wake is lost. */
@@ -52,7 +51,7 @@ async function tellOldest(run: Run): Promise<void> {
   const { entries } = run.warm.pending;
   const present = run.state.oldest?.id;
   const oldest = entries.some((entry) => entry.id === present) ? present : entries[0]?.id;
-  await feed(run, { type: 'pending', oldest: oldest ?? null });
+  await run.feed(run, { type: 'pending', oldest: oldest ?? null });
 }
 
 /** Splits what may still enter a block from what never can: expired, seen, or not well signed. */

@@ -1,13 +1,18 @@
 /** A run: one attempt at a step, with the replica as loaded and what the step collects. */
 import { decodeRecord, type OutboxMessage } from './record.ts';
+import type { Input } from '../../../lib/pbft/input.ts';
 import type { ReplicaState, Timing } from '../../../lib/pbft/state.ts';
 import { BodyCache, type ValidatorRuntime, type WarmLedger } from '../runtime.ts';
+
+/** Feeds an input to the state machine and does what it asks for (`perform.ts`). */
+export type Feed = (run: Run, input: Input) => Promise<void>;
 
 export interface Run {
   readonly runtime: ValidatorRuntime;
   readonly ledger: string;
   readonly warm: WarmLedger;
   readonly timing: Timing;
+  readonly feed: Feed;
   state: ReplicaState;
   /** Messages by peer, in order, for the outbox. */
   outgoing: Map<string, OutboxMessage[]>;
@@ -22,7 +27,11 @@ export interface Run {
 }
 
 /** Loads the replica, from warm memory if the stored version is still the one remembered. */
-export async function openRun(runtime: ValidatorRuntime, ledger: string): Promise<Run | null> {
+export async function openRun(
+  runtime: ValidatorRuntime,
+  ledger: string,
+  feed: Feed,
+): Promise<Run | null> {
   const warm = await openWarm(runtime, ledger);
   if (!warm) return null;
   const learner = runtime.signer === null;
@@ -31,6 +40,7 @@ export async function openRun(runtime: ValidatorRuntime, ledger: string): Promis
     ledger,
     warm,
     timing: runtime.genesis.document.parameters,
+    feed,
     state: { ...warm.record.state, learner },
     outgoing: new Map(),
     forwardToAll: false,

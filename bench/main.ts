@@ -1,0 +1,117 @@
+/** `npm run bench -- latency|throughput|files`: figures from this machine, printed as tables. */
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { Command } from 'commander';
+import { benchFiles, filesTable } from './files.ts';
+import { benchLatency, latencyTables } from './latency.ts';
+import { openMeasured } from './network.ts';
+import { table } from './report.ts';
+import { memoryThroughput } from './throughput-memory.ts';
+import { networkThroughput } from './throughput-network.ts';
+
+interface Options {
+  json?: boolean;
+  folder?: string;
+  rounds: string;
+  count: string;
+  bulk: string;
+  memoryOnly?: boolean;
+  sizes: string;
+}
+
+const log = (line: string): void => console.error(`  ${line}`);
+
+function report(options: Options, figures: unknown, text: string): void {
+  const machine = {
+    date: new Date().toISOString(),
+    node: process.version,
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    load: loadavg()[0]?.toFixed(1),
+  };
+  if (options.json) return console.log(JSON.stringify({ machine, figures }, null, 2));
+  console.log(`\n${text}\n`);
+  const { date, cores, cpu, memoryGiB, load } = machine;
+  console.log(
+    `${date}, Node ${process.version}, ${cores} × ${cpu}, ${memoryGiB} GiB, load ${load}`,
+  );
+}
+
+async function latency(options: Options): Promise<void> {
+  const measured = await openMeasured(options.folder, log);
+  try {
+    const figures = await benchLatency(measured, Number(options.rounds), log);
+    report(options, figures, latencyTables(figures));
+  } finally {
+    await measured.close();
+  }
+}
+
+async function throughput(options: Options): Promise<void> {
+  const [count, bulk] = [Number(options.count), Number(options.bulk)];
+  log(`in memory: ${count} transactions, four replicas in one process`);
+  const memory = await memoryThroughput(count, bulk);
+  const row = (name: string, one: { transactions: number; blocks: number; perSecond: number }) => [
+    name,
+    String(one.transactions),
+    String(one.blocks),
+    one.perSecond.toFixed(0),
+  ];
+  const rows = [row('in memory, four replicas on one core', memory)];
+  let network: Awaited<ReturnType<typeof networkThroughput>> | null = null;
+  if (!options.memoryOnly) {
+    const measured = await openMeasured(options.folder, log);
+    try {
+      await networkThroughput(measured, Math.min(count, 200), bulk);
+      network = await networkThroughput(measured, count, bulk);
+      rows.push(row(`local network, bulk of ${bulk}`, network));
+    } finally {
+      await measured.close();
+    }
+  }
+  const head = ['committed transactions a second', 'transactions', 'blocks', 'per second'];
+  report(options, { memory, network }, table(head, rows));
+}
+
+async function files(options: Options): Promise<void> {
+  const sizesMiB = options.sizes.split(',').map(Number);
+  const figures = await benchFiles({ sizesMiB });
+  report(options, figures, filesTable(figures));
+}
+
+const program = new Command('bench')
+  .description('Measures CareQuorum on this machine.')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  npm run bench -- latency                    on a network of its own
+  npm run bench -- latency --folder .local    on the running network of that folder
+  npm run bench -- throughput --count 2000 --bulk 100
+  npm run bench -- files --sizes 1,100,2048`,
+  );
+const folder = ['--folder <dir>', 'use the running network of this folder'] as const;
+const json = ['--json', 'print figures for programs'] as const;
+program
+  .command('latency')
+  .description('commits at rest, a query and the opening of a record, split by hop')
+  .option('--rounds <n>', 'measured repetitions', '40')
+  .option(...folder)
+  .option(...json)
+  .action(latency);
+program
+  .command('throughput')
+  .description('committed transactions a second with bulk submission')
+  .option('--count <n>', 'transactions', '2000')
+  .option('--bulk <n>', 'transactions a request', '100')
+  .option('--memory-only', 'no local network')
+  .option(...folder)
+  .option(...json)
+  .action(throughput);
+program
+  .command('files')
+  .description('encryption and decryption against raw WebCrypto')
+  .option('--sizes <list>', 'MiB, separated by commas', '1,100,2048')
+  .option(...json)
+  .action(files);
+await program.parseAsync();
