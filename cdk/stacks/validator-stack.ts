@@ -12,6 +12,8 @@ import { inboxUrl, peerUrls, peersOf, principalArn } from '../names.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
 /** Partition of the session table that `api` and `timer` may read: the read key, and public keys. */
+/** A client may wait 20 s for its receipt; API Gateway waits 29 s. */
+const API_TIMEOUT_SECONDS = 25;
 const READ_PARTITION = 'read';
 
 /** Properties of `ValidatorStack`. */
@@ -76,7 +78,7 @@ export class ValidatorStack extends PartyStack {
   /** Takes requests, keeps them in the mempool and wakes the replica; answers reads. */
   private addApi(inbox: FunctionWithLogGroup): FunctionWithLogGroup {
     const { config, validator, routes } = this.props;
-    const fn = this.addFunction('Api', 'api', `API of validator ${validator.id}`, {
+    const environment = {
       ...this.commonEnvironment(),
       API_URL: this.api.url,
       OPERATOR_KEY: validator.operatorKey,
@@ -84,6 +86,10 @@ export class ValidatorStack extends PartyStack {
       WRAP_KEY_ID: this.wrapKey.key.keyId,
       INBOX_URL: inboxUrl(config, validator),
       INBOX_ROLE_ID: inbox.role.roleId,
+    };
+    const description = `API of validator ${validator.id}`;
+    const fn = this.addFunction('Api', 'api', description, environment, {
+      timeoutSeconds: API_TIMEOUT_SECONDS,
     });
     this.api.serve(routes, fn);
     this.ledger.grantReadWrite(fn.role);
@@ -172,7 +178,11 @@ export class ValidatorStack extends PartyStack {
     fn: string,
     description: string,
     environment: Readonly<Record<string, string>>,
-    options: { readonly allowRecursion?: boolean; readonly reservedConcurrency?: number } = {},
+    options: {
+      readonly allowRecursion?: boolean;
+      readonly reservedConcurrency?: number;
+      readonly timeoutSeconds?: number;
+    } = {},
   ): FunctionWithLogGroup {
     const { config, validator, code } = this.props;
     return new FunctionWithLogGroup(this, id, {

@@ -16,7 +16,7 @@ async function settle(behaviours: Record<string, Behaviour>, waitMs = 5_000) {
     fetchUrl: async (url, init) => {
       const { hostname, pathname } = new URL(url);
       const host = hostname.replace('.test', '');
-      seen.push(`${host} ${init.method} ${String(init.body ?? '')}`);
+      seen.push(`${host} ${init.method} ${typeof init.body === 'string' ? init.body : ''}`);
       const answer = (behaviours[host] ?? (() => 'down' as const))(pathname);
       if (answer === 'down') throw new TypeError('fetch failed');
       return new Response(JSON.stringify(answer.body), { status: answer.status });
