@@ -1,9 +1,9 @@
 /** `bench latency`: commits at rest through the leader and through another node, a query, a record. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NetworkClient } from '../sdk/network-client.ts';
-import { fetchTransport, type Transport } from '../sdk/http.ts';
 import { keySigner, type RequestSigner } from '../sdk/signing.ts';
 import type { MeasuredNetwork } from './network.ts';
+import { timedTransport } from './timed-transport.ts';
 import { openRecordFigures, type RecordFigures } from './record.ts';
 import { percentile, table } from './report.ts';
 import { type Hop, hopsWithin, readSteps } from './step-log.ts';
@@ -23,21 +23,6 @@ export interface LatencyFigures {
   commits: CommitFigures[];
   query: { p50: number; p99: number; httpMs: number };
   record: RecordFigures;
-}
-
-/** Times HTTP calls of a client by method and path. */
-export function timedTransport(): { transport: Transport; calls: { what: string; ms: number }[] } {
-  const calls: { what: string; ms: number }[] = [];
-  const transport: Transport = async (url, init) => {
-    const started = performance.now();
-    try {
-      return await fetchTransport(url, init);
-    } finally {
-      const path = new URL(url).pathname.replace(/^.*\/prod/, '');
-      calls.push({ what: `${init.method ?? 'GET'} ${path}`, ms: performance.now() - started });
-    }
-  };
-  return { transport, calls };
 }
 
 const warmUps = 8;

@@ -10,7 +10,7 @@ import { Operator } from '../sdk/operator.ts';
 import { Patient, preparePatient } from '../sdk/patient.ts';
 import { fileSink, fileSource, nodeFiles } from '../sdk/platform/node.ts';
 import { openSession } from '../sdk/session.ts';
-import { timedTransport } from './latency.ts';
+import { timedTransport } from './timed-transport.ts';
 import type { MeasuredNetwork } from './network.ts';
 import { percentile } from './report.ts';
 

@@ -1,6 +1,13 @@
 // The journey of records through a running network: consent, upload, reading, refusals, history.
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, mkdirSync, mkdtempSync, type PathLike, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  type PathLike,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -401,12 +408,15 @@ class Round {
   }
 
   async #grantReading(patient: Patient, doctor: Clinician, category: string): Promise<string> {
-    return this.#step(`The patient lets the second doctor read «${category}» for an hour`, async () => {
-      const until = Date.now() + HOUR_MS;
-      const terms = { rights: ['read'], categories: [category], until } as const;
-      const { height, permissionId } = await this.#grant(patient, doctor, terms);
-      return { value: permissionId, proof: `block ${height}, until ${clockText(until)}` };
-    });
+    return this.#step(
+      `The patient lets the second doctor read «${category}» for an hour`,
+      async () => {
+        const until = Date.now() + HOUR_MS;
+        const terms = { rights: ['read'], categories: [category], until } as const;
+        const { height, permissionId } = await this.#grant(patient, doctor, terms);
+        return { value: permissionId, proof: `block ${height}, until ${clockText(until)}` };
+      },
+    );
   }
 
   async #readCategory(
@@ -554,7 +564,8 @@ class Round {
     } catch (error) {
       if (!(error instanceof SdkError) || error.code !== 'refused') throw error;
       const { reason: found, receipt, height } = error.details;
-      if (found !== reason) throw new UnexpectedError(`refused for ${String(found)}`, { cause: error });
+      if (found !== reason)
+        throw new UnexpectedError(`refused for ${String(found)}`, { cause: error });
       this.#receipts.push(fromBase64url(String(receipt)));
       this.#denials.push(reason);
       return `${reason} in block ${String(height)}`;
@@ -592,7 +603,10 @@ async function openOperator(
 ): Promise<Operator> {
   const folder = options.operatorsFolder ?? join(dirname(options.networkFile), 'operators');
   const passphrase = readFileSync(join(folder, `${hospital}.passphrase`), 'utf8').trim();
-  return new Operator(session, await openKeystore(join(folder, `${hospital}.keystore`), passphrase));
+  return new Operator(
+    session,
+    await openKeystore(join(folder, `${hospital}.keystore`), passphrase),
+  );
 }
 
 /** The genesis document's exact text. */

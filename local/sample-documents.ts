@@ -59,7 +59,9 @@ async function render({ title, issuer, sections }: Sample): Promise<Buffer> {
   });
   document.font('Helvetica-Bold').fontSize(18).text(title);
   document.font('Helvetica').fontSize(9).fillColor('#555555');
-  document.text(`${issuer} · ${MADE_AT.toISOString().slice(0, 10)} · invented data, for tests only`);
+  document.text(
+    `${issuer} · ${MADE_AT.toISOString().slice(0, 10)} · invented data, for tests only`,
+  );
   document.moveDown().fillColor('black').fontSize(10);
   writeRow(document, ['Patient', PATIENT]);
   writeRow(document, ['Date of birth', '1961-04-23']);
@@ -197,7 +199,10 @@ const samples: readonly Sample[] = [
       },
       {
         title: 'Verification',
-        rows: [['Gamma pass rate', '99.1 % (3 %, 2 mm)'], ['Delivered', '19 of 19 fractions']],
+        rows: [
+          ['Gamma pass rate', '99.1 % (3 %, 2 mm)'],
+          ['Delivered', '19 of 19 fractions'],
+        ],
       },
     ],
   },

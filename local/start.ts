@@ -5,6 +5,7 @@ import { LocalError } from './lib/errors.ts';
 import { type Layout, layoutOf } from './lib/layout.ts';
 import { givenFolder, localCommand, wholeNumber } from './lib/options.ts';
 import { isThisProcess, ownerOf } from './lib/owner.ts';
+import { isAlive, npmAncestor } from './lib/process-identity.ts';
 import { type Progress, progressFor } from './lib/progress.ts';
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts';
 
@@ -63,7 +64,10 @@ function show(network: LocalNetwork, layout: Layout, options: Options, progress:
   if (options.json === true) console.log(JSON.stringify({ folder, networkFile, urls }, null, 2));
 }
 
-/** Stays until Ctrl-C, then saves; ends, too, when another command has stopped the network. */
+/**
+ * Stays until Ctrl-C, or until npm is gone, then saves; ends, too, when another command has stopped
+ * the network.
+ */
 async function stay(
   network: LocalNetwork,
   layout: Layout,
@@ -71,7 +75,8 @@ async function stay(
   progress: Progress,
 ): Promise<void> {
   progress.note('\nCtrl-C stops the network and keeps its state.');
-  while (!interrupt.signal.aborted) {
+  const npm = npmAncestor();
+  while (!interrupt.signal.aborted && (npm === undefined || isAlive(npm))) {
     const owner = ownerOf(layout);
     if (owner?.mode !== 'attached' || !isThisProcess(owner)) {
       progress.note('The network was stopped by another command.');

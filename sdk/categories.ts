@@ -46,10 +46,19 @@ export function categoryOfContent(fileName: string, start: Uint8Array): string |
 
 /** First match wins; LOINC codes of document and section types where a document has them. */
 const patterns: readonly (readonly [string, RegExp])[] = [
-  ['laboratory', /\b(?:11502-2|30954-2|26436-6)\b|laborator(?:y|io)|lab[ _-]?results?|metabolic[ _-]panel/i],
-  ['radiation-dose', /radiation[ _-]dose|dose[ _-](?:report|summary)|\b(?:rtdose|rtplan|rtstruct)\b/i],
+  [
+    'laboratory',
+    /\b(?:11502-2|30954-2|26436-6)\b|laborator(?:y|io)|lab[ _-]?results?|metabolic[ _-]panel/i,
+  ],
+  [
+    'radiation-dose',
+    /radiation[ _-]dose|dose[ _-](?:report|summary)|\b(?:rtdose|rtplan|rtstruct)\b/i,
+  ],
   ['treatment-summary', /treatment[ _-]summary|course[ _-]summary|\b(?:18761-7|11488-4)\b/i],
-  ['history-and-physical', /history[ _-]and[ _-]physical|history (?:&|&amp;) physical|\b34117-2\b/i],
+  [
+    'history-and-physical',
+    /history[ _-]and[ _-]physical|history (?:&|&amp;) physical|\b34117-2\b/i,
+  ],
 ];
 
 function latin(bytes: Uint8Array): string {

@@ -305,11 +305,7 @@ function wrongKey(month: string, revision: number): SdkError {
 }
 
 /** Ranges of at most `size` months that cover both ends. */
-function windows(
-  first: string,
-  last: string,
-  size: number,
-): { from: string; until: string }[] {
+function windows(first: string, last: string, size: number): { from: string; until: string }[] {
   const all = monthRange(first, last);
   const cut: { from: string; until: string }[] = [];
   for (let start = 0; start < all.length; start += size) {

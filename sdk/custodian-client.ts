@@ -63,9 +63,7 @@ const accessAnswer = z.object({
 });
 export type RecordAccess = z.infer<typeof accessAnswer>;
 const metadataAnswer = z.object({
-  records: z.array(
-    z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField }),
-  ),
+  records: z.array(z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField })),
   next: text.optional(),
 });
 export type ListedMetadata = z.infer<typeof metadataAnswer>['records'][number];

@@ -74,10 +74,14 @@ export async function findGrantee(
   const encryptionKey = fromBase64url(entry.encryptionKey);
   const proven = identity.encryptionKeyDigest && fromBase64url(identity.encryptionKeyDigest);
   if (!proven || !equalBytes(proven, encryptionKeyDigest(encryptionKey))) {
-    throw new SdkError('mismatch', `The directory gives another key for ${identity.name} than the ledger.`, {
-      nextStep: 'Grant nothing, and tell the operators: the membership service errs or lies.',
-      details: { subject: entry.subject },
-    });
+    throw new SdkError(
+      'mismatch',
+      `The directory gives another key for ${identity.name} than the ledger.`,
+      {
+        nextStep: 'Grant nothing, and tell the operators: the membership service errs or lies.',
+        details: { subject: entry.subject },
+      },
+    );
   }
   return { identity, encryptionKey };
 }

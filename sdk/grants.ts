@@ -121,11 +121,7 @@ export async function revoke(patient: Patient, permissionId: string): Promise<Re
   }
   const months = seededMonths(patient, permission);
   const range = { from: months[0] as string, until: months.at(-1) as string };
-  const { ranges, revised } = reviseRange(
-    await patient.revisions(),
-    permission.categories,
-    range,
-  );
+  const { ranges, revised } = reviseRange(await patient.revisions(), permission.categories, range);
   const publication = await patient.republication(revised);
   const result = await session.client.submit(
     {

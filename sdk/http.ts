@@ -153,7 +153,7 @@ async function boundedText(response: Response): Promise<string> {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return text + decoder.decode();
-    text += decoder.decode(value as Uint8Array, { stream: true });
+    text += decoder.decode(value, { stream: true });
     if (text.length > ANSWER_CHARS_MAX) {
       await reader.cancel();
       throw new Error('the answer is too long');

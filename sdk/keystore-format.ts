@@ -108,8 +108,9 @@ export async function openBody(file: KeystoreFile, lock: KeystoreLock): Promise<
     decrypter.addIdentity(lock.identity);
     const text = await decrypter.decrypt(fromBase64(file.body), 'text');
     const body = bodySchema.parse(JSON.parse(text));
-    const { lock: _lock, body: _body, ...open } = file;
-    if (JSON.stringify(openPartSchema.parse(open)) !== JSON.stringify(body.open)) {
+    const { format, kind, label, kid, publicKey, revision } = file;
+    const open: KeystoreOpenPart = { format, kind, label, kid, publicKey, revision };
+    if (JSON.stringify(open) !== JSON.stringify(openPartSchema.parse(body.open))) {
       throw new Error('the clear part was changed');
     }
     return body;

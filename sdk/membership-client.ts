@@ -285,7 +285,11 @@ export class MembershipClient {
 }
 
 function tooFew(found: number, wanted: number): SdkError {
-  return new SdkError('bad_answer', `${found} one-time certificates came where ${wanted} were due.`, {
-    nextStep: 'Run the command again; then tell the consortium.',
-  });
+  return new SdkError(
+    'bad_answer',
+    `${found} one-time certificates came where ${wanted} were due.`,
+    {
+      nextStep: 'Run the command again; then tell the consortium.',
+    },
+  );
 }

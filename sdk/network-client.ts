@@ -212,7 +212,9 @@ export class NetworkClient {
           const placed = await postBatch(validator, batch, context);
           if (placed.outcome === 'refused') throw problemError(placed.answer, validator.id);
           batch.forEach((one, index) => {
-            if (placed.held[index]) holders.set(one.id, validator.id);
+            if (!placed.held[index]) return;
+            holders.set(one.id, validator.id);
+            context.notify({ type: 'placed', validator: validator.id, id: one.id });
           });
         });
       } catch (error) {

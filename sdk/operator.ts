@@ -77,7 +77,11 @@ export class Operator {
 
   /** Commits a label: shows that the network orders and executes. */
   async probe(label: string, control: CallControl = {}): Promise<CertifiedResult> {
-    return this.session.client.submit({ fn: 'governance.probe', args: { label } }, this.signer, control);
+    return this.session.client.submit(
+      { fn: 'governance.probe', args: { label } },
+      this.signer,
+      control,
+    );
   }
 
   async probeAll(

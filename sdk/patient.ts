@@ -8,7 +8,12 @@ import {
   thumbprint,
 } from '../lib/crypto/p256.ts';
 import { randomBytes } from '../lib/crypto/random.ts';
-import type { HistoryEntry, InboxEntry, MedicalRecord, Permission } from '../lib/chaincode/values.ts';
+import type {
+  HistoryEntry,
+  InboxEntry,
+  MedicalRecord,
+  Permission,
+} from '../lib/chaincode/values.ts';
 import { z } from 'zod';
 import { epochsSchema } from '../lib/chaincode/values.ts';
 import { categoryName } from './categories.ts';

@@ -6,7 +6,13 @@ import {
   categoryKeysRoot,
   compareCategoryKeys,
 } from '../lib/records/category-keys.ts';
-import { categoryKeyPair, categoryTag, MONTHS_AHEAD, monthRange, monthsFrom } from './category-keys.ts';
+import {
+  categoryKeyPair,
+  categoryTag,
+  MONTHS_AHEAD,
+  monthRange,
+  monthsFrom,
+} from './category-keys.ts';
 
 /** Revised months by category tag; months that are not named have revision 0. */
 export type Revisions = ReadonlyMap<string, Epochs>;
@@ -38,7 +44,12 @@ export async function makePublication(
     const tag = categoryTag(root, category);
     for (const each of monthsFrom(month, MONTHS_AHEAD)) {
       const revision = revisionAt(revisions, tag, each);
-      const { publicKey } = await categoryKeyPair(root, { network, category, month: each, revision });
+      const { publicKey } = await categoryKeyPair(root, {
+        network,
+        category,
+        month: each,
+        revision,
+      });
       keys.push({ categoryTag: tag, month: each, revision, publicKey });
     }
   }

@@ -107,11 +107,16 @@ export async function readDocument(
   const spool = await files.spool();
   try {
     const length = record.ciphertextLength;
-    await download(address, spool, { length, digest: fromBase64url(record.digest) }, {
-      transport: session.transport,
-      clock: session.clock,
-      onProgress: (done, total) => onProgress?.(done / 2, total),
-    });
+    await download(
+      address,
+      spool,
+      { length, digest: fromBase64url(record.digest) },
+      {
+        transport: session.transport,
+        clock: session.clock,
+        onProgress: (done, total) => onProgress?.(done / 2, total),
+      },
+    );
     const { fileKey, metadata } = opened;
     const { size, commitment, salt } = metadata;
     const aad = fileAad(session.client.name, record.id);
@@ -134,10 +139,14 @@ async function openKeys(
 ): Promise<{ fileKey: Uint8Array; metadata: RecordMetadata }> {
   const seed = reader.seedOf(epochOf(record));
   if (!seed) {
-    throw new SdkError('not_readable', 'The key of this category and month was never handed over.', {
-      nextStep: 'Ask the patient to grant again: keys were renewed since.',
-      details: { recordId: record.id },
-    });
+    throw new SdkError(
+      'not_readable',
+      'The key of this category and month was never handed over.',
+      {
+        nextStep: 'Ask the patient to grant again: keys were renewed since.',
+        details: { recordId: record.id },
+      },
+    );
   }
   const by = identified(reader, record, seed);
   return {

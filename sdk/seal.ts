@@ -92,7 +92,11 @@ export async function openMetadata(
 ): Promise<RecordMetadata> {
   const info = recordInfo('record-metadata', by);
   const opened = await open(sealed, by.seed, info, `the metadata of ${by.recordId}`);
-  const { salt, metadata } = decodeWith(sealedMetadataSchema, opened, recordsBounds.metadataBytesMax);
+  const { salt, metadata } = decodeWith(
+    sealedMetadataSchema,
+    opened,
+    recordsBounds.metadataBytesMax,
+  );
   if (toBase64url(commit('record-metadata', salt, metadata)) !== by.commitment) {
     throw new SdkError('mismatch', `The metadata of ${by.recordId} is not what was registered.`, {
       nextStep: 'Do not rely on this record; tell the custodian and the uploader.',
@@ -128,10 +132,14 @@ export async function openFileKey(
   },
 ): Promise<Uint8Array> {
   if (toBase64url(sealedDigest(fromSealedText(wrap))) !== by.digest) {
-    throw new SdkError('mismatch', `The key of ${by.recordId} is not the one that was registered.`, {
-      nextStep: 'Tell the custodian: what it holds is not what the uploader signed for.',
-      details: { recordId: by.recordId },
-    });
+    throw new SdkError(
+      'mismatch',
+      `The key of ${by.recordId} is not the one that was registered.`,
+      {
+        nextStep: 'Tell the custodian: what it holds is not what the uploader signed for.',
+        details: { recordId: by.recordId },
+      },
+    );
   }
   return open(wrap, by.seed, recordInfo('file-key', by), `the key of ${by.recordId}`);
 }

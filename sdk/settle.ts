@@ -200,11 +200,15 @@ class Settling {
   #expired(): SdkError {
     const failure = this.#lastFailure;
     if (failure && this.#holders.size === 0) {
-      return new SdkError('expired', `No validator took it in time; the last said: ${failure.message}`, {
-        nextStep: failure.nextStep,
-        details: { id: this.#transaction.id, ...failure.details },
-        cause: failure,
-      });
+      return new SdkError(
+        'expired',
+        `No validator took it in time; the last said: ${failure.message}`,
+        {
+          nextStep: failure.nextStep,
+          details: { id: this.#transaction.id, ...failure.details },
+          cause: failure,
+        },
+      );
     }
     return new SdkError('expired', 'No quorum certified it in time, so it had no effect.', {
       nextStep: 'See with `carequorum network` how many validators work, then run it again.',

@@ -40,7 +40,10 @@ export function canonicalUii(uii: Uii): Uint8Array {
 
 function words(text = ''): string {
   const folded = text.normalize('NFKC').toLowerCase().normalize('NFKC');
-  return folded.split(/[^\p{L}\p{M}\p{N}]+/u).filter(Boolean).join(' ');
+  return folded
+    .split(/[^\p{L}\p{M}\p{N}]+/u)
+    .filter(Boolean)
+    .join(' ');
 }
 
 function compact(text = ''): string {

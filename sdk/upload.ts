@@ -157,10 +157,14 @@ async function store(
   if (stored.status === 'COMMITTED' && isOurs) return stored;
   // An earlier try of the custodian may have been first.
   if (stored.code === 'already_stored' && (await isStored(uploader, recordId))) return stored;
-  throw new SdkError('mismatch', 'The custodian did not say on the ledger that it holds the record.', {
-    nextStep: 'Upload it again, and tell the custodian.',
-    details: { recordId, status: stored.status, reason: stored.code },
-  });
+  throw new SdkError(
+    'mismatch',
+    'The custodian did not say on the ledger that it holds the record.',
+    {
+      nextStep: 'Upload it again, and tell the custodian.',
+      details: { recordId, status: stored.status, reason: stored.code },
+    },
+  );
 }
 
 async function isStored({ session, signer }: Uploader, recordId: string): Promise<boolean> {

@@ -19,13 +19,6 @@ import type { RecordsContext } from './context.ts';
 const KNOWN_SET = { pk: 'service', sk: 'known-set' };
 const knownSetSchema = z.strictObject({ fromHeight: heightField, validatorsHash: hashField });
 
-/** A caller whose key is proven; the proof counts once it is used up by `useProof`. */
-export interface Caller {
-  proof: VerifiedProof;
-  /** Null on routes without a receipt. */
-  receipt: VerifiedReceipt | null;
-}
-
 /** The caller of a route without a receipt. Throws RecordsError `proof_…`. */
 export async function requireCaller(
   context: RecordsContext,

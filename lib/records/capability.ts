@@ -32,7 +32,6 @@ const accessSchema = z.object({
   readerKid: text32,
   usableUntil: timeField,
 });
-export type AccessCapability = z.infer<typeof accessSchema>;
 
 /** `access.list`: this reader may see the sealed metadata of these categories until then. */
 const listSchema = z.object({
@@ -56,7 +55,6 @@ const grantSchema = z.object({
   granteeKid: text32,
   shareDigest: text32,
 });
-export type GrantCapability = z.infer<typeof grantSchema>;
 
 /** `patient.register`, `patient.publish-keys`, `permission.revoke`: keys under this root. */
 const publishSchema = z.object({
@@ -66,7 +64,6 @@ const publishSchema = z.object({
   categoryKeysRoot: text32,
   categoryKeysVersion: z.int().min(1),
 });
-export type PublishCapability = z.infer<typeof publishSchema>;
 
 /** Access is decided: a denial is committed like a permit. */
 const decisionSchema = z.object({ decision: z.enum(['permit', 'deny']) });

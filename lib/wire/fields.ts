@@ -19,12 +19,15 @@ export const bytesField = (bytesMax: number) =>
     (value) => value instanceof Uint8Array && value.length <= bytesMax,
     `expected at most ${bytesMax} bytes`,
   );
-/** A block height or a view; well inside the safe integers. */
+/** A block height; well inside the safe integers. */
 export const heightField = z
   .int()
   .min(0)
   .max(2 ** 48);
-export const viewField = heightField;
+export const viewField = z
+  .int()
+  .min(0)
+  .max(2 ** 48);
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export const timeField = z
   .int()

@@ -12,16 +12,13 @@ export const processIdentitySchema = z.object({
 export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
 
 const POLL_MS = 50;
+/** npm, its shell, and this process; a version manager may stand between. */
+const NPM_GENERATIONS_MAX = 4;
 
 /** Start time of a living process, undefined when there is none of that id (or only its remains). */
 export function startedAt(pid: number): string | undefined {
   if (process.platform === 'linux') return linuxStartedAt(pid);
-  try {
-    const options = { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } } as const;
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], options).trim() || undefined;
-  } catch {
-    return undefined;
-  }
+  return psFields(pid, 'lstart=') || undefined;
 }
 
 export function ownIdentity(): ProcessIdentity {
@@ -30,6 +27,22 @@ export function ownIdentity(): ProcessIdentity {
 
 export function isAlive(identity: ProcessIdentity): boolean {
   return startedAt(identity.pid) === identity.started;
+}
+
+/**
+ * The npm process that runs this one, if any. Its end is the end of what the person started, though
+ * a SIGKILL of it reaches neither the shell between nor this process.
+ */
+export function npmAncestor(): ProcessIdentity | undefined {
+  if (process.env['npm_lifecycle_event'] === undefined) return undefined;
+  let pid = process.ppid;
+  for (let generation = 0; generation < NPM_GENERATIONS_MAX && pid > 1; generation += 1) {
+    const [parent = '', ...title] = psFields(pid, 'ppid=,args=').split(/\s+/);
+    const started = startedAt(pid);
+    if (/^(\S*\/)?npm\b/.test(title.join(' ')) && started !== undefined) return { pid, started };
+    pid = Number(parent);
+  }
+  return undefined;
 }
 
 /** Sends a signal to exactly that process; false when it is gone. */
@@ -53,6 +66,16 @@ export async function waitUntilGone(
     await sleep(POLL_MS);
   }
   return true;
+}
+
+/** What `ps` says of a process; empty when there is none, or no `ps`. */
+function psFields(pid: number, format: string): string {
+  try {
+    const options = { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } } as const;
+    return execFileSync('ps', ['-o', format, '-p', String(pid)], options).trim();
+  } catch {
+    return '';
+  }
 }
 
 function linuxStartedAt(pid: number): string | undefined {

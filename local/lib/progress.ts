@@ -14,6 +14,8 @@ export interface Step {
 }
 
 const REDRAW_MS = 100;
+/** Where a terminal does not tell its width. */
+const COLUMNS = 80;
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** A line per finished step: for logs, pipes and tests. */
@@ -57,7 +59,7 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
         const timer = setInterval(() => {
           frame = (frame + 1) % FRAMES.length;
           const text = `  ${FRAMES[frame] ?? ''} ${line(title, detail, started)}`;
-          stream.write(`${clear}${text.slice(0, stream.columns - 1)}`);
+          stream.write(`${clear}${text.slice(0, (stream.columns || COLUMNS) - 1)}`);
         }, REDRAW_MS);
         try {
           return await work({

@@ -19,7 +19,7 @@ import { createVault } from '../../functions/membership/vault.ts';
 import { makeNetwork, type TestNetwork } from '../support/network.ts';
 import { memoryItemStore, type MemoryItemStore } from './memory-item-store.ts';
 
-export const network = 'local-test';
+const network = 'local-test';
 
 export interface Answer {
   status: number;

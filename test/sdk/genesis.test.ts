@@ -116,7 +116,12 @@ describe('the genesis ceremony', () => {
     const { text, document } = await collect(transport);
     expect(document.validators.map((one) => one.apiUrl)).toEqual(validators.map((one) => one.url));
     const signatures = await Promise.all(validators.map((one) => sign(text, one)));
-    const file = await installGenesis({ document: text, signatures, transport, clock: instantClock });
+    const file = await installGenesis({
+      document: text,
+      signatures,
+      transport,
+      clock: instantClock,
+    });
     expect(installed).toHaveLength(6);
     const path = join(folder, 'network.json');
     await writeNetworkFile(path, file);
@@ -131,7 +136,10 @@ describe('the genesis ceremony', () => {
     const signatures = await Promise.all(validators.slice(1).map((one) => sign(text, one)));
     await expect(
       installGenesis({ document: text, signatures, transport, clock: instantClock }),
-    ).rejects.toMatchObject({ code: 'bad_input', message: expect.stringContaining('hospital-a') as string });
+    ).rejects.toMatchObject({
+      code: 'bad_input',
+      message: expect.stringContaining('hospital-a') as string,
+    });
     expect(installed).toHaveLength(0);
   });
 
@@ -174,7 +182,10 @@ describe('the genesis ceremony', () => {
     const unreachable = { ...parties(), recordsUrl: 'http://nobody.test' };
     await expect(
       collectGenesis({ network, parties: unreachable, transport, clock, patienceMs: 5_000 }),
-    ).rejects.toMatchObject({ code: 'unreachable', message: expect.stringContaining('nobody.test') as string });
+    ).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('nobody.test') as string,
+    });
   });
 
   it('refuses a network file whose document was changed', async () => {

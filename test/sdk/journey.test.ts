@@ -35,7 +35,10 @@ const until = (ms: number): number => Date.now() + world.skewMs.value + ms;
 
 describe('the journey of a record', () => {
   it('goes from one doctor through the patient to another, and is refused outside of it', async () => {
-    const write = { rights: ['write'], categories: ['laboratory', 'history-and-physical'] } as const;
+    const write = {
+      rights: ['write'],
+      categories: ['laboratory', 'history-and-physical'],
+    } as const;
     await grant(patient, { to: { npi: '1000000012' }, ...write, until: until(HOUR) });
     const files = [
       ['lab report é.pdf', 'laboratory', Buffer.from('%PDF-1.7 nothing much')],
@@ -59,12 +62,16 @@ describe('the journey of a record', () => {
     const { listed } = await second.list(patient.pseudonym);
     expect(listed.map((one) => one.metadata?.path).sort()).toEqual(['empty', 'lab report é.pdf']);
     for (const { record } of listed) {
-      const done = await second.read(record, ({ path }) => fileSink(join(world.folder, `out-${path}`)));
+      const done = await second.read(record, ({ path }) =>
+        fileSink(join(world.folder, `out-${path}`)),
+      );
       expect(await sha(done.path)).toBe(await sha(join(world.folder, done.metadata.path)));
       await expect(verifyReceipt(done.access.receipt, world.net.genesis)).resolves.toBeDefined();
     }
 
-    const outside = all.find((one) => one.dataMonth !== '' && !listed.some((l) => l.record.id === one.id));
+    const outside = all.find(
+      (one) => one.dataMonth !== '' && !listed.some((l) => l.record.id === one.id),
+    );
     await expect(second.requestAccess(outside!.id)).rejects.toMatchObject({
       code: 'refused',
       details: { reason: 'category_not_granted' },
@@ -72,14 +79,19 @@ describe('the journey of a record', () => {
 
     const { receiptsUsableUntil } = await revoke(patient, given.permissionId);
     expect(receiptsUsableUntil).toBeGreaterThan(Date.now());
-    const denied = await second.requestAccess(listed[0]!.record.id).catch((error: unknown) => error);
+    const denied = await second
+      .requestAccess(listed[0]!.record.id)
+      .catch((error: unknown) => error);
     expect(denied).toBeInstanceOf(SdkError);
     expect((denied as SdkError).details).toMatchObject({ reason: 'permission_revoked' });
 
     const history = await patient.history();
     expect(history.map((one) => one.fn)).toContain('access.list');
     const denials = history.filter((one) => one.decision === 'deny');
-    expect(denials.map((one) => one.reason)).toEqual(['category_not_granted', 'permission_revoked']);
+    expect(denials.map((one) => one.reason)).toEqual([
+      'category_not_granted',
+      'permission_revoked',
+    ]);
   });
 
   it('seals new records to renewed keys, and to the readers who remain', async () => {
@@ -92,7 +104,11 @@ describe('the journey of a record', () => {
     expect(renewed[0]?.permissionId).not.toBe(stays.permissionId);
     const path = join(world.folder, 'later.txt');
     await writeFile(path, 'after the revocation');
-    const target = { pseudonym: patient.pseudonym, category: 'laboratory', mediaType: 'text/plain' };
+    const target = {
+      pseudonym: patient.pseudonym,
+      category: 'laboratory',
+      mediaType: 'text/plain',
+    };
     const uploaded = await first.upload(await fileSource(path, 'later.txt'), target);
     const { listed } = await third.list(patient.pseudonym);
     const later = listed.find((one) => one.record.id === uploaded.recordId);

@@ -1,0 +1,79 @@
+// The network of a demonstration: one of its own that is gone afterwards, or one that runs already.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { killMember } from './lib/account-actions.ts';
+import { LocalError } from './lib/errors.ts';
+import { layoutOf } from './lib/layout.ts';
+import { ownerOf } from './lib/owner.ts';
+import { readPlan } from './lib/plan.ts';
+import { runningMembers } from './lib/stop-network.ts';
+import { startLocalNetwork } from './local-network.ts';
+
+export interface DemoNetworkOptions {
+  /** Folder of a local network that may be running. */
+  readonly folder: string;
+  /** Network file of a running network, instead of the folder. */
+  readonly network?: string | undefined;
+  /** Lets a running network lose an account for good. */
+  readonly allowKill: boolean;
+  readonly report: (line: string) => void;
+}
+
+export interface DemoNetwork {
+  readonly networkFile: string;
+  /** Absent where nothing may be killed. */
+  readonly kill?: (account: string) => Promise<void>;
+  /** Stops and removes what was started for the demonstration alone. */
+  close(): Promise<void>;
+}
+
+/** A running network is used as it is; where there is none, one is started for this run only. */
+export async function openDemoNetwork(options: DemoNetworkOptions): Promise<DemoNetwork> {
+  const { report, allowKill } = options;
+  const folder = options.network ? dirname(resolve(options.network)) : options.folder;
+  const layout = layoutOf(folder);
+  const plan = readPlan(layout);
+  const isRunning =
+    plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
+  if (options.network !== undefined && !isRunning && allowKill) {
+    throw new LocalError(
+      'not_running',
+      'Only a local network on this machine can lose an account.',
+      {
+        cure: 'Leave --allow-kill out, or give the --folder of a local network.',
+      },
+    );
+  }
+  if (options.network === undefined && !isRunning) return ownNetwork(report);
+  const networkFile = options.network ? resolve(options.network) : layout.networkFile;
+  report(`Using the network of ${networkFile}.`);
+  if (!allowKill) {
+    report('Nothing is killed in it; --allow-kill lets its leader be killed for good.');
+    return { networkFile, close: () => Promise.resolve() };
+  }
+  return {
+    networkFile,
+    kill: (account) => killMember(layout, account),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function ownNetwork(report: (line: string) => void): Promise<DemoNetwork> {
+  const folder = mkdtempSync(join(tmpdir(), 'carequorum-demo-'));
+  report('Starting a network for this run alone.');
+  try {
+    const network = await startLocalNetwork({ folder, log: report });
+    return {
+      networkFile: network.networkFile,
+      kill: (account) => network.kill(account),
+      async close() {
+        await network.stop();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    report(`What was started is kept to look at: ${folder}`);
+    throw error;
+  }
+}
