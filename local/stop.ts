@@ -32,7 +32,8 @@ async function main(): Promise<void> {
       await waitUntilGone(holder, HOLDER_TIMEOUT_MS);
     }
     const count = await stopLocalNetwork(layout);
-    step.result(count === 0 ? 'nothing was running' : `${count} processes`);
+    const started = holder === undefined ? 'nothing was running' : 'a start that was under way';
+    step.result(count === 0 ? started : `${count} processes`);
   });
 }
 

@@ -19,9 +19,11 @@ import { step, type StepEvent } from '../../functions/validator/step.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import { genesisHeader } from '../../lib/ledger/genesis-header.ts';
+import { limits } from '../../lib/limits.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { updateTree } from '../../lib/ledger/state-tree.ts';
 import { headerHash } from '../../lib/wire/header.ts';
+import type { Envelope } from '../../lib/wire/messages.ts';
 import type { ReplicaState } from '../../lib/pbft/state.ts';
 import { parseTransaction } from '../../lib/wire/transaction.ts';
 import type { TestNetwork } from '../support/network.ts';
@@ -67,7 +69,7 @@ export class Cluster {
   readonly network: TestNetwork;
   now = startTime;
   steps = 0;
-  readonly #options: SimOptions;
+  readonly options: SimOptions;
   readonly #queue: Delivery[] = [];
   #order = 0;
   readonly #lastArrival = new Map<string, number>();
@@ -75,10 +77,14 @@ export class Cluster {
   readonly committed = new Map<number, string>();
   /** Cuts: messages from a to b are lost while `a>b` is in the set. */
   readonly cut = new Set<string>();
+  /** What a faulty validator sends in the place of an envelope; null where all are honest. */
+  tamper: ((from: string, to: string, envelope: Envelope) => Promise<Envelope[]>) | null = null;
+  /** A faulty validator's own replica is not judged. */
+  readonly faulty = new Set<string>();
 
   constructor(network: TestNetwork, options: SimOptions) {
     this.network = network;
-    this.#options = options;
+    this.options = options;
     this.random = seededRandom(options.seed);
   }
 
@@ -199,24 +205,28 @@ export class Cluster {
     this.nodes.set(id, { id, runtime, ports, crash, up: true, logs });
   }
 
-  #carry(from: string, to: string, body: string): void {
+  async #carry(from: string, to: string, body: string): Promise<void> {
     if (!this.node(to).up) throw new Error('unreachable');
     if (this.cut.has(`${from}>${to}`)) return;
-    const { loss = 0, duplication = 0, delayMsMax = 30 } = this.#options;
+    const { loss = 0, duplication = 0, delayMsMax = 30 } = this.options;
     const copies = this.random.chance(duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       if (this.random.chance(loss)) continue;
       const decoded = decodeInboxMessage(body);
       if (decoded.kind !== 'envelope') throw new Error('not an envelope');
-      const delay = 5 + this.random.below(delayMsMax);
-      this.#post(from, to, { kind: 'envelope', envelope: decoded.envelope }, delay);
+      const { envelope } = decoded;
+      const sent = this.tamper ? await this.tamper(from, to, envelope) : [envelope];
+      for (const one of sent) {
+        const delay = 5 + this.random.below(delayMsMax);
+        this.#post(from, to, { kind: 'envelope', envelope: one }, delay);
+      }
     }
   }
 
   #post(from: string, to: string, event: StepEvent, delayMs: number): void {
     const lane = `${from}>${to}:${event.kind}`;
     let at = this.now + delayMs;
-    if (!this.#options.reorder && event.kind === 'envelope') {
+    if (!this.options.reorder && event.kind === 'envelope') {
       at = Math.max(at, (this.#lastArrival.get(lane) ?? 0) + 1);
       this.#lastArrival.set(lane, at);
     }
@@ -227,7 +237,8 @@ export class Cluster {
   /** The catch-up worker: blocks from whichever peer is up. */
   async #fetch(id: string, wanted: { fromHeight: number; toHeight: number }): Promise<void> {
     const node = this.node(id);
-    for (let height = wanted.fromHeight; height <= wanted.toHeight; height += 1) {
+    const last = Math.min(wanted.toHeight, wanted.fromHeight + limits.catchUpBlocksMax - 1);
+    for (let height = wanted.fromHeight; height <= last; height += 1) {
       for (const peer of this.nodes.values()) {
         const block = peer.up ? await peer.ports.blocks.certified('main', height) : null;
         if (!block) continue;
@@ -237,7 +248,7 @@ export class Cluster {
         break;
       }
     }
-    this.#post(id, id, { kind: 'fetched', ...wanted }, 50);
+    this.#post(id, id, { kind: 'fetched', fromHeight: wanted.fromHeight, toHeight: last }, 50);
   }
 
   /** A run takes up to ten messages that have arrived; a crash leaves them in the queue. */
@@ -267,6 +278,7 @@ export class Cluster {
 
   /** Agreement: no two replicas ever hold different headers at one height. */
   async #check(node: SimNode): Promise<void> {
+    if (this.faulty.has(node.id)) return;
     const state = await this.state(node.id);
     if (state.halted) throw new Error(`${node.id} halted: ${state.halted}`);
     const { height } = state.head.header;

@@ -12,12 +12,16 @@ import {
   type ReplicaRecord,
 } from './record.ts';
 import type { Run } from './run.ts';
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
 
 /** Saves state, outbox and readers' head in one conditional write; false when fenced out. */
 export async function saveRun(run: Run): Promise<boolean> {
   const { runtime, ledger, warm, state } = run;
   const record: ReplicaRecord = { state, outbox: outboxOf(run), tickSeconds: tickSeconds(run) };
-  if (isUnchanged(warm.record, record)) return true;
+  if (needsNoSave(warm.record, record)) {
+    warm.record = { ...warm.record, state };
+    return true;
+  }
   const encoded = encodeRecord(record);
   const { header, hash: headerHash, certificate } = state.head;
   const { votedHeight } = state;
@@ -30,10 +34,23 @@ export async function saveRun(run: Run): Promise<boolean> {
   return true;
 }
 
-/** Nothing new to store or to send: what the stored outbox held has been sent. */
-function isUnchanged(stored: ReplicaRecord, next: ReplicaRecord): boolean {
+/**
+ * True when nothing is to be sent and only peers' votes came in that decide nothing yet. These
+ * stay in warm memory: lost with the process, they come again by retransmission (L14, L15).
+ */
+function needsNoSave(stored: ReplicaRecord, next: ReplicaRecord): boolean {
   if (next.outbox.length > 0 || next.tickSeconds > 0) return false;
-  return equalBytes(encodeCbor(stored.state), encodeCbor(next.state));
+  return equalBytes(encodeCbor(lasting(stored.state)), encodeCbor(lasting(next.state)));
+}
+
+/** The state without votes; an own vote is never among them, as it has a message in the outbox. */
+function lasting(state: ReplicaState): ReplicaState {
+  const { slot, next } = state;
+  return {
+    ...state,
+    slot: { ...slot, prepares: [], commits: [] },
+    next: { ...next, prepares: [], commits: [] },
+  };
 }
 
 /** Timers are whole seconds on the queue. */

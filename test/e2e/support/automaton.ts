@@ -5,7 +5,7 @@ export type OnMatch = (pattern: number, at: number) => void;
 
 export class Automaton {
   /** Row of each byte: bytes of no pattern share row 0. */
-  readonly #classOf = new Uint8Array(256);
+  readonly #classOf = new Uint16Array(256);
   readonly #classes: number;
   /** Next state by `state * classes + class`. */
   readonly #next: Int32Array;
@@ -44,7 +44,6 @@ export class Automaton {
     for (const pattern of patterns) {
       for (const byte of pattern) {
         if (this.#classOf[byte] !== 0) continue;
-        // A 256th class would not fit: then the last two bytes share none, and row 0 stays unused.
         this.#classOf[byte] = classes;
         classes += 1;
       }

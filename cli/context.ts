@@ -1,0 +1,243 @@
+/** What a command works with: its options, the network, the keystore, and the person at the keys. */
+import { appendFile, readFile } from 'node:fs/promises';
+import { toBase64url } from '../lib/crypto/bytes.ts';
+import { Clinician } from '../sdk/clinician.ts';
+import { SdkError } from '../sdk/errors.ts';
+import { readNetworkFile } from '../sdk/genesis.ts';
+import { fetchTransport, type Transport } from '../sdk/http.ts';
+import type { Keystore } from '../sdk/keystore.ts';
+import type { Network } from '../sdk/network-file.ts';
+import { Operator } from '../sdk/operator.ts';
+import { Patient } from '../sdk/patient.ts';
+import type { DocumentSink, FilePlatform } from '../sdk/platform/files.ts';
+import { nodeFiles, readTextFile } from '../sdk/platform/node.ts';
+import { openSession, type Session } from '../sdk/session.ts';
+import type { CliEnvironment } from './environment.ts';
+import { UsageError } from './errors.ts';
+import { type CommonOptions, NETWORK_DEFAULT } from './options.ts';
+import { clean, showStep } from './output.ts';
+
+/** Whoever holds a keystore. */
+export type Person =
+  | { readonly kind: 'patient'; readonly patient: Patient }
+  | { readonly kind: 'clinician'; readonly clinician: Clinician }
+  | { readonly kind: 'operator'; readonly operator: Operator };
+
+const PASSPHRASE_TRIES_MAX = 3;
+
+export class CommandContext {
+  readonly environment: CliEnvironment;
+  readonly #options: CommonOptions;
+  #network: Promise<Network> | null = null;
+
+  constructor(environment: CliEnvironment, options: CommonOptions) {
+    this.environment = environment;
+    this.#options = options;
+  }
+
+  now(): number {
+    return this.environment.clock.now();
+  }
+
+  /** A line for people beside the result; not part of it. */
+  note(line: string): void {
+    this.environment.err(`${clean(line)}\n`);
+  }
+
+  get networkPath(): string {
+    return this.#options.network ?? this.environment.env['CAREQUORUM_NETWORK'] ?? NETWORK_DEFAULT;
+  }
+
+  network(): Promise<Network> {
+    this.#network ??= readNetworkFile(this.networkPath);
+    return this.#network;
+  }
+
+  /** `wrap` may look at what goes over the line. */
+  async session(wrap: (transport: Transport) => Transport = (same) => same): Promise<Session> {
+    const network = await this.network();
+    const { validator } = this.#options;
+    const ids = network.validators.map(({ id }) => id);
+    if (validator !== undefined && !ids.includes(validator)) {
+      throw new UsageError(`There is no validator ${validator}.`, `Give one of ${ids.join(', ')}.`);
+    }
+    return openSession(network, {
+      transport: wrap(this.environment.transport ?? fetchTransport),
+      clock: this.environment.clock,
+      preferred: validator,
+      onNotice: (notice) => {
+        if (notice.type === 'lied') {
+          this.note(`Warning: ${notice.validator} gave a wrong proof; others are asked instead.`);
+        }
+      },
+    });
+  }
+
+  get keystorePath(): string {
+    const path = this.#options.keystore ?? this.environment.env['CAREQUORUM_KEYSTORE'];
+    if (path !== undefined && path !== '') return path;
+    throw new UsageError(
+      'Nothing says where your keys are.',
+      'Give your keystore with --keystore FILE, or set CAREQUORUM_KEYSTORE.',
+    );
+  }
+
+  /** The passphrase without asking, or null. */
+  async givenPassphrase(): Promise<string | null> {
+    const { passphraseFile } = this.#options;
+    if (passphraseFile !== undefined) {
+      const text = await readFile(passphraseFile, 'utf8');
+      return text.replace(/\r?\n$/, '');
+    }
+    return this.environment.env['CAREQUORUM_PASSPHRASE'] ?? null;
+  }
+
+  async keystore(): Promise<Keystore> {
+    const { environment, keystorePath: path } = this;
+    if ((await readTextFile(path)) === null) {
+      throw new SdkError('keystore_missing', `There is no keystore at ${path}.`, {
+        nextStep: 'Check --keystore, or make one with `carequorum enrol`.',
+      });
+    }
+    const given = await this.givenPassphrase();
+    if (given !== null) return this.#open(path, given);
+    this.#requirePerson('The passphrase of the keystore is needed', passphraseStep);
+    for (let tries = 1; ; tries += 1) {
+      const typed = await environment.askSecret(`Passphrase of ${clean(path)}: `);
+      try {
+        return await this.#open(path, typed);
+      } catch (error) {
+        const isWrong = error instanceof SdkError && error.code === 'wrong_passphrase';
+        if (!isWrong || tries >= PASSPHRASE_TRIES_MAX) throw error;
+        this.note('That is not the passphrase.');
+      }
+    }
+  }
+
+  /** A passphrase for a new keystore; typed twice. */
+  async newPassphrase(): Promise<string> {
+    const given = await this.givenPassphrase();
+    if (given !== null) return given;
+    this.#requirePerson('A new keystore needs a passphrase', passphraseStep);
+    const { environment } = this;
+    this.note('Choose a passphrase: four or five random words are good. Nobody can recover it.');
+    for (;;) {
+      const first = await environment.askSecret('New passphrase: ');
+      const second = await environment.askSecret('The same again:  ');
+      if (first === second) return first;
+      this.note('The two are not the same.');
+    }
+  }
+
+  async person(wrap?: (transport: Transport) => Transport): Promise<Person> {
+    const session = await this.session(wrap);
+    const keystore = await this.keystore();
+    if (keystore.kind === 'operator') {
+      return { kind: 'operator', operator: new Operator(session, keystore) };
+    }
+    if (keystore.kind === 'clinician') {
+      return { kind: 'clinician', clinician: new Clinician(session, keystore, this.files) };
+    }
+    return { kind: 'patient', patient: await Patient.open(session, keystore) };
+  }
+
+  async patient(wrap?: (transport: Transport) => Transport): Promise<Patient> {
+    const person = await this.person(wrap);
+    if (person.kind === 'patient') return person.patient;
+    throw this.#wrongPerson(person.kind, 'a patient');
+  }
+
+  async clinician(): Promise<Clinician> {
+    const person = await this.person();
+    if (person.kind === 'clinician') return person.clinician;
+    throw this.#wrongPerson(person.kind, 'a clinician');
+  }
+
+  async operator(): Promise<Operator> {
+    const person = await this.person();
+    if (person.kind === 'operator') return person.operator;
+    throw this.#wrongPerson(person.kind, 'an operator');
+  }
+
+  /** Shows what is about to happen, and asks. Throws `aborted` on no. */
+  async confirm(lines: readonly string[], question: string): Promise<void> {
+    if (!(this.#options.yes === true && this.#options.json === true)) {
+      for (const line of lines) this.note(line);
+    }
+    if (this.#options.yes === true) return;
+    this.#requirePerson('This has to be confirmed', 'Add --yes to do it without being asked.');
+    const answer = (await this.environment.ask(`${question} [y/N] `)).trim().toLowerCase();
+    if (answer === 'y' || answer === 'yes') return;
+    throw new SdkError('aborted', 'You did not say yes: nothing was done.', {
+      nextStep: 'Run the command again and answer y, or change what it is to do.',
+    });
+  }
+
+  /** Whether `confirm` would ask. */
+  get asks(): boolean {
+    return this.#options.yes !== true;
+  }
+
+  /** Long work that a first Ctrl-C lets end; shown while it goes on. */
+  async work<T>(title: string, work: () => Promise<T>): Promise<T> {
+    return this.environment.interrupt.protect(() => showStep(this.environment, title, work));
+  }
+
+  /** Work that Ctrl-C may end at any time. */
+  async look<T>(title: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.environment.interrupt;
+    return showStep(this.environment, title, () => work(signal));
+  }
+
+  /** Adds receipts to the file of --receipts. */
+  async keepReceipts(results: readonly { readonly receipt: Uint8Array }[]): Promise<void> {
+    const { receipts } = this.#options;
+    if (receipts === undefined || results.length === 0) return;
+    const lines = results.map(({ receipt }) => `${toBase64url(receipt)}\n`);
+    await appendFile(receipts, lines.join(''));
+  }
+
+  /** Spools that are gone even when a second Ctrl-C ends the program. */
+  get files(): FilePlatform {
+    const { interrupt } = this.environment;
+    return {
+      async spool() {
+        const spool = await nodeFiles.spool();
+        const discard = (): Promise<void> => spool.discard();
+        const forget = interrupt.track(discard);
+        return { ...spool, discard: () => discard().finally(forget) };
+      },
+    };
+  }
+
+  /** As `files`, for a document that is being written in clear. */
+  trackSink(sink: DocumentSink): DocumentSink {
+    const forget = this.environment.interrupt.track(() => sink.discard());
+    return {
+      write: (bytes) => sink.write(bytes),
+      keep: () => sink.keep().finally(forget),
+      discard: () => sink.discard().finally(forget),
+    };
+  }
+
+  async #open(path: string, passphrase: string): Promise<Keystore> {
+    return showStep(this.environment, 'Opening the keystore', () =>
+      this.environment.openKeystore(path, passphrase),
+    );
+  }
+
+  #requirePerson(what: string, nextStep: string): void {
+    if (this.environment.isInteractive) return;
+    throw new SdkError('bad_input', `${what}, and there is nobody to ask.`, { nextStep });
+  }
+
+  #wrongPerson(found: string, wanted: string): SdkError {
+    return new SdkError(
+      'wrong_keystore',
+      `This is for ${wanted}; ${this.keystorePath} is the keystore of a ${found}.`,
+      { nextStep: `Give the keystore of ${wanted} with --keystore.` },
+    );
+  }
+}
+
+const passphraseStep = 'Give it with --passphrase-file FILE, or set CAREQUORUM_PASSPHRASE.';

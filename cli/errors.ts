@@ -1,0 +1,121 @@
+/** Errors as people and programs see them: what happened, what to do next, and an exit code. */
+import { CommanderError } from 'commander';
+import { type ChaincodeErrorCode, chaincodeErrors } from '../lib/chaincode/errors.ts';
+import { SdkError } from '../sdk/errors.ts';
+import { reasonOf } from '../sdk/http.ts';
+import { exitCodes } from './exit-codes.ts';
+
+/** The command line does not say enough, or contradicts itself. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'usage';
+  readonly nextStep: string;
+
+  constructor(message: string, nextStep: string) {
+    super(message);
+    this.nextStep = nextStep;
+  }
+}
+
+/** What is told of an error. */
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly nextStep: string;
+  readonly exitCode: number;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** `command` is the one that was called, for the next step of usage errors. */
+export function reportOf(error: unknown, command: string | undefined): ErrorReport {
+  if (error instanceof SdkError) return ofSdk(error);
+  const help = `See \`carequorum ${command === undefined ? '' : `${command} `}--help\`.`;
+  if (error instanceof UsageError) {
+    const { code, message, nextStep } = error;
+    return { code, message, nextStep, exitCode: exitCodes.usage };
+  }
+  if (error instanceof CommanderError) {
+    const message = sentence(error.message.replace(/^error: /, ''));
+    return { code: 'usage', message, nextStep: help, exitCode: exitCodes.usage };
+  }
+  if (isSystemError(error)) {
+    const path = error.path === undefined ? '' : ` (${error.path})`;
+    return {
+      code: 'file_system',
+      message: `A file cannot be used: ${fileReasons[error.code] ?? error.code}${path}.`,
+      nextStep: 'Check the path and whether you may read and write there, then run it again.',
+      exitCode: exitCodes.failed,
+    };
+  }
+  return {
+    code: 'unexpected',
+    message: `Something went wrong that should not: ${messageOf(error)}`,
+    nextStep: 'Run it again with CAREQUORUM_DEBUG=1 in the environment, and report what it shows.',
+    exitCode: exitCodes.failed,
+  };
+}
+
+/** Refusals of the ledger in words, with the step that helps against each. */
+function ofSdk(error: SdkError): ErrorReport {
+  const { code, details } = error;
+  const exitCode = code === 'aborted' ? exitCodes.interrupted : exitCodes.failed;
+  const reason = reasonOf(error);
+  const meaning = reason === null ? undefined : chaincodeErrors[reason as ChaincodeErrorCode];
+  const isTold = meaning === undefined || error.message.includes(meaning);
+  const message = isTold ? error.message : `${error.message} It means: ${meaning}.`;
+  const nextStep = (reason === null ? undefined : nextSteps[reason]) ?? error.nextStep;
+  return { code, message, nextStep, exitCode, details };
+}
+
+const nextSteps: Readonly<Record<string, string>> = {
+  unknown_signer:
+    'Patients: `carequorum enrol`. Others: an operator approves your certificate first, with `carequorum approve`.',
+  identity_expired: 'Enrol anew with a new keystore, and have it approved.',
+  identity_revoked: "Ask your hospital's operator why this key was ended.",
+  already_registered: 'Nothing is to do: this certificate counts already.',
+  subject_exists: 'Nothing is to do: this person is approved, with another key.',
+  other_hospital: 'Give the certificate to the operator of the hospital that it names.',
+  unknown_identity: 'Check the thumbprint: `carequorum approve` prints it.',
+  already_revoked: 'Nothing is to do: it was ended before.',
+  permission_over: 'Give a later --until.',
+  right_not_for_role: 'Give fewer --rights: pharmacists read, nurses read and write.',
+  too_many_permissions: 'Take back one that is no longer needed: `carequorum grant --list`.',
+  unknown_permission: 'See your permissions with `carequorum grant --list`.',
+  grantee_revoked: 'Ask their hospital: this person may no longer receive anything.',
+  no_permission: 'Ask the patient to grant it: `carequorum grant --to … --rights …`.',
+  right_not_granted: 'Ask the patient for a permission with this right.',
+  category_not_granted: 'Ask the patient for a permission that names this category.',
+  period_not_granted: 'Ask the patient for a permission that covers data of this month.',
+  purpose_not_granted: 'Give the --purpose that was granted, or ask the patient for this one.',
+  permission_not_yet_valid: 'Wait until the permission starts.',
+  permission_expired: 'Ask the patient to grant again: the permission is over.',
+  permission_revoked: 'The patient took this permission back: ask the patient.',
+  unknown_record: 'Check the id: `carequorum records` lists what you may see.',
+  record_not_stored: 'Wait until the custodian holds the record, or have it uploaded again.',
+  already_countersigned: 'Nothing is to do: you confirmed this record before.',
+  already_disputed: 'Nothing is to do: you disputed this record before.',
+};
+
+const fileReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'access is denied',
+  EPERM: 'access is denied',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is no folder',
+  EEXIST: 'it is there already',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the disk can only be read',
+};
+
+function isSystemError(error: unknown): error is Error & { code: string; path?: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
+function sentence(text: string): string {
+  const trimmed = text.trim().replace(/\.?$/, '.');
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,146 @@
+/** Options that commands share, and how their values are read. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Purpose, Right } from '../lib/chaincode/fields.ts';
+import { rightField } from '../lib/chaincode/fields.ts';
+import { categoryName } from '../sdk/categories.ts';
+import type { DisputeReason } from '../sdk/patient.ts';
+import { disputeReasons } from '../sdk/patient.ts';
+import { revocationReasons } from '../sdk/operator.ts';
+import { type GrantablePurpose, purposeCodes, purposeOf } from './words.ts';
+
+export interface CommonOptions {
+  readonly network?: string;
+  readonly validator?: string;
+  readonly keystore?: string;
+  readonly passphraseFile?: string;
+  readonly receipts?: string;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}
+
+export const NETWORK_DEFAULT = '.local/network.json';
+
+export function jsonOption(command: Command): Command {
+  return command.option('--json', 'print one JSON document instead of text');
+}
+
+export function networkOptions(command: Command): Command {
+  return jsonOption(command)
+    .option(
+      '--network <file>',
+      `network file (default: CAREQUORUM_NETWORK, else ${NETWORK_DEFAULT})`,
+    )
+    .option('--validator <id>', 'hospital to ask first (default: any; all are equally good)');
+}
+
+export function keystoreOptions(command: Command): Command {
+  return networkOptions(command)
+    .option('--keystore <file>', 'file with your keys (default: CAREQUORUM_KEYSTORE)')
+    .option(
+      '--passphrase-file <file>',
+      'file with the passphrase (default: CAREQUORUM_PASSPHRASE, else you are asked)',
+    );
+}
+
+/** For commands whose outcome a quorum certifies. */
+export function receiptsOption(command: Command): Command {
+  return command.option(
+    '--receipts <file>',
+    'add the receipts to this file, one a line: `carequorum verify` checks them offline',
+  );
+}
+
+export function yesOption(command: Command): Command {
+  return command.option('--yes', 'do it without asking');
+}
+
+export function examples(command: Command, lines: readonly string[]): Command {
+  const text = lines.map((line) => (line.startsWith('#') ? `  ${line}` : `  $ ${line}`)).join('\n');
+  return command.addHelpText('after', `\nExamples:\n${text}`);
+}
+
+const ID_MARK = 'id:';
+const ID_LENGTHS: ReadonlySet<number> = new Set([22, 43]);
+
+/** Ids may start with a hyphen, as options do: such ones are marked, and `parseId` takes it off. */
+export function markIds(argv: readonly string[]): string[] {
+  return argv.map((word) => {
+    const isId = ID_LENGTHS.has(word.length) && /^-[A-Za-z0-9_-]+$/.test(word);
+    return isId ? `${ID_MARK}${word}` : word;
+  });
+}
+
+/** An id, or its start. */
+export function parseId(text: string): string {
+  const id = text.startsWith(ID_MARK) ? text.slice(ID_MARK.length) : text.replace(/…$/, '');
+  if (/^[A-Za-z0-9_-]{4,64}$/.test(id)) return id;
+  throw new InvalidArgumentError('Give an id, or at least its first four characters.');
+}
+
+/** For arguments of which there may be many. */
+export function collectIds(text: string, known: readonly string[] = []): string[] {
+  return [...known, parseId(text)];
+}
+
+export function collect(text: string, known: readonly string[] = []): string[] {
+  return [...known, text];
+}
+
+/** Category names, separated by commas or the option repeated. */
+export function collectCategories(text: string, known: readonly string[] = []): string[] {
+  const names = text.split(',').map((part) => {
+    try {
+      return categoryName(part);
+    } catch {
+      throw new InvalidArgumentError('A category has 1 to 64 letters, digits and hyphens.');
+    }
+  });
+  return [...new Set([...known, ...names])];
+}
+
+export function parseRights(text: string): Right[] {
+  const rights = text.split(',').map((word) => {
+    const parsed = rightField.safeParse(word.trim().toLowerCase());
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`Rights are ${rightField.options.join(', ')}.`);
+  });
+  return [...new Set(rights)];
+}
+
+export function parsePurpose(text: string): GrantablePurpose {
+  const code = purposeOf(text.trim());
+  if (code) return code;
+  throw new InvalidArgumentError(`Purposes are ${Object.keys(purposeCodes).join(', ')}.`);
+}
+
+export function collectPurposes(
+  text: string,
+  known: readonly GrantablePurpose[] = [],
+): GrantablePurpose[] {
+  return [...new Set([...known, ...text.split(',').map(parsePurpose)])];
+}
+
+export function purposeOption(by: Purpose): Option {
+  const words = Object.keys(purposeCodes).join(', ');
+  return new Option('--purpose <purpose>', `why you read: ${words}`)
+    .argParser(parsePurpose)
+    .default(by, 'treatment; patients: own-request');
+}
+
+export function parseLimit(text: string): number {
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit > 0) return limit;
+  throw new InvalidArgumentError('Give a whole number above 0.');
+}
+
+export function disputeReasonOption(): Option {
+  return new Option('--reason <reason>', 'what is wrong with it')
+    .choices(disputeReasons)
+    .makeOptionMandatory();
+}
+
+export function revocationReasonOption(): Option {
+  return new Option('--reason <reason>', 'with --revoke: why').choices(revocationReasons);
+}
+
+export type { DisputeReason };

@@ -1,0 +1,116 @@
+/** The program: its commands, how they are run, and how their results and errors are told. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addApprove } from './commands/approve.ts';
+import { addCountersign } from './commands/countersign.ts';
+import { addDispute } from './commands/dispute.ts';
+import { addEnrol } from './commands/enrol.ts';
+import { addExport } from './commands/export.ts';
+import { addGenesis } from './commands/genesis.ts';
+import { addGrant } from './commands/grant.ts';
+import { addHistory } from './commands/history.ts';
+import { addInbox } from './commands/inbox.ts';
+import { addNetwork } from './commands/network.ts';
+import { addRead } from './commands/read.ts';
+import { addRecords } from './commands/records.ts';
+import { addRevoke } from './commands/revoke.ts';
+import { addUpload } from './commands/upload.ts';
+import { addVerify } from './commands/verify.ts';
+import { CommandContext } from './context.ts';
+import type { CliEnvironment } from './environment.ts';
+import { reportOf } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import { type CommonOptions, markIds } from './options.ts';
+import { clean, type CommandResult } from './output.ts';
+
+/** Runs a command with its context, and prints what it gives. */
+export type Runner = (
+  options: CommonOptions,
+  work: (context: CommandContext) => Promise<CommandResult>,
+) => Promise<void>;
+
+const adders: readonly ((program: Command, run: Runner) => void)[] = [
+  addEnrol,
+  addApprove,
+  addGrant,
+  addRevoke,
+  addUpload,
+  addCountersign,
+  addDispute,
+  addRecords,
+  addRead,
+  addHistory,
+  addExport,
+  addInbox,
+  addVerify,
+  addNetwork,
+  addGenesis,
+];
+
+/** Runs one command line, without the program's name; gives the exit code. */
+export async function runCli(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+  const program = makeProgram(environment);
+  const command = program.commands.find((one) => one.name() === argv[0])?.name();
+  try {
+    await program.parseAsync(markIds(argv), { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
+    return tell(error, command, environment, argv.includes('--json'));
+  }
+}
+
+/** The program with all its commands; nothing is run yet. */
+export function makeProgram(environment: CliEnvironment): Command {
+  const program = new Command('carequorum')
+    .description('Share medical records: patients decide, a quorum of hospitals keeps the word.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain the command')
+    .helpCommand(false)
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => environment.out(text),
+      // Errors are told once, by `tell`.
+      writeErr: () => undefined,
+    })
+    .addHelpText('after', overview);
+  const run: Runner = async (options, work) => {
+    const context = new CommandContext(environment, options);
+    const { json, lines } = await work(context);
+    if (options.json === true) environment.out(`${JSON.stringify(json, null, 2)}\n`);
+    else for (const line of lines) environment.out(`${clean(line)}\n`);
+  };
+  for (const add of adders) add(program, run);
+  program.action(() => {
+    throw new CommanderError(exitCodes.usage, 'usage', 'no command is given');
+  });
+  return program;
+}
+
+function tell(
+  error: unknown,
+  command: string | undefined,
+  { err, out, env }: CliEnvironment,
+  isJson: boolean,
+): number {
+  const { exitCode, ...report } = reportOf(error, command);
+  if (isJson) out(`${JSON.stringify({ error: report }, null, 2)}\n`);
+  else err(`${clean(report.message)}\nNext: ${clean(report.nextStep)}\n`);
+  if (env['CAREQUORUM_DEBUG'] === '1' && error instanceof Error) err(`${error.stack ?? ''}\n`);
+  return exitCode;
+}
+
+const overview = `
+Examples:
+  $ carequorum network
+  $ carequorum enrol --role patient --keystore anna.keystore --name "Anna Muster" --birth-date 1961-04-23
+  $ carequorum grant --keystore anna.keystore --to 1000000012 --rights read --category laboratory --until 180d
+
+Each command explains itself: carequorum COMMAND --help
+Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 130 ended by Ctrl-C.`;
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

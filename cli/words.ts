@@ -1,0 +1,88 @@
+/** Codes of the ledger in words that a patient understands. */
+import type { HistoryEntry, Permission } from '../lib/chaincode/values.ts';
+
+/** Purposes of use by the word that is typed; codes of HL7 are taken too. */
+export const purposeCodes = {
+  treatment: 'TREAT',
+  payment: 'HPAYMT',
+  operations: 'HOPERAT',
+  research: 'RESCH',
+  'own-request': 'PATRQT',
+} as const;
+type PurposeWord = keyof typeof purposeCodes;
+export type GrantablePurpose = (typeof purposeCodes)[PurposeWord];
+
+/** The code of a purpose, or null where the word names none. */
+export function purposeOf(word: string): GrantablePurpose | null {
+  const codes: Readonly<Record<string, GrantablePurpose>> = purposeCodes;
+  const known = codes[word.toLowerCase()];
+  if (known) return known;
+  return Object.values(codes).find((code) => code === word.toUpperCase()) ?? null;
+}
+
+export function purposeWord(code: string | null): string {
+  if (code === null) return '';
+  const found = Object.entries(purposeCodes).find(([, one]) => one === code);
+  return found?.[0] ?? (code === 'BTG' ? 'emergency' : code);
+}
+
+const deeds: Readonly<Record<string, string>> = {
+  'patient.register': 'registered your pseudonym',
+  'patient.publish-keys': 'renewed your keys',
+  'permission.grant': 'gave a permission',
+  'permission.revoke': 'took a permission back',
+  'record.register': 'announced a record',
+  'record.stored': 'stored a record',
+  'record.countersign': 'confirmed a record',
+  'record.dispute': 'disputed a record',
+  'access.request': 'asked to read a record',
+  'access.list': 'asked for the names of records',
+};
+
+export function deedText(fn: string): string {
+  return deeds[fn] ?? fn;
+}
+
+export function decisionText({ decision, reason }: HistoryEntry): string {
+  if (decision === 'done') return '';
+  if (decision === 'permit') return 'allowed';
+  return `DENIED: ${reason ?? 'no reason given'}`.replaceAll('_', ' ');
+}
+
+const notices: Readonly<Record<string, string>> = {
+  'identity.registered': 'Your certificate was approved: you can work now.',
+  'identity.renewed': 'Your keys were renewed.',
+  'identity.revoked': 'Your certificate was ended.',
+  'permission.granted': 'A patient gave you a permission.',
+  'permission.revoked': 'A patient took a permission back.',
+  'record.stored': 'A record about you was stored: confirm or dispute it.',
+  'record.countersigned': 'The patient confirmed a record of yours.',
+  'record.disputed': 'The patient disputes a record of yours.',
+  'access.denied': 'Somebody was refused a record of yours.',
+};
+
+export function noticeText(topic: string): string {
+  return notices[topic] ?? topic;
+}
+
+const reviews = {
+  awaiting: 'awaits you',
+  countersigned: 'confirmed',
+  disputed: 'DISPUTED',
+} as const;
+
+export function reviewText(review: keyof typeof reviews): string {
+  return reviews[review];
+}
+
+export function stateOf(permission: Permission, now: number): string {
+  if (permission.revoked !== null) return 'taken back';
+  if (now >= permission.until) return 'over';
+  return now < permission.from ? 'not yet' : 'valid';
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listText(words: readonly string[]): string {
+  if (words.length < 2) return words.join('');
+  return `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
+}
