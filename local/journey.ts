@@ -149,7 +149,7 @@ class Steps {
   }
 
   line(text: string): void {
-    this.#report(text);
+    this.#report(printable(text));
   }
 
   async run<T>(title: string, work: () => Promise<{ value: T; proof: string }>): Promise<T> {
@@ -168,10 +168,11 @@ class Steps {
     }
   }
 
-  #add(step: Omit<JourneyStep, 'round'>): void {
+  #add(found: Omit<JourneyStep, 'round'>): void {
+    const step = { ...found, title: printable(found.title), proof: printable(found.proof) };
     this.all.push({ round: this.round, ...step });
     const mark = step.isGood ? '✓' : '✗';
-    this.#report(`${mark} ${step.title}  (${step.seconds.toFixed(1)} s)  ${step.proof}`);
+    this.line(`${mark} ${step.title}  (${step.seconds.toFixed(1)} s)  ${step.proof}`);
   }
 }
 
@@ -642,7 +643,7 @@ async function readDocuments(
   return documents.map((one) => {
     if (known.size < CATEGORIES_MAX) known.add(one.category);
     if (known.has(one.category)) return one;
-    report(`  ${one.name}: more than ${CATEGORIES_MAX} categories, so ${DEFAULT_CATEGORY}`);
+    report(`  ${printable(one.name)}: more than ${CATEGORIES_MAX} categories, so ${DEFAULT_CATEGORY}`);
     return { ...one, category: DEFAULT_CATEGORY };
   });
 }
@@ -712,6 +713,11 @@ function blocksOf(results: readonly CertifiedResult[]): string {
 function sizeText(bytes: number): string {
   if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** Names come from files: control characters must not reach the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '\u{fffd}');
 }
 
 function clockText(time: number): string {

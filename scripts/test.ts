@@ -64,12 +64,12 @@ async function main(): Promise<Counts> {
   mkdirSync(OUTPUT_FOLDER, { recursive: true });
   const outcomes: Outcome[] = [];
   for (const [index, part] of chosen.entries()) {
-    console.log(`\n━━ ${index + 1}/${chosen.length} ${part.name}: ${part.title}\n`);
+    say(`\n━━ ${index + 1}/${chosen.length} ${part.name}: ${part.title}\n`);
     const started = performance.now();
     const counts = await runPart(part);
     const seconds = (performance.now() - started) / 1000;
     outcomes.push({ part, seconds, ...counts });
-    console.log(`\n━━ ${lineOf({ part, seconds, ...counts })}`);
+    say(`\n━━ ${lineOf({ part, seconds, ...counts })}`);
   }
   return summarise(outcomes);
 }
@@ -176,8 +176,8 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): 
 }
 
 function summarise(outcomes: readonly Outcome[]): Counts {
-  console.log('\n━━ Summary\n');
-  for (const outcome of outcomes) console.log(`   ${lineOf(outcome)}`);
+  say('\n━━ Summary\n');
+  for (const outcome of outcomes) say(`   ${lineOf(outcome)}`);
   const total = (pick: (counts: Counts) => number): number =>
     outcomes.reduce((sum, outcome) => sum + pick(outcome), 0);
   const sums = {
@@ -187,6 +187,10 @@ function summarise(outcomes: readonly Outcome[]): Counts {
   };
   if (sums.failed > 0) process.exitCode = 1;
   return sums;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 /** What continuous integration reads: exactly this form. */
@@ -204,4 +208,4 @@ let lastLine = lastLineOf(BROKEN);
 await runMain(async () => {
   lastLine = lastLineOf(await main());
 });
-console.log(`\n${lastLine}`);
+say(`\n${lastLine}`);

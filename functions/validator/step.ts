@@ -79,7 +79,7 @@ async function replayFetched(run: Run, fromHeight: number, toHeight: number): Pr
     const block = await runtime.ports.fetched.get(ledger, height);
     if (!block) return;
     const message: Message = { type: 'decided', ...block };
-    const from = block.header.proposer;
+    const from = run.state.self;
     await acceptEnvelope(run, {
       genesisHash: runtime.genesis.hash,
       ledger,

@@ -1,6 +1,8 @@
 /** L15: what a status shows to be missing at a peer is sent to it, and no more. */
 import type { MessageOf } from '../wire/messages.ts';
 import { type Draft, sameHash } from './draft.ts';
+import { selectedHere } from './selection.ts';
+import { headerFor, includesHash } from './slot.ts';
 import type { ReplicaState, Slot } from './state.ts';
 
 type Status = MessageOf<'status'>;
@@ -90,9 +92,11 @@ function sendWanted(draft: Draft, from: string, status: Status): void {
     const { header, vote } = proposal;
     return draft.send(from, { type: 'pre-prepare', header, transactions: null, vote }, wanted);
   }
-  if (slot.prepared && sameHash(slot.prepared.certificate.hash, wanted)) {
-    const vote = slot.prepares.find((one) => sameHash(one.hash, wanted));
-    const { header } = slot.prepared;
-    if (vote) draft.send(from, { type: 'pre-prepare', header, transactions: null, vote }, wanted);
-  }
+  if (!includesHash(slot.executed, wanted)) return;
+  const selected = selectedHere(draft.state);
+  const bound = selected && sameHash(selected.hash, wanted) ? selected.header : null;
+  const header = headerFor(slot, wanted) ?? bound;
+  const vote = slot.prepares.find((one) => sameHash(one.hash, wanted));
+  if (!header || !vote) return;
+  draft.send(from, { type: 'pre-prepare', header, transactions: null, vote }, wanted);
 }

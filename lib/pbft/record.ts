@@ -1,6 +1,7 @@
 /** Records verified messages in the state; draws no conclusions. */
 import { headerHash } from '../wire/header.ts';
 import type { Message, MessageOf } from '../wire/messages.ts';
+import { leaderOf } from '../wire/validators.ts';
 import type { Vote } from '../wire/vote.ts';
 import { answerStatus } from './answer.ts';
 import { type Draft, sameHash } from './draft.ts';
@@ -35,9 +36,10 @@ function recordPrePrepare(draft: Draft, message: MessageOf<'pre-prepare'>): void
   const slot = slotAt(draft.state, header.height);
   if (!slot) return noteHeight(draft, header.height);
   const { state } = draft;
+  slot.prepares = withVote(slot.prepares, vote);
+  if (vote.validator !== leaderOf(state.validators, vote.view, state.leaderOffset).id) return;
   if (state.changing || vote.view !== state.view || slot.proposal?.view === vote.view) return;
   slot.proposal = { view: vote.view, header, hash: headerHash(header), vote };
-  slot.prepares = withVote(slot.prepares, vote);
 }
 
 function recordVote(draft: Draft, vote: Vote): void {

@@ -7,12 +7,17 @@ import { startViewChange } from './view-change.ts';
 
 /** Ticks come a second apart while work is pending: SQS delays are whole seconds. */
 const tickMs = 1000;
+/** A tick that comes this early is one too many: the one that was armed is still to come. */
+const tickEarlyMs = 500;
 /** An outstanding tick that is this late was lost. */
 const tickLateMs = 5000;
 
 export function onTick(draft: Draft, scheduled: boolean): void {
   const { state, now } = draft;
-  if (!scheduled) state.tickDueAt = null;
+  if (!scheduled) {
+    if (state.tickDueAt !== null && now < state.tickDueAt - tickEarlyMs) return;
+    state.tickDueAt = null;
+  }
   if (!isBusy(state)) {
     if (scheduled) draft.send('all', ownStatus(state));
     return;

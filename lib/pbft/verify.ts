@@ -55,10 +55,9 @@ export async function verifyMessage(
       return isBallot(message.vote.phase) && checkVote(state, message.vote);
     case 'pre-prepare': {
       const { header, vote } = message;
-      const leader = leaderOf(state.validators, vote.view, state.leaderOffset).id;
-      const fits = vote.phase === 'prepare' && vote.validator === leader;
+      // Whoever prepared a header may carry its body; only its leader's makes it a proposal.
       const same = vote.height === header.height && sameHash(vote.hash, headerHash(header));
-      return fits && same && checkVote(state, vote);
+      return vote.phase === 'prepare' && same && checkVote(state, vote);
     }
     case 'view-change':
       return (
@@ -103,9 +102,9 @@ export async function verifyNewView(state: ReplicaState, newView: NewView): Prom
   if (vote.phase !== 'new-view' || vote.view !== view || vote.validator !== leader) return false;
   if (!sameHash(vote.hash, newViewDigest(newView))) return false;
   const senders = new Set(viewChanges.map((one) => one.vote.validator));
-  if (senders.size !== viewChanges.length || senders.size < quorumSize(state.validators.length)) {
-    return false;
-  }
+  const quorum = quorumSize(state.validators.length);
+  // Exactly a quorum: certificates and new-views are stored, so one leader must not make them grow.
+  if (senders.size !== viewChanges.length || senders.size !== quorum) return false;
   if (viewChanges.some((one) => one.view !== view)) return false;
   if (!(await checkVote(state, vote))) return false;
   const checks = await Promise.all(viewChanges.map((one) => verifyViewChange(state, one)));
@@ -114,7 +113,6 @@ export async function verifyNewView(state: ReplicaState, newView: NewView): Prom
 
 async function headHolds(state: ReplicaState, head: ViewChange['head']): Promise<boolean> {
   const { header, certificate } = head;
-  if (sameHash(headerHash(header), state.head.hash)) return true;
   if (certificate) return certifies(state, header, certificate, 'commit');
   // Only genesis has no certificate, and it is an ancestor of every head: its height says so.
   return header.height === 0 && sameHash(headerHash(header), state.genesisHeaderHash);
@@ -128,6 +126,7 @@ async function certifies(
 ): Promise<boolean> {
   if (certificate.phase !== phase || certificate.height !== header.height) return false;
   if (!sameHash(certificate.hash, headerHash(header))) return false;
+  if (certificate.votes.length !== quorumSize(state.validators.length)) return false;
   return verifyCertificate(certificate, contextOf(state), state.validators, state.sessions);
 }
 

@@ -3,7 +3,7 @@ import type { NewView, ViewChange } from '../wire/messages.ts';
 import { newViewDigest, viewChangeDigest } from '../wire/messages.ts';
 import { faultyMax, quorumSize } from '../wire/validators.ts';
 import type { Vote } from '../wire/vote.ts';
-import { type Draft, leaderNow } from './draft.ts';
+import { type Draft, leaderNow, sameHash } from './draft.ts';
 import { selection } from './selection.ts';
 import type { ReplicaState } from './state.ts';
 
@@ -15,19 +15,26 @@ export function startViewChange(draft: Draft, view: number): void {
   state.view = view;
   state.changing = true;
   state.quorumSince = null;
+  state.newView = null;
   state.slot.proposal = null;
   state.next.proposal = null;
-  if (state.learner) return;
-  const content = ownContent(state);
-  const height = state.head.header.height;
-  draft.sign({ phase: 'view-change', height, view, hash: viewChangeDigest(content) });
+  if (!state.learner) signViewChange(draft);
+}
+
+function signViewChange(draft: Draft): void {
+  const { view, head } = draft.state;
+  const hash = viewChangeDigest(ownContent(draft.state));
+  draft.sign({ phase: 'view-change', height: head.header.height, view, hash });
 }
 
 /** The signed view-change is kept, for repetition, and told to everyone. */
 export function recordOwnViewChange(draft: Draft, vote: Vote): void {
   const { state } = draft;
   if (!state.changing || vote.view !== state.view) return;
-  const viewChange: ViewChange = { view: vote.view, ...ownContent(state), vote };
+  const content = ownContent(state);
+  // The head has moved while this was signed; it was not sent, so another may take its place.
+  if (!sameHash(vote.hash, viewChangeDigest(content))) return signViewChange(draft);
+  const viewChange: ViewChange = { view: vote.view, ...content, vote };
   state.viewChanges = withViewChange(state.viewChanges, viewChange);
   draft.send('all', { type: 'view-change', viewChange });
 }

@@ -5,10 +5,8 @@ import { limits } from '../limits.ts';
 import { encodeCbor } from './codec.ts';
 
 export const parametersSchema = z.strictObject({
-  blockBytesMax: z
-    .int()
-    .min(16 * 1024)
-    .max(limits.blockBytesMax),
+  /** A block holds any one transaction, so that none can wait for ever. */
+  blockBytesMax: z.int().min(limits.transactionBytesMax).max(limits.blockBytesMax),
   blockTransactionsMax: z.int().min(1).max(limits.blockTransactionsMax),
   /** How long the oldest request may wait before a view change, milliseconds. */
   requestTimeoutMs: z.int().min(2_000).max(120_000),

@@ -16,6 +16,9 @@ export const jwsTypes = {
   ownedQuery: 'cq-owner-query',
 } as const;
 
+/** Readers of JSON recurse, and the stack that is left differs: a bound makes all agree. */
+const nestingMax = 32;
+
 const argsSchema = z.record(z.string().max(64), z.json());
 
 export const requestSchema = z.strictObject({
@@ -137,6 +140,7 @@ function requestId(jws: ParsedJws): string {
 function parseRequest(payload: Uint8Array): SignedRequest {
   let value: unknown;
   const text = fromUtf8(payload);
+  if (nestingOf(text) > nestingMax) throw new WireError('malformed', 'nested too deeply');
   try {
     value = JSON.parse(text);
   } catch (cause) {
@@ -146,6 +150,18 @@ function parseRequest(payload: Uint8Array): SignedRequest {
     throw new WireError('not_canonical', 'payload has blanks, duplicate keys or odd escapes');
   }
   return parseWith(requestSchema, value);
+}
+
+/** How many brackets of a JSON text are open at once, at most. */
+function nestingOf(text: string): number {
+  let deepest = 0;
+  let open = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') open += 1;
+    if (token === ']' || token === '}') open -= 1;
+    deepest = Math.max(deepest, open);
+  }
+  return deepest;
 }
 
 /** The payload bytes of a request: what JSON.stringify writes. */

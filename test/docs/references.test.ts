@@ -58,3 +58,17 @@ describe.each(documents)('%s', (document) => {
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 });
+
+describe('the sources', () => {
+  it('cite documents that are there', () => {
+    const sources = ['cdk', 'cli', 'functions', 'lib', 'local', 'sdk'].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => join(folder, name)),
+    );
+    const cited = sources.flatMap((file) =>
+      [...textOf(file).matchAll(/docs\/[a-z0-9/-]+\.(?:md|json)/g)].map((match) => match[0]),
+    );
+    expect([...new Set(cited)].filter((page) => !existsSync(join(root, page)))).toEqual([]);
+  });
+});

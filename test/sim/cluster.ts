@@ -81,6 +81,9 @@ export class Cluster {
   tamper: ((from: string, to: string, envelope: Envelope) => Promise<Envelope[]>) | null = null;
   /** A faulty validator's own replica is not judged. */
   readonly faulty = new Set<string>();
+  /** Bytes of the largest record that any replica stored. */
+  largestState = 0;
+  ticks = 0;
 
   constructor(network: TestNetwork, options: SimOptions) {
     this.network = network;
@@ -171,8 +174,10 @@ export class Cluster {
         send: async (peer: string, body: string): Promise<void> => this.#carry(id, peer, body),
       },
       self: {
-        tick: async (_ledger: string, seconds: number): Promise<void> =>
-          this.#post(id, id, { kind: 'tick', scheduled: false }, seconds * 1000),
+        tick: async (_ledger: string, seconds: number): Promise<void> => {
+          this.ticks += 1;
+          this.#post(id, id, { kind: 'tick', scheduled: false }, seconds * 1000);
+        },
         catchUp: async (_ledger: string, wanted: { fromHeight: number; toHeight: number }) =>
           this.#fetch(id, wanted),
       },
@@ -279,6 +284,8 @@ export class Cluster {
   /** Agreement: no two replicas ever hold different headers at one height. */
   async #check(node: SimNode): Promise<void> {
     if (this.faulty.has(node.id)) return;
+    const stored = await node.ports.replicas.load('main');
+    this.largestState = Math.max(this.largestState, stored?.state.length ?? 0);
     const state = await this.state(node.id);
     if (state.halted) throw new Error(`${node.id} halted: ${state.halted}`);
     const { height } = state.head.header;

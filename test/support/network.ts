@@ -98,7 +98,8 @@ async function makeValidator(index: number): Promise<TestValidator> {
     generateSigningKey(),
     generateSigningKey(),
   ]);
-  return { id: `hospital-${String.fromCharCode(97 + index)}`, operator, kms, vote, read };
+  const letter = index < 26 ? String.fromCharCode(97 + index) : String(index);
+  return { id: `hospital-${letter}`, operator, kms, vote, read };
 }
 
 /** A probe transaction of an operator, as compact JWS. */

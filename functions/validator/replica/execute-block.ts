@@ -5,6 +5,7 @@ import {
   type LedgerEvent,
   readHints,
 } from '../../../lib/chaincode/execute.ts';
+import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
 import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
@@ -12,6 +13,7 @@ import { taggedHash } from '../../../lib/crypto/hash.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { updateTree } from '../../../lib/ledger/state-tree.ts';
 import { OverlayView, TreeView } from '../../../lib/ledger/state-view.ts';
+import { WireError } from '../../../lib/wire/errors.ts';
 import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
 import { parametersHash } from '../../../lib/wire/parameters.ts';
 import { encodeResult, type TransactionResult } from '../../../lib/wire/result.ts';
@@ -69,13 +71,16 @@ export async function transactionFault(
   try {
     const skewMsMax = parameters.clockSkewMsMax;
     checkRequest(transaction, { network, ledger: at.ledger, now: at.time, skewMsMax });
-  } catch {
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
     return 'window';
   }
   let keys;
   try {
     keys = await resolveKeys(view, transaction, { network, time: at.time });
-  } catch {
+  } catch (error) {
+    // A table that does not answer says nothing about the transaction: the step is repeated.
+    if (!(error instanceof ChaincodeError)) throw error;
     return 'unknown_signer';
   }
   const named = toHex(keys.outer) + (keys.inner ? toHex(keys.inner) : '');
@@ -85,13 +90,16 @@ export async function transactionFault(
   return null;
 }
 
-/** Parses and checks a body that a peer proposed; null when any of it may not stand in a block. */
+/** Parses and checks a body that a peer proposed; null when it may not stand in a block. */
 export async function checkBody(
   runtime: ValidatorRuntime,
   state: ReplicaState,
   compacts: readonly string[],
   time: number,
 ): Promise<Transaction[] | null> {
+  const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
+  const bytes = compacts.reduce((sum, compact) => sum + compact.length, 0);
+  if (compacts.length > blockTransactionsMax || bytes > blockBytesMax) return null;
   const view = headView(runtime, state);
   let transactions: Transaction[];
   try {

@@ -2,7 +2,7 @@
 import { wasSeen } from '../../../lib/chaincode/seen.ts';
 import type { PendingTransaction } from '../../../lib/ports.ts';
 import { parseTransaction, type Transaction } from '../../../lib/wire/transaction.ts';
-import type { CheckedTransaction } from '../runtime.ts';
+import type { CheckedTransaction, PendingPool } from '../runtime.ts';
 import { headView, transactionFault } from './execute-block.ts';
 import type { Run } from './run.ts';
 
@@ -18,6 +18,15 @@ export async function takeWake(run: Run): Promise<void> {
 export async function refreshPending(run: Run): Promise<void> {
   if (!run.pendingStale) return;
   run.pendingStale = false;
+  let pool = await readPool(run);
+  // What is dead may hide what lives: it has been removed, so there is an end.
+  while (pool.entries.length === 0 && !pool.complete) pool = await readPool(run);
+  run.warm.pending = pool;
+  await tellOldest(run);
+}
+
+/** The oldest entries that may still enter a block; removes the dead ones among those read. */
+async function readPool(run: Run): Promise<PendingPool> {
   const { runtime, ledger, warm } = run;
   const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
   const bounds = { count: blockTransactionsMax, bytes: blockBytesMax };
@@ -26,8 +35,8 @@ export async function refreshPending(run: Run): Promise<void> {
   const complete = found.length < bounds.count && bytes < bounds.bytes - 64 * 1024;
   const { valid, dead } = await sortOut(run, found);
   if (dead.length > 0) await runtime.ports.mempool.remove(ledger, dead);
-  warm.pending = { entries: valid, complete: complete || found.length === 0 };
-  await tellOldest(run);
+  for (const { id } of dead) warm.forwarded.delete(id);
+  return { entries: valid, complete: complete || found.length === 0 };
 }
 
 /** After a commit: what was in the block leaves the mempool, and the next oldest has its turn. */
@@ -54,6 +63,11 @@ async function tellOldest(run: Run): Promise<void> {
   await run.feed(run, { type: 'pending', oldest: oldest ?? null });
 }
 
+/** L3: no block on this head can be earlier, whoever proposes it. */
+export function nextBlockTime({ runtime, state }: Run): number {
+  return Math.max(runtime.clock(), state.head.header.time + 1);
+}
+
 /** Splits what may still enter a block from what never can: expired, seen, or not well signed. */
 async function sortOut(
   run: Run,
@@ -61,7 +75,7 @@ async function sortOut(
 ): Promise<{ valid: CheckedTransaction[]; dead: PendingTransaction[] }> {
   const { runtime, state, warm } = run;
   const view = headView(runtime, state);
-  const at = { time: runtime.clock(), ledger: run.ledger };
+  const at = { time: nextBlockTime(run), ledger: run.ledger };
   const held = new Map(warm.pending.entries.map((entry) => [entry.id, entry.transaction]));
   const checked = await Promise.all(
     found.map(async (entry) => {
@@ -90,13 +104,15 @@ export async function acceptForwarded(run: Run, compacts: readonly string[]): Pr
   const { runtime, ledger, state } = run;
   const view = headView(runtime, state);
   const now = runtime.clock();
+  const time = nextBlockTime(run);
   const known = new Set(run.warm.pending.entries.map((entry) => entry.compact));
   const entries: PendingTransaction[] = [];
   for (const compact of compacts) {
     if (known.has(compact)) continue;
     const transaction = parsed(compact);
     if (!transaction) continue;
-    if (await transactionFault(runtime, view, transaction, { time: now, ledger })) continue;
+    if (await transactionFault(runtime, view, transaction, { time, ledger })) continue;
+    if (await wasSeen(view, transaction)) continue;
     const { id, issuedAt, expiresAt } = transaction;
     entries.push({ id, compact, issuedAt, expiresAt, arrivedAt: now });
   }

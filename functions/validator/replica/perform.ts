@@ -1,13 +1,21 @@
 /** Feeds inputs to the state machine and does what it asks for within the step. */
-import { toHex } from '../../../lib/crypto/bytes.ts';
+import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
 import { apply } from '../../../lib/pbft/apply.ts';
 import { contextOf } from '../../../lib/pbft/verify.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
 import type { Output } from '../../../lib/pbft/output.ts';
 import { equalBytes } from '../../../lib/crypto/bytes.ts';
+import { encodeCbor } from '../../../lib/wire/codec.ts';
 import { type UnsignedVote, voteSigningBytes } from '../../../lib/wire/vote.ts';
-import { checkBody, executeBlock, stageBlock } from './execute-block.ts';
-import { committedFromPending } from './pending.ts';
+import {
+  checkBody,
+  executeBlock,
+  headView,
+  stageBlock,
+  transactionFault,
+} from './execute-block.ts';
+import { committedFromPending, nextBlockTime } from './pending.ts';
+import type { OutboxMessage } from './record.ts';
 import type { Run } from './run.ts';
 
 type OutputOf<T extends Output['type']> = Extract<Output, { type: T }>;
@@ -51,14 +59,17 @@ async function perform(run: Run, output: Output): Promise<void> {
   }
 }
 
+/** A peer is told each thing once a step, however often it asked: what it may owe is bounded. */
 function queueMessage(run: Run, output: OutputOf<'send'>): void {
   const { self, validators } = run.state;
   const peers =
     output.to === 'all' ? validators.map((one) => one.id).filter((id) => id !== self) : [output.to];
+  const { message, withBody } = output;
+  const key = toBase64url(encodeCbor({ message, withBody }));
   for (const peer of peers) {
-    const list = run.outgoing.get(peer) ?? [];
-    list.push({ message: output.message, withBody: output.withBody });
-    run.outgoing.set(peer, list);
+    const queued = run.outgoing.get(peer) ?? new Map<string, OutboxMessage>();
+    if (!queued.has(key)) queued.set(key, { message, withBody });
+    run.outgoing.set(peer, queued);
   }
 }
 
@@ -75,14 +86,19 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
   const stale = state.slot.proposal ?? state.slot.decided;
   if (stale || state.head.header.height + 1 !== wanted.height || state.view !== wanted.view) return;
   const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
-  const time = Math.max(runtime.clock(), state.head.header.time + 1);
-  const candidates = [];
+  const time = nextBlockTime(run);
+  const waiting = [];
   let bytes = 0;
   for (const { transaction } of run.warm.pending.entries) {
     bytes += transaction.compact.length;
-    if (candidates.length >= blockTransactionsMax || bytes > blockBytesMax) break;
-    if (transaction.expiresAt > time) candidates.push(transaction);
+    if (waiting.length >= blockTransactionsMax || bytes > blockBytesMax) break;
+    waiting.push(transaction);
   }
+  // What was good when it was read may not be at the block's time, or on this head.
+  const at = { time, ledger: run.ledger };
+  const head = headView(runtime, state);
+  const faults = await Promise.all(waiting.map((one) => transactionFault(runtime, head, one, at)));
+  const candidates = waiting.filter((_, index) => faults[index] === null);
   const { view, historyRoot } = wanted;
   const plan = { view, proposer: state.self, time, historyRoot };
   const block =

@@ -1,4 +1,6 @@
 /** The stored record of a replica: consensus state and outbox, saved together by one write. */
+import { toBase64url } from '../../../lib/crypto/bytes.ts';
+import { limits } from '../../../lib/limits.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
 import type { Message } from '../../../lib/wire/messages.ts';
@@ -24,22 +26,51 @@ export interface ReplicaRecord {
   tickSeconds: number;
 }
 
-/** Stored state is our own; the bound only keeps it inside one item. */
-const recordBytesMax = 390 * 1024;
-const format = 1;
+/** As stored: what goes to many peers is there once, and entries name it by its position. */
+interface StoredRecord {
+  format: number;
+  state: ReplicaState;
+  tickSeconds: number;
+  messages: OutboxMessage[];
+  outbox: { to: string; deduplicationId: string; messages: number[] }[];
+}
 
-export function encodeRecord(record: ReplicaRecord): Uint8Array {
-  const bytes = encodeCbor({ format, ...record });
-  if (bytes.length > recordBytesMax) {
+const format = 2;
+
+/** Throws `too_large` where one item cannot hold it: the bounds of a step keep it far below. */
+export function encodeRecord({ state, outbox, tickSeconds }: ReplicaRecord): Uint8Array {
+  const stored: StoredRecord = { format, state, tickSeconds, ...sharedMessages(outbox) };
+  const bytes = encodeCbor(stored);
+  if (bytes.length > limits.chunkBytesMax) {
     throw new WireError('too_large', `a replica's record of ${bytes.length} bytes`);
   }
   return bytes;
 }
 
+function sharedMessages(
+  entries: readonly OutboxEntry[],
+): Pick<StoredRecord, 'messages' | 'outbox'> {
+  const messages: OutboxMessage[] = [];
+  const positions = new Map<string, number>();
+  const positionOf = (one: OutboxMessage): number => {
+    const key = toBase64url(encodeCbor(one));
+    const known = positions.get(key);
+    if (known !== undefined) return known;
+    positions.set(key, messages.length);
+    return messages.push(one) - 1;
+  };
+  const outbox = entries.map((entry) => ({ ...entry, messages: entry.messages.map(positionOf) }));
+  return { messages, outbox };
+}
+
 export function decodeRecord(bytes: Uint8Array): ReplicaRecord {
-  const value = decodeCbor(bytes, recordBytesMax) as { format: number } & ReplicaRecord;
+  const { state, tickSeconds, ...value } = decodeCbor(bytes, limits.chunkBytesMax) as StoredRecord;
   if (value.format !== format) {
     throw new WireError('unsupported_version', `replica record of format ${value.format}`);
   }
-  return { state: value.state, outbox: value.outbox, tickSeconds: value.tickSeconds };
+  const outbox = value.outbox.map((entry) => ({
+    ...entry,
+    messages: entry.messages.flatMap((position) => value.messages[position] ?? []),
+  }));
+  return { state, outbox, tickSeconds };
 }

@@ -14,8 +14,8 @@ export interface Run {
   readonly timing: Timing;
   readonly feed: Feed;
   state: ReplicaState;
-  /** Messages by peer, in order, for the outbox. */
-  outgoing: Map<string, OutboxMessage[]>;
+  /** Messages by peer, each once and in order, for the outbox. */
+  outgoing: Map<string, Map<string, OutboxMessage>>;
   /** Requests to hand on after the save: to the leader, or the oldest to all. */
   forwardToAll: boolean;
   tickAt: number | null;

@@ -70,7 +70,7 @@ function outboxOf(run: Run): OutboxEntry[] {
       }
       small = [];
     };
-    for (const one of messages.slice(0, limits.outboxPerPeerMax)) {
+    for (const one of [...messages.values()].slice(0, limits.outboxPerPeerMax)) {
       small.push(one);
       if (one.withBody) close();
     }

@@ -2,7 +2,7 @@
  * Finds texts and keys in bytes, however they are wrapped: UTF-8, UTF-16, hexadecimal, base64 at
  * any alignment, escapes of JSON and URLs, gzip, zlib and the chunked strings of CBOR, in any nesting.
  */
-import { constants, gunzipSync, inflateSync } from 'node:zlib';
+import { constants, inflateRawSync, inflateSync } from 'node:zlib';
 import { Automaton } from './automaton.ts';
 
 /** What must not be found. Texts are looked for in all their usual spellings. */
@@ -132,8 +132,12 @@ type IsNew = (kind: string, part: string) => boolean;
 const HEX = /[0-9a-fA-F]{12,}/g;
 /** Both alphabets at once; padding ends a run. */
 const BASE64 = /[A-Za-z0-9+/_-]{8,}/g;
-/** Lines of one width, as PEM and MIME have them; in JSON their ends are escaped. */
-const BASE64_LINES = /(?:[A-Za-z0-9+/]{20,}(?:\r?\n|\\r\\n|\\n)[ \t]*)+[A-Za-z0-9+/]+/g;
+/**
+ * Lines as PEM and MIME have them; in JSON their ends are escaped. A match begins where a run does,
+ * or the time would grow with the square of its length.
+ */
+const BASE64_LINES =
+  /(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{20,}(?:\r?\n|\\r\\n|\\n)[ \t]*)+[A-Za-z0-9+/]+/g;
 const LINE_ENDS = /\\r|\\n|\s/g;
 
 /** A run may begin with digits that are not part of it, so every alignment is read. */
@@ -188,10 +192,11 @@ const GZIP_MAGIC = Buffer.from([0x1f, 0x8b, 0x08]);
 const ZLIB_FLAGS: ReadonlySet<number> = new Set([0x01, 0x5e, 0x9c, 0xda]);
 const OPTIONS = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: INFLATED_BYTES_MAX };
 
-/** Members that start anywhere, and may be cut off. */
+/** Members that start anywhere, may be cut off, and whatever follows them; checksums do not matter. */
 function* unfoldCompressed(bytes: Buffer): Generator<Layer> {
   for (let at = bytes.indexOf(GZIP_MAGIC); at >= 0; at = bytes.indexOf(GZIP_MAGIC, at + 1)) {
-    const plain = inflated(() => gunzipSync(bytes.subarray(at), OPTIONS));
+    const start = startOfDeflate(bytes, at);
+    const plain = inflated(() => inflateRawSync(bytes.subarray(start), OPTIONS));
     if (plain) yield { kind: 'gzip', bytes: plain };
   }
   for (let at = bytes.indexOf(0x78); at >= 0; at = bytes.indexOf(0x78, at + 1)) {
@@ -199,6 +204,15 @@ function* unfoldCompressed(bytes: Buffer): Generator<Layer> {
     const plain = inflated(() => inflateSync(bytes.subarray(at), OPTIONS));
     if (plain) yield { kind: 'zlib', bytes: plain };
   }
+}
+
+/** Where the data of a gzip member starts (RFC 1952, 2.3). */
+function startOfDeflate(bytes: Buffer, member: number): number {
+  const flags = bytes[member + 3] ?? 0;
+  let at = member + 10;
+  if (flags & 4) at += 2 + (bytes[at] ?? 0) + (bytes[at + 1] ?? 0) * 256;
+  for (const flag of [8, 16]) if (flags & flag) at = bytes.indexOf(0, at) + 1;
+  return flags & 2 ? at + 2 : at;
 }
 
 /** Null where it only looked like a compressed member. Throws ScanError on a bomb. */
