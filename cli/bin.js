@@ -20,7 +20,8 @@ if (major >= 24 || (major === 22 && minor >= 18)) {
     process.exit(70);
   }
   const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(`carequorum: ${error.message}`);
     process.exitCode = 70;

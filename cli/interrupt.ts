@@ -22,7 +22,7 @@ export class Interrupt {
 
   /** Runs work that a first Ctrl-C lets end. */
   async protect<T>(work: () => Promise<T>): Promise<T> {
-    this.throwIfRequested('Stopped before anything was done.');
+    this.throwIfRequested('Stopped between two steps; what was done is kept.');
     this.#protected += 1;
     try {
       return await work();

@@ -1,9 +1,7 @@
 /** Options that commands share, and how their values are read. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Purpose, Right } from '../lib/chaincode/fields.ts';
-import { rightField } from '../lib/chaincode/fields.ts';
+import { type Right, rightField } from '../lib/chaincode/fields.ts';
 import { categoryName } from '../sdk/categories.ts';
-import type { DisputeReason } from '../sdk/patient.ts';
 import { disputeReasons } from '../sdk/patient.ts';
 import { revocationReasons } from '../sdk/operator.ts';
 import { type GrantablePurpose, purposeCodes, purposeOf } from './words.ts';
@@ -120,11 +118,10 @@ export function collectPurposes(
   return [...new Set([...known, ...text.split(',').map(parsePurpose)])];
 }
 
-export function purposeOption(by: Purpose): Option {
+export function purposeOption(): Option {
   const words = Object.keys(purposeCodes).join(', ');
-  return new Option('--purpose <purpose>', `why you read: ${words}`)
-    .argParser(parsePurpose)
-    .default(by, 'treatment; patients: own-request');
+  const text = `why you read: ${words} (default: treatment; patients: own-request)`;
+  return new Option('--purpose <purpose>', text).argParser(parsePurpose);
 }
 
 export function parseLimit(text: string): number {
@@ -142,5 +139,3 @@ export function disputeReasonOption(): Option {
 export function revocationReasonOption(): Option {
   return new Option('--reason <reason>', 'with --revoke: why').choices(revocationReasons);
 }
-
-export type { DisputeReason };

@@ -20,14 +20,9 @@ import { CommandContext } from './context.ts';
 import type { CliEnvironment } from './environment.ts';
 import { reportOf } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
-import { type CommonOptions, markIds } from './options.ts';
-import { clean, type CommandResult } from './output.ts';
-
-/** Runs a command with its context, and prints what it gives. */
-export type Runner = (
-  options: CommonOptions,
-  work: (context: CommandContext) => Promise<CommandResult>,
-) => Promise<void>;
+import { markIds } from './options.ts';
+import { clean } from './output.ts';
+import type { Runner } from './runner.ts';
 
 const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addEnrol,
@@ -48,7 +43,10 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
 ];
 
 /** Runs one command line, without the program's name; gives the exit code. */
-export async function runCli(argv: readonly string[], environment: CliEnvironment): Promise<number> {
+export async function runCli(
+  argv: readonly string[],
+  environment: CliEnvironment,
+): Promise<number> {
   const program = makeProgram(environment);
   const command = program.commands.find((one) => one.name() === argv[0])?.name();
   try {

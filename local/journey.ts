@@ -643,7 +643,9 @@ async function readDocuments(
   return documents.map((one) => {
     if (known.size < CATEGORIES_MAX) known.add(one.category);
     if (known.has(one.category)) return one;
-    report(`  ${printable(one.name)}: more than ${CATEGORIES_MAX} categories, so ${DEFAULT_CATEGORY}`);
+    report(
+      `  ${printable(one.name)}: more than ${CATEGORIES_MAX} categories, so ${DEFAULT_CATEGORY}`,
+    );
     return { ...one, category: DEFAULT_CATEGORY };
   });
 }

@@ -24,7 +24,7 @@ export type SdkErrorCode =
   | 'bad_answer'
   /** A receipt or a proof does not verify: the party that gave it lies or is broken. */
   | 'not_proven'
-  /** The time of a transaction ran out before a quorum certified it. */
+  /** The time of a transaction ran out before its certified outcome was seen; it may have one. */
   | 'expired'
   /** A quorum decided, and refused; `details.reason` is the chaincode's code. */
   | 'refused'

@@ -131,7 +131,6 @@ class Settling {
       try {
         const placed = await postTransaction(validator, this.#transaction, this.#context);
         if (placed.outcome === 'accepted') {
-          pool.worked(validator.id);
           this.#holders.add(validator.id);
           this.#refusals.forget(validator.id);
           this.#placedAt = clock.now();
@@ -158,7 +157,11 @@ class Settling {
           pool.worked(validator.id);
           return result;
         }
-        if (answer.outcome === 'unknown') this.#holders.delete(validator.id);
+        if (answer.outcome === 'unknown') {
+          // It took the transaction and does not know it: the next one gets it instead.
+          this.#holders.delete(validator.id);
+          pool.failed(validator.id);
+        }
         if (answer.outcome === 'refused') {
           // One that only asks for patience still holds it.
           if (answer.answer.status !== 429) this.#holders.delete(validator.id);
@@ -197,22 +200,13 @@ class Settling {
     return backOffMs(round, POLL_BASE_MS, POLL_MAX_MS);
   }
 
+  /** Silence proves nothing: a block may hold it that no validator let us see. */
   #expired(): SdkError {
     const failure = this.#lastFailure;
-    if (failure && this.#holders.size === 0) {
-      return new SdkError(
-        'expired',
-        `No validator took it in time; the last said: ${failure.message}`,
-        {
-          nextStep: failure.nextStep,
-          details: { id: this.#transaction.id, ...failure.details },
-          cause: failure,
-        },
-      );
-    }
-    return new SdkError('expired', 'No quorum certified it in time, so it had no effect.', {
-      nextStep: 'See with `carequorum network` how many validators work, then run it again.',
-      details: { id: this.#transaction.id },
+    const why = failure ? ` The last failure: ${failure.message}` : '';
+    return new SdkError('expired', `No certified outcome was seen in time.${why}`, {
+      nextStep: 'Look with `carequorum network` and at the history before you do it again.',
+      details: { ...failure?.details, id: this.#transaction.id },
       ...(failure ? { cause: failure } : {}),
     });
   }

@@ -9,6 +9,9 @@ import type { Route } from './route.ts';
 
 /** A request as operations see it; nothing of it is checked against a schema yet. */
 export interface HttpRequest {
+  readonly method: Route['method'];
+  /** As the client wrote it after the base URL, without the stage. */
+  readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
   /** Names in lower case. */
@@ -33,6 +36,9 @@ export interface Operation {
   readonly bodyCharsMax?: number;
   run(request: HttpRequest): Promise<HttpAnswer>;
 }
+
+/** Characters of the largest body that reaches a function: Lambda takes 6 MB. */
+export const bodyCharsMost = 6 * 1024 * 1024;
 
 /** Operations by `METHOD /path/{name}`, as in the route table. */
 export type Operations = Readonly<Record<string, Operation>>;
@@ -99,6 +105,8 @@ function handlerOf(service: HttpService, route: Route): HttpHandler {
     const spent = (): number => Math.round(performance.now() - startedAt);
     try {
       const answer = await operation.run({
+        method: route.method,
+        path: event.path,
         params: present(event.pathParameters ?? {}),
         query: present(event.queryStringParameters ?? {}),
         headers,

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { networkField, thumbprintField, validatorIdField } from '../../lib/wire/fields.ts';
+import { jsonText } from '../aws/environment.ts';
 
 const common = {
   NETWORK: networkField,
@@ -20,19 +21,6 @@ export const apiEnvironmentSchema = z.object({
 });
 
 export const timerEnvironmentSchema = z.object({ ...common, TIMER_URL: z.url() });
-
-/** JSON in a variable, such as the map of peers. */
-const jsonText = z
-  .string()
-  .max(16 * 1024)
-  .transform((text, context): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      context.addIssue({ code: 'custom', message: 'not JSON' });
-      return z.NEVER;
-    }
-  });
 
 export const inboxEnvironmentSchema = z.object({
   ...common,

@@ -156,9 +156,14 @@ function parseRequest(payload: Uint8Array): SignedRequest {
 function nestingOf(text: string): number {
   let deepest = 0;
   let open = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (token === '[' || token === '{') open += 1;
-    if (token === ']' || token === '}') open -= 1;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (isInString && character === '\\') at += 1;
+    else if (character === '"') isInString = !isInString;
+    else if (isInString) continue;
+    else if (character === '[' || character === '{') open += 1;
+    else if (character === ']' || character === '}') open -= 1;
     deepest = Math.max(deepest, open);
   }
   return deepest;

@@ -332,4 +332,44 @@ describe('view change', () => {
     const again = run(entered.state, [prePrepare(bound, 1), executed(bound)]);
     expect(again.said).toContain('sign prepare v1');
   });
+
+  it('L15: gives the body of the bound header to a leader that lacks it, if it was executed', () => {
+    const bound = headerAfter(replica('vc'));
+    const hash = headerHash(bound);
+    const certificate = { phase: 'prepare' as const, height: 1, view: 0, hash, votes: [] };
+    const viewChanges = ['va', 'vb', 'vd'].map((id) =>
+      viewChange(id, 1, id === 'va' ? { header: bound, certificate } : null),
+    );
+    const signed = { ...vote('vb', 'new-view', genesis()), view: 1 };
+    const newView = { view: 1, viewChanges, vote: signed };
+    const { state } = run(replica('vc'), [
+      prePrepare(bound),
+      executed(bound),
+      message('vb', { type: 'new-view', newView }),
+    ]);
+    expect(state.slot.prepared).toBeNull();
+    const none = { prepares: [], commits: [], viewChanges: [] };
+    const at = { view: 1, changing: false, height: 0, proposal: hash, wanted: hash };
+    const { said } = run(state, [message('vb', { type: 'status', ...at, ...none })]);
+    expect(said).toContain('send pre-prepare to vb');
+  });
+
+  it('L15: a prepare of another than the leader carries a body and proposes nothing', () => {
+    const header = headerAfter(replica('vc'));
+    const carried = vote('vd', 'prepare', header);
+    const { state } = run(replica('vc'), [
+      message('vd', { type: 'pre-prepare', header, transactions: null, vote: carried }),
+    ]);
+    expect(state.slot.proposal).toBeNull();
+    expect(state.slot.prepares.map((one) => one.validator)).toEqual(['vd']);
+  });
+
+  it('L9: a view-change that was signed for an earlier head is signed anew, not sent', () => {
+    const tick: Input = { type: 'tick', scheduled: false };
+    const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+    const asked = apply(waiting, tick, now + 4000, timing);
+    const stale = { ...vote('vb', 'view-change', headerAfter(replica('vb'))), view: 1 };
+    const { outputs } = apply(asked.state, { type: 'signed', vote: stale }, now + 4000, timing);
+    expect(outputs.map((one) => one.type)).toEqual(['sign']);
+  });
 });

@@ -87,9 +87,7 @@ describe('submission', () => {
   });
 
   it('places the same id elsewhere when a validator takes it and then stays silent', async () => {
-    twist(() => ({ method }) => {
-      return method === 'POST' ? { status: 202, json: {} } : { status: 202, json: {} };
-    });
+    twist(() => () => ({ status: 202, json: {} }));
     const { made, transport } = client();
     const done = await made.submit(probe, signer());
     const bodies = transport.calls
@@ -105,7 +103,9 @@ describe('submission', () => {
     twist((own) => (request) => {
       return request.method === 'GET' ? problem(404, 'unknown_transaction') : own(request);
     });
-    await expect(client().made.submit(probe, signer())).resolves.toMatchObject({ height: 1 });
+    const { made } = client();
+    await expect(made.submit(probe, signer())).resolves.toMatchObject({ height: 1 });
+    expect(made.preferred).not.toBe('hospital-a');
   });
 
   it('believes no receipt that was changed', async () => {
@@ -182,12 +182,13 @@ describe('submission', () => {
     await expect(client().made.submit(probe, signer())).resolves.toBeDefined();
   });
 
-  it('says that nothing happened when nobody answers until it expires', async () => {
+  it('claims nothing about the outcome when nobody answers until it expires', async () => {
     handlers = {};
     const failed = client().made.submit({ ...probe, validityMs: 5_000 }, signer());
     await expect(failed).rejects.toMatchObject({ code: 'expired' });
     const error = (await failed.catch((caught: unknown) => caught)) as SdkError;
     expect(error.nextStep).toMatch(/\w/);
+    expect(error.message).not.toMatch(/no effect/);
   });
 
   it('throws a certified refusal with its receipt', async () => {

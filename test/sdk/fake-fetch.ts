@@ -48,8 +48,6 @@ export function fakeFetch(handlers: Readonly<Record<string, FakeHandler>>): Tran
   return Object.assign(transport, { calls });
 }
 
-export const never: Promise<FakeAnswer> = new Promise(() => undefined);
-
 export function problem(status: number, code: string): FakeAnswer {
   return { status, json: { type: 'about:blank', title: code, status, code, detail: code } };
 }

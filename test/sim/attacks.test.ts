@@ -1,6 +1,10 @@
 /** Attacks on liveness and storage by one faulty validator or client, each of which must fail. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { executeBlock, transactionFault, headView } from '../../functions/validator/replica/execute-block.ts';
+import {
+  executeBlock,
+  transactionFault,
+  headView,
+} from '../../functions/validator/replica/execute-block.ts';
 import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
 import { limits } from '../../lib/limits.ts';
@@ -86,7 +90,9 @@ async function floodedStep(cluster: Cluster): Promise<{ outbox: string[] }> {
   const seen: string[] = [];
   cluster.tamper = async (from, to, envelope) => {
     if (from === c && to === d) {
-      seen.push(...envelope.messages.map((one) => (one.type === 'vote' ? one.vote.phase : one.type)));
+      seen.push(
+        ...envelope.messages.map((one) => (one.type === 'vote' ? one.vote.phase : one.type)),
+      );
     }
     if (from === b && to === c) {
       const lies = Array.from({ length: 200 }, () => status(0, 1));
@@ -205,7 +211,6 @@ describe('arguments nested without bound', () => {
         return (error as Error).name;
       }
     };
-    if (process.env['SHOW']) for (const depth of [2, 10, 40, 200, 500, 800, 1000, 1500, 2000, 3000, 4000, 5000,6000,7000,8000]) console.error(depth, outcome(nested(depth), 0).slice(0, 20), outcome(nested(depth), 6000).slice(0, 20));
     for (const depth of [2, 10, 31, 40, 200, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 23_000]) {
       const compact = nested(depth);
       expect(outcome(compact, 6_000), `depth ${depth}`).toBe(outcome(compact, 0));
@@ -254,5 +259,59 @@ describe('a block over the bounds of the network', () => {
     }
     await cluster.run(startTime + 2_000);
     expect((await cluster.state(c)).slot.refused.length).toBe(1);
+  });
+});
+
+describe('a view bound to a block that its leader lacks', () => {
+  it('goes on with the body of whoever executed it, prepared or not', async () => {
+    const cluster = await Cluster.start(network, { seed: 60 });
+    const { runtime } = cluster.node(a);
+    const state = await cluster.state(a);
+    const plan = {
+      view: 0,
+      proposer: a,
+      time: cluster.now,
+      historyRoot: frontierRoot(state.frontier),
+    };
+    const transactions = [await probeBy(0, 'hidden')];
+    const parsed = transactions.map(parseTransaction);
+    const built = await executeBlock(runtime, state, parsed, plan, true);
+    if (!built) throw new Error('empty');
+    const { header, hash } = built;
+    const sign = await signingAs(network, cluster, a);
+    const vote = await sign({ phase: 'prepare', height: 1, view: 0, hash });
+    const prepares = [vote];
+    cluster.faulty.add(a);
+    cluster.tamper = async (from, _to, envelope) => {
+      // Nobody but the faulty one hears the votes of view 0.
+      const messages = envelope.messages.filter((one) => {
+        if (one.type !== 'vote' || one.vote.view > 0) return true;
+        prepares.push(one.vote);
+        return false;
+      });
+      return from === a ? [] : [{ ...envelope, messages }];
+    };
+    for (const to of [c, d]) {
+      send(cluster, a, to, [{ type: 'pre-prepare', header, transactions, vote }]);
+    }
+    await cluster.run(startTime + 1_000);
+    for (const id of [c, d]) expect((await cluster.state(id)).slot.prepared).toBeNull();
+    const votes = prepares
+      .filter((one, at) => prepares.findIndex((other) => other.validator === one.validator) === at)
+      .map(({ validator, signature }) => ({ validator, signature }));
+    expect(votes.length).toBe(3);
+    const certificate = { phase: 'prepare' as const, height: 1, view: 0, hash, votes };
+    const { header: genesis } = state.head;
+    const prepared = { header, certificate };
+    const content = { head: { header: genesis, certificate: null }, prepared };
+    const proof = viewChangeDigest(content);
+    const asked = await sign({ phase: 'view-change', height: 0, view: 1, hash: proof });
+    const viewChange: ViewChange = { view: 1, ...content, vote: asked };
+    send(cluster, a, b, [{ type: 'view-change', viewChange }]);
+    await cluster.submit(d, [await probeBy(3, 'waits')]);
+    await cluster.run(startTime + 12_000);
+    const { head, view } = await cluster.state(b);
+    expect([head.header.height >= 1, view]).toEqual([true, 1]);
+    expect(await committed(cluster, b)).toContain(transactions[0]);
   });
 });

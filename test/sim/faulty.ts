@@ -64,7 +64,9 @@ async function lies(random: SeededRandom, sign: Signing, message: Message): Prom
       return [{ ...message, header, vote, transactions }];
     }
     case 'view-change':
-      return [{ type: 'view-change', viewChange: await lyingView(random, sign, message.viewChange) }];
+      return [
+        { type: 'view-change', viewChange: await lyingView(random, sign, message.viewChange) },
+      ];
     case 'new-view': {
       const viewChanges = [...message.newView.viewChanges].reverse();
       const hash = newViewDigest({ ...message.newView, viewChanges });

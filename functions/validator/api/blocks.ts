@@ -13,11 +13,11 @@ import { parseTransaction, verifyTransaction } from '../../../lib/wire/transacti
 import type { Certificate } from '../../../lib/wire/vote.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
+import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
 import { BLOCK_QUERY, BLOCK_SCHEME } from '../block-request.ts';
 import { heightText } from '../routes.ts';
 import { checkQuery, checkQueryWindow } from './query.ts';
-import { parseParameter } from './request.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';
 
 /** Who may read what patients and clinicians signed, as it was sent. */

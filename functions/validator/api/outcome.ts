@@ -12,9 +12,9 @@ import { resultSchema } from '../../../lib/wire/result.ts';
 import type { Certificate } from '../../../lib/wire/vote.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
+import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
 import { waitField } from '../routes.ts';
-import { parseParameter } from './request.ts';
 import type { ApiRuntime } from './runtime.ts';
 
 const POLL_MS_FIRST = 50;

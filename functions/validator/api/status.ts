@@ -7,10 +7,10 @@ import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { openApiDocument } from '../../aws/openapi.ts';
 import { mapParallel } from '../../aws/parallel.ts';
 import { HttpError } from '../../aws/problems.ts';
+import { parseParameter } from '../../aws/request.ts';
 import { openApiInfo } from '../openapi-info.ts';
 import { eventsQuerySchema, routes } from '../routes.ts';
 import { committedBlock } from './blocks.ts';
-import { parseParameter } from './request.ts';
 import type { ApiRuntime } from './runtime.ts';
 
 /** Blocks of one answer: callers ask again from the height that it names. */

@@ -1,0 +1,90 @@
+/** `carequorum history`: everything that was done or tried with a patient's data. */
+import type { Command } from 'commander';
+import type { HistoryEntry } from '../../lib/chaincode/values.ts';
+import type { LedgerIdentity } from '../../sdk/directory.ts';
+import type { CommandContext } from '../context.ts';
+import { type CommonOptions, examples, keystoreOptions, parseLimit } from '../options.ts';
+import { type CommandResult, plural, shortId, table } from '../output.ts';
+import { identitiesOf, personText } from '../people.ts';
+import type { Runner } from '../runner.ts';
+import { timeText } from '../times.ts';
+import { decisionText, deedText, purposeWord } from '../words.ts';
+
+interface HistoryOptions extends CommonOptions {
+  readonly limit?: number;
+  readonly denied?: boolean;
+}
+
+export function addHistory(program: Command, run: Runner): void {
+  const command = program
+    .command('history')
+    .summary('patients: see who did what with your records, and who was refused')
+    .description(
+      'Shows everything that was done or tried with your data: who, when, what for, which record, by ' +
+        'which of your permissions, and whether it was allowed. The list is proven to be complete: no ' +
+        'hospital can leave an entry out. Newest last.',
+    )
+    .option('--limit <count>', 'the newest entries only', parseLimit)
+    .option('--denied', 'refusals only');
+  examples(keystoreOptions(command), [
+    'carequorum history --keystore anna.keystore',
+    'carequorum history --keystore anna.keystore --limit 20',
+    'carequorum history --keystore anna.keystore --denied --json',
+  ]).action((options: HistoryOptions) => run(options, (context) => history(context, options)));
+}
+
+async function history(context: CommandContext, options: HistoryOptions): Promise<CommandResult> {
+  const patient = await context.patient();
+  const all = await context.look('Asking the hospitals', (signal) => patient.history({ signal }));
+  const wanted = options.denied === true ? all.filter((one) => one.decision === 'deny') : all;
+  const entries = options.limit === undefined ? wanted : wanted.slice(-options.limit);
+  const subjects = entries.flatMap(({ actor }) => (actor.subject === null ? [] : [actor.subject]));
+  const people = await context.look('Looking for the people', () =>
+    identitiesOf(patient.session, patient.signer, subjects),
+  );
+  const names = patient.categoryNames();
+  const rows = entries.map((one) => [
+    timeText(one.time),
+    actorText(one, people),
+    deedText(one.fn),
+    decisionText(one),
+    purposeWord(one.purpose),
+    one.categories.map((tag) => names.get(tag) ?? '').join(', '),
+    shortId(one.recordId),
+    shortId(one.permissionId),
+    String(one.height),
+  ]);
+  const heads = [
+    'when',
+    'who',
+    'did',
+    'decision',
+    'for',
+    'categories',
+    'record',
+    'permission',
+    'block',
+  ];
+  return {
+    json: {
+      count: all.length,
+      entries: entries.map((one) => ({
+        ...one,
+        who: actorText(one, people),
+        categoryNames: one.categories.map((tag) => names.get(tag) ?? null),
+      })),
+    },
+    lines: [
+      ...table(heads, rows),
+      '',
+      `${plural(all.length, 'entry', 'entries')} in all` +
+        (entries.length < all.length ? `, ${entries.length} shown.` : ', without a gap.'),
+    ],
+  };
+}
+
+function actorText({ actor }: HistoryEntry, people: ReadonlyMap<string, LedgerIdentity>): string {
+  if (actor.role === 'patient') return 'you';
+  const person = actor.subject === null ? undefined : people.get(actor.subject);
+  return person ? personText(person) : `the ${actor.role}`;
+}

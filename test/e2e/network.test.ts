@@ -1,0 +1,24 @@
+/** The whole network: six accounts in emulators, deployed by cdk, driven through the SDK. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { scanOnDiskSuite, scanSuite } from './scan.ts';
+import { startWorld, type World } from './support/world.ts';
+
+let world: World | undefined;
+const getWorld = (): World => {
+  if (!world) throw new Error('the network did not start');
+  return world;
+};
+
+beforeAll(async () => {
+  world = await startWorld();
+}, 240_000);
+afterAll(async () => {
+  await world?.close();
+}, 90_000);
+
+const lost: string[] = [];
+const facts = scanSuite(getWorld);
+
+describe('at the end', () => {
+  scanOnDiskSuite(getWorld, facts, () => lost);
+});
