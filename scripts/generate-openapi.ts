@@ -4,15 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format } from 'prettier';
 import { errorsPage } from './errors-page.ts';
-import { openApiDocument } from '../functions/aws/openapi.ts';
-import { openApiInfo } from '../functions/validator/openapi-info.ts';
-import { routes } from '../functions/validator/routes.ts';
+import { openApiDocuments } from './openapi-documents.ts';
 
 const docs = join(import.meta.dirname, '..', 'docs');
-mkdirSync(join(docs, 'api'), { recursive: true });
-const document = openApiDocument(openApiInfo, routes);
-writeFileSync(
-  join(docs, 'api', 'validator.openapi.json'),
-  `${JSON.stringify(document, null, 2)}\n`,
-);
+const api = join(docs, 'api');
+mkdirSync(api, { recursive: true });
+for (const [service, document] of Object.entries(openApiDocuments)) {
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  writeFileSync(join(api, `${service}.openapi.json`), text);
+}
 writeFileSync(join(docs, 'errors.md'), await format(errorsPage(), { parser: 'markdown' }));

@@ -118,6 +118,7 @@ export async function download(
         signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
       });
       if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
+      if ((announcedLength(response) ?? expected.length) !== expected.length) throw wrongBytes();
       let skip = response.status === 206 ? 0 : done;
       for await (const received of response.body as AsyncIterable<Uint8Array>) {
         const chunk = received.subarray(Math.min(skip, received.length));
@@ -139,6 +140,14 @@ export async function download(
   await spool.close();
   const found = await digester.finish();
   if (!equalBytes(found.digest, expected.digest)) throw wrongBytes();
+}
+
+/** Length of the whole object as the store tells it (RFC 9110, 8.6 and 14.4), or null. */
+function announcedLength({ status, headers }: Response): number | null {
+  const range = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
+  const length = headers.get('content-encoding') ? null : headers.get('content-length');
+  const text = status === 206 ? range : length;
+  return text === undefined || text === null ? null : Number(text);
 }
 
 function badPlan(): SdkError {

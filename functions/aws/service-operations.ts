@@ -1,8 +1,16 @@
 /** Operations that membership and records have alike. */
 
-import type { HttpAnswer, Operation, Operations } from './http.ts';
-import { bodyCharsMost } from './http.ts';
+import type { ZodType } from 'zod';
+import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import {
+  bodyCharsMost,
+  type HttpAnswer,
+  type HttpRequest,
+  type Operation,
+  type Operations,
+} from './http.ts';
 import { type DocumentedRoute, type OpenApiInfo, openApiDocument } from './openapi.ts';
+import { parseBody } from './request.ts';
 import type { ServiceGenesis } from './service-genesis.ts';
 
 const OPENAPI_CACHE_SECONDS = 300;
@@ -28,11 +36,22 @@ export function serviceOperations(
         return { status: 200, body: { status: 'ok', network, initialised, time: context.now() } };
       },
     },
-    'POST /v1/genesis': {
-      bodyCharsMax: bodyCharsMost,
-      run: async ({ body }) => ({ status: 200, body: await context.genesis.install(body) }),
-    },
+    'POST /v1/genesis': withBody(signedGenesisSchema, async (signed) => ({
+      status: 200,
+      body: await context.genesis.install(signed),
+    })),
     'GET /v1/openapi.json': getOpenApi(info, routes),
+  };
+}
+
+/** An operation on a body that fits its schema. Throws `invalid_request` where it does not. */
+export function withBody<T>(
+  schema: ZodType<T>,
+  run: (body: T, request: HttpRequest) => Promise<HttpAnswer>,
+): Operation {
+  return {
+    bodyCharsMax: bodyCharsMost,
+    run: (request) => run(parseBody(schema, request.body), request),
   };
 }
 

@@ -10,6 +10,9 @@ import {
 import { canonicalName } from '../../lib/membership/person-name.ts';
 import { namedRoles } from '../../lib/membership/roles.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
+import type { HttpAnswer } from '../aws/http.ts';
+import type { ItemChange } from '../aws/item-store.ts';
+import { HttpError } from '../aws/problems.ts';
 import { requireAuthority } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import {
@@ -21,9 +24,6 @@ import {
   requireEnrolment,
   type StoredEnrolment,
 } from './enrolment.ts';
-import type { ApiAnswer } from './shared/http.ts';
-import type { ItemChange } from './shared/item-store.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const ATTEMPTS_MAX = 5;
 const DAY_MS = 86_400_000;
@@ -36,20 +36,20 @@ export async function prove(
   context: MembershipContext,
   id: string,
   answer: string,
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   await context.genesis.require();
   const { enrolment, version } = await requireEnrolment(context.store, id);
   const { challenge } = enrolment;
   if (!challenge || challenge.expiresAt <= context.now()) {
-    throw new ApiProblem(403, 'challenge_over', 'The challenge is over: enrol again.');
+    throw new HttpError('challenge_over', 'The challenge is over: enrol again.');
   }
   if (challenge.attempts >= ATTEMPTS_MAX) {
-    throw new ApiProblem(403, 'too_many_attempts', 'Too many wrong answers: enrol again.');
+    throw new HttpError('too_many_attempts', 'Too many wrong answers: enrol again.');
   }
   if (!equalBytes(sha256(fromBase64url(answer)), challenge.digest)) {
     const next = { ...enrolment, challenge: { ...challenge, attempts: challenge.attempts + 1 } };
     await context.store.replace(itemKeys.enrolment(id), version, next);
-    throw new ApiProblem(403, 'wrong_answer', 'This is not what was sealed to the key.');
+    throw new HttpError('wrong_answer', 'This is not what was sealed to the key.');
   }
   return advance(context, { enrolment, version });
 }
@@ -58,13 +58,13 @@ export async function prove(
 export async function advance(
   context: MembershipContext,
   stored: StoredEnrolment,
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   const { enrolment } = stored;
   switch (enrolment.status) {
     case 'active':
       return activeAnswer(enrolment);
     case 'revoked':
-      throw new ApiProblem(403, 'revoked', 'This enrolment was revoked.');
+      throw new HttpError('revoked', 'This enrolment was revoked.');
     case 'refused':
       throw notVerified();
     case 'challenged':
@@ -110,7 +110,7 @@ async function activate(
   context: MembershipContext,
   { enrolment, version }: StoredEnrolment,
   identity: Identity,
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   const next: Enrolment = {
     ...enrolment,
     status: 'active',
@@ -142,9 +142,9 @@ async function explainConflict(
   if (now.status === 'active') return;
   const holder = person && (await findPointer(context.store, itemKeys.person(person)));
   if (holder && holder.id !== enrolment.id) {
-    throw new ApiProblem(409, 'already_enrolled', 'This person is enrolled with another key.');
+    throw new HttpError('already_enrolled', 'This person is enrolled with another key.');
   }
-  throw new ApiProblem(409, 'conflict', 'Another request came first; send it again.');
+  throw new HttpError('conflict', 'Another request came first; send it again.');
 }
 
 /** One enrolment for each number, and for each patient who says a birth date. */
@@ -192,7 +192,7 @@ async function wait(
   context: MembershipContext,
   { enrolment, version }: StoredEnrolment,
   reason: 'registry_unavailable' | 'review',
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   const { id } = enrolment;
   const next: Enrolment = { ...enrolment, status: 'pending', reason };
   await context.store.insert(itemKeys.pending(id), { id });
@@ -209,7 +209,7 @@ async function end(
   await context.store.remove([itemKeys.pending(enrolment.id)]);
 }
 
-function activeAnswer({ certificate, subject }: Enrolment): ApiAnswer {
+function activeAnswer({ certificate, subject }: Enrolment): HttpAnswer {
   if (!certificate) throw new Error('an active enrolment has a certificate');
   return {
     status: 200,
@@ -217,9 +217,8 @@ function activeAnswer({ certificate, subject }: Enrolment): ApiAnswer {
   };
 }
 
-function notVerified(): ApiProblem {
-  return new ApiProblem(
-    403,
+function notVerified(): HttpError {
+  return new HttpError(
     'not_verified',
     'The registry does not confirm number, name, state and licence together.',
   );

@@ -1,27 +1,22 @@
 /** Lambda of the membership service: its REST API, and the hourly schedule. */
 
-import { Logger } from '@aws-lambda-powertools/logger';
-import type {
-  APIGatewayProxyEvent,
-  APIGatewayProxyResult,
-  Context,
-  ScheduledEvent,
-} from 'aws-lambda';
+import middy from '@middy/core';
+import type { APIGatewayProxyEvent, APIGatewayProxyResult, ScheduledEvent } from 'aws-lambda';
 import { z } from 'zod';
 import { networkField } from '../../lib/wire/fields.ts';
 import { dynamoClient, kmsClient } from '../aws/clients.ts';
+import { dynamoItemStore } from '../aws/dynamo-item-store.ts';
+import { jsonText } from '../aws/environment.ts';
+import { httpHandler } from '../aws/http.ts';
 import { kmsSigningKey } from '../aws/kms-signing-key.ts';
+import { logger, logRequest } from '../aws/logger.ts';
+import { ServiceGenesis, operatorKeysSchema } from '../aws/service-genesis.ts';
 import { checkOwnAuthority } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import { recheckPending } from './recheck.ts';
 import { nppesRegistry } from './registry/nppes.ts';
 import { routes } from './routes.ts';
-import { membershipHandlers } from './service.ts';
-import { dynamoItemStore } from './shared/dynamo-item-store.ts';
-import { GenesisStore, operatorKeysSchema } from './shared/genesis-store.ts';
-import { dispatch } from './shared/http.ts';
-import { logAccess } from './shared/log.ts';
-import { jsonText } from './shared/environment.ts';
+import { membershipOperations } from './service.ts';
 import { kmsSecretWrap } from './secret-wrap.ts';
 import { createVault } from './vault.ts';
 
@@ -36,25 +31,19 @@ const environment = z
   })
   .parse(process.env);
 
-const logger = new Logger({ serviceName: 'membership' });
 const context = createContext();
-const handlers = membershipHandlers(context);
+const http = httpHandler({ routes, operations: membershipOperations(context), log: logRequest });
 
-export async function handler(
-  event: APIGatewayProxyEvent | ScheduledEvent,
-  invocation: Context,
-): Promise<APIGatewayProxyResult | undefined> {
-  if ('httpMethod' in event) {
-    const { awsRequestId } = invocation;
-    return dispatch(routes, handlers, event, {
-      requestId: awsRequestId,
-      log: (line) => logAccess(logger, awsRequestId, line),
-    });
-  }
+/** A request of the API, or the schedule. */
+export const handler = middy<
+  APIGatewayProxyEvent | ScheduledEvent,
+  APIGatewayProxyResult | undefined
+>().handler(async (event, invocation) => {
+  if ('httpMethod' in event) return http(event, invocation);
   if ((await context.genesis.find()) === null) return undefined;
   logger.info('recheck', { ...(await recheckPending(context)) });
   return undefined;
-}
+});
 
 function createContext(): MembershipContext {
   const { NETWORK: network, OPERATOR_KEYS: operatorKeys } = environment;
@@ -70,7 +59,7 @@ function createContext(): MembershipContext {
     operatorKeys,
     vault: createVault(store, kmsSecretWrap(kmsClient(), environment.WRAP_KEY_ID, network)),
     registry: nppesRegistry(environment.REGISTRY_URL),
-    genesis: new GenesisStore({
+    genesis: new ServiceGenesis({
       store,
       network,
       operatorKeys,

@@ -10,8 +10,8 @@ import {
 } from '../../lib/membership/certificates.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { Authority, MembershipContext, OperatorKey } from './context.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const KEY = { pk: 'service', sk: 'authority' };
 const storedSchema = z.strictObject({ certificate: z.instanceof(Uint8Array) });
@@ -37,14 +37,14 @@ export async function authorityCertificate(context: Context): Promise<Uint8Array
   return parseWith(storedSchema, item?.value).certificate;
 }
 
-/** The authority that issues. Throws ApiProblem `not_initialised` before genesis. */
+/** The authority that issues. Throws HttpError `not_initialised` before genesis. */
 export async function requireAuthority(context: MembershipContext): Promise<Authority> {
   const genesis = await context.genesis.require();
   const certificate = fromBase64url(genesis.document.membership.caCertificate);
   return { genesis, certificate, signer: await context.authorityKey() };
 }
 
-/** Throws ApiProblem 403 `wrong_party` unless the document names this very authority. */
+/** Throws HttpError `wrong_party` unless the document names this very authority. */
 export async function checkOwnAuthority(context: Context, genesis: Genesis): Promise<void> {
   const named = fromBase64url(genesis.document.membership.caCertificate);
   const own = await authorityCertificate(context);
@@ -52,7 +52,7 @@ export async function checkOwnAuthority(context: Context, genesis: Genesis): Pro
   const isOwn =
     equalBytes(named, own) && equalBytes(parseCertificate(own).publicKey, key.publicKey);
   if (!isOwn) {
-    throw new ApiProblem(403, 'wrong_party', 'The document names another certificate authority.');
+    throw new HttpError('wrong_party', 'The document names another certificate authority.');
   }
 }
 

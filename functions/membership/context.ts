@@ -3,9 +3,9 @@
 import type { SigningKey } from '../../lib/crypto/p256.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { CertificateAuthority } from '../../lib/membership/certificates.ts';
+import type { ItemStore } from '../aws/item-store.ts';
+import type { ServiceGenesis, OperatorKeys } from '../aws/service-genesis.ts';
 import type { Registry } from './registry/registry.ts';
-import type { GenesisStore, OperatorKeys } from './shared/genesis-store.ts';
-import type { ItemStore } from './shared/item-store.ts';
 import type { Vault } from './vault.ts';
 
 export interface MembershipContext {
@@ -14,7 +14,7 @@ export interface MembershipContext {
   store: ItemStore;
   vault: Vault;
   registry: Registry;
-  genesis: GenesisStore;
+  genesis: ServiceGenesis;
   /** The KMS key of the authority. */
   authorityKey(): Promise<SigningKey>;
   /** Milliseconds since 1970. */

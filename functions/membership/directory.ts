@@ -5,11 +5,11 @@ import { isValidNpi } from '../../lib/membership/npi.ts';
 import { canonicalName } from '../../lib/membership/person-name.ts';
 import { roleSchema } from '../../lib/membership/roles.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
+import type { HttpAnswer } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import { isListed } from './activate.ts';
 import type { MembershipContext } from './context.ts';
 import { findPointer, identitySchema, itemKeys, requireEnrolment } from './enrolment.ts';
-import type { ApiAnswer } from './shared/http.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const ENTRIES_MAX = 20;
 
@@ -17,10 +17,10 @@ const ENTRIES_MAX = 20;
 export async function lookUp(
   context: MembershipContext,
   query: Readonly<Record<string, string>>,
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   await context.genesis.require();
   const role = roleSchema.optional().safeParse(query['role']);
-  if (!role.success) throw new ApiProblem(400, 'invalid_request', 'role: there is no such role');
+  if (!role.success) throw new HttpError('invalid_request', 'role: there is no such role');
   const ids = await findIds(context, query);
   const entries = [];
   for (const id of ids) {
@@ -48,16 +48,16 @@ async function findIds(
   { npi, name }: Readonly<Record<string, string>>,
 ): Promise<string[]> {
   if ((npi === undefined) === (name === undefined)) {
-    throw new ApiProblem(400, 'invalid_request', 'Ask either by npi or by name.');
+    throw new HttpError('invalid_request', 'Ask either by npi or by name.');
   }
   if (npi !== undefined) {
-    if (!isValidNpi(npi)) throw new ApiProblem(400, 'invalid_request', 'npi: not a valid NPI');
+    if (!isValidNpi(npi)) throw new HttpError('invalid_request', 'npi: not a valid NPI');
     const digest = await context.vault.digest('npi', npi);
     const found = await findPointer(context.store, itemKeys.person(digest));
     return found ? [found.id] : [];
   }
   const canonical = canonicalName(name ?? '');
-  if (canonical === '') throw new ApiProblem(400, 'invalid_request', 'name: says no name');
+  if (canonical === '') throw new HttpError('invalid_request', 'name: says no name');
   const digest = await context.vault.digest('name', canonical);
   const items = await context.store.list(itemKeys.name(digest, '').pk, { limit: ENTRIES_MAX });
   return items.map((item) => item.sk);

@@ -10,6 +10,8 @@ import { isValidNpi } from '../../lib/membership/npi.ts';
 import { checkMembershipRequest, parseMembershipRequest } from '../../lib/membership/requests.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
+import type { HttpAnswer } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import { findOperator } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import {
@@ -20,8 +22,6 @@ import {
   requireEnrolment,
 } from './enrolment.ts';
 import type { EnrolBody } from './routes.ts';
-import type { ApiAnswer } from './shared/http.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const CHALLENGE_BYTES = 32;
 const CHALLENGE_MS = 15 * 60_000;
@@ -30,7 +30,7 @@ const CHALLENGE_MS = 15 * 60_000;
 export const CHALLENGE_PURPOSE = 'enrolment-challenge';
 
 /** Starts an enrolment, or gives a new challenge for one that the same keys have started. */
-export async function enrol(context: MembershipContext, body: EnrolBody): Promise<ApiAnswer> {
+export async function enrol(context: MembershipContext, body: EnrolBody): Promise<HttpAnswer> {
   const genesis = await context.genesis.require();
   const signingKey = fromBase64url(body.signingKey);
   const encryptionKey = fromBase64url(body.encryptionKey);
@@ -53,7 +53,7 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
     await mustWrite(context.store.replace(itemKeys.enrolment(id), known.version, next));
   } else {
     if (known && known.enrolment.status !== 'refused' && known.enrolment.status !== 'challenged') {
-      throw new ApiProblem(409, 'already_enrolled', 'This key is enrolled already.');
+      throw new HttpError('already_enrolled', 'This key is enrolled already.');
     }
     id = randomId();
     const enrolment: Enrolment = parseWith(enrolmentSchema, {
@@ -110,7 +110,7 @@ async function checkRequest(
   });
   const digest = toBase64url(encryptionKeyDigest(keys.encryptionKey));
   if (request.payload.role !== body.role || request.payload.encryptionKeyDigest !== digest) {
-    throw new ApiProblem(400, 'invalid_request', 'The signed request says something else.');
+    throw new HttpError('invalid_request', 'The signed request says something else.');
   }
 }
 
@@ -118,14 +118,14 @@ async function checkRequest(
 function checkIdentity(context: MembershipContext, body: EnrolBody, kid: string): void {
   const { role, identity } = body;
   const refuse = (detail: string): never => {
-    throw new ApiProblem(400, 'invalid_identity', detail);
+    throw new HttpError('invalid_identity', detail);
   };
   if (role === 'custodian' || role === 'representative') {
-    throw new ApiProblem(403, 'role_denied', 'This role is not given by enrolment.');
+    throw new HttpError('role_denied', 'This role is not given by enrolment.');
   }
   if (role === 'operator') {
     if (operatorOf(context, kid) === null) {
-      throw new ApiProblem(403, 'role_denied', 'This key is of no operator of the network.');
+      throw new HttpError('role_denied', 'This key is of no operator of the network.');
     }
     return;
   }
@@ -154,7 +154,7 @@ async function checkInvitation(
   if (body.operatorInvitation === undefined) return false;
   const invitation = parseMembershipRequest('cq-invitation', body.operatorInvitation);
   const operator = findOperator(genesis, invitation.kid);
-  if (!operator) throw new ApiProblem(403, 'unknown_signer', 'No operator signed the invitation.');
+  if (!operator) throw new HttpError('unknown_signer', 'No operator signed the invitation.');
   await checkMembershipRequest(invitation, {
     publicKey: operator.publicKey,
     network: context.network,
@@ -166,7 +166,7 @@ async function checkInvitation(
     payload.role === body.role &&
     payload.hospital === body.identity.hospital &&
     payload.hospital === operator.validator;
-  if (!isFit) throw new ApiProblem(403, 'wrong_invitation', 'The invitation is for another.');
+  if (!isFit) throw new HttpError('wrong_invitation', 'The invitation is for another.');
   return true;
 }
 
@@ -195,7 +195,7 @@ function isSame(known: Enrolment, body: EnrolBody, encryptionKey: Uint8Array): b
 
 async function mustWrite(written: Promise<boolean>): Promise<void> {
   if (await written) return;
-  throw new ApiProblem(409, 'conflict', 'Another request of this key came first; send it again.', {
+  throw new HttpError('conflict', 'Another request of this key came first; send it again.', {
     retryAfterSeconds: 1,
   });
 }

@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { roleSchema } from '../../lib/membership/roles.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
-import { ApiProblem } from './shared/problem.ts';
-import type { ItemKey, ItemStore } from './shared/item-store.ts';
+import type { ItemKey, ItemStore } from '../aws/item-store.ts';
+import { HttpError } from '../aws/problems.ts';
 
 const bytes = z.instanceof(Uint8Array);
 
@@ -70,10 +70,10 @@ export interface StoredEnrolment {
   version: number;
 }
 
-/** An enrolment with its version. Throws ApiProblem 404 `unknown_enrolment`. */
+/** An enrolment with its version. Throws HttpError `unknown_enrolment`. */
 export async function requireEnrolment(store: ItemStore, id: string): Promise<StoredEnrolment> {
   const item = await store.get(itemKeys.enrolment(id));
-  if (!item) throw new ApiProblem(404, 'unknown_enrolment', 'There is no such enrolment.');
+  if (!item) throw new HttpError('unknown_enrolment', 'There is no such enrolment.');
   return { enrolment: parseWith(enrolmentSchema, item.value), version: item.version };
 }
 

@@ -8,12 +8,12 @@ import {
   oneTimeKeyProofBytes,
   parseMembershipRequest,
 } from '../../lib/membership/requests.ts';
+import type { HttpAnswer } from '../aws/http.ts';
 import { mapParallel } from '../aws/parallel.ts';
+import { HttpError } from '../aws/problems.ts';
 import { requireAuthority } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import { itemKeys, requireEnrolment } from './enrolment.ts';
-import type { ApiAnswer } from './shared/http.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 7;
@@ -23,7 +23,7 @@ const SIGNATURES_IN_FLIGHT_MAX = 8;
 export async function issueOneTime(
   context: MembershipContext,
   compact: string,
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   const ca = await requireAuthority(context);
   const request = parseMembershipRequest('cq-tcert-request', compact);
   const { enrolmentId, keys, nonce, expiresAt } = request.payload;
@@ -34,21 +34,21 @@ export async function issueOneTime(
     now: context.now(),
   });
   if (enrolment.status !== 'active' || enrolment.role !== 'patient') {
-    throw new ApiProblem(403, 'not_enrolled', 'Only an enrolled patient gets these certificates.');
+    throw new HttpError('not_enrolled', 'Only an enrolled patient gets these certificates.');
   }
   const proofBytes = oneTimeKeyProofBytes(enrolmentId, nonce);
   const publicKeys = await mapParallel(keys, SIGNATURES_IN_FLIGHT_MAX, async (key) => {
     const publicKey = fromBase64url(key.publicKey);
     if (await verifyP256(publicKey, proofBytes, fromBase64url(key.proof))) return publicKey;
-    throw new ApiProblem(401, 'bad_key_proof', 'A one-time key has not signed for itself.');
+    throw new HttpError('bad_key_proof', 'A one-time key has not signed for itself.');
   });
   const names = new Set([enrolment.signingKey, ...publicKeys].map(toHex));
   if (names.size !== publicKeys.length + 1) {
-    throw new ApiProblem(400, 'invalid_request', 'Each one-time key is a key of its own.');
+    throw new HttpError('invalid_request', 'Each one-time key is a key of its own.');
   }
   const used = itemKeys.nonce(enrolment.kid, nonce);
   if (!(await context.store.insert(used, {}, Math.ceil(expiresAt / 1_000) + 60))) {
-    throw new ApiProblem(409, 'replayed', 'This request was used: sign a new one.');
+    throw new HttpError('replayed', 'This request was used: sign a new one.');
   }
   const now = context.now();
   const certificates = await mapParallel(publicKeys, SIGNATURES_IN_FLIGHT_MAX, (publicKey) =>

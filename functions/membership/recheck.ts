@@ -1,9 +1,9 @@
 /** What the schedule does: those who wait for the registry are looked up again. */
 
+import { HttpError } from '../aws/problems.ts';
 import { advance } from './activate.ts';
 import type { MembershipContext } from './context.ts';
 import { itemKeys, requireEnrolment } from './enrolment.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const PAGE = 50;
 /** Look-ups of one run; each takes two seconds at most and a run has 29. */
@@ -57,7 +57,7 @@ async function recheckOne(
     const { reason } = answer.body as { reason?: string };
     return reason === 'registry_unavailable';
   } catch (error) {
-    if (!(error instanceof ApiProblem)) throw error;
+    if (!(error instanceof HttpError)) throw error;
     outcome.refused += 1;
     return false;
   }

@@ -2,20 +2,20 @@
 
 import { parseCertificate } from '../../lib/membership/certificates.ts';
 import { checkMembershipRequest, parseMembershipRequest } from '../../lib/membership/requests.ts';
+import type { HttpAnswer } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import { findOperator } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import { type Enrolment, findPointer, itemKeys, requireEnrolment } from './enrolment.ts';
-import type { ApiAnswer } from './shared/http.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 /** Ends an enrolment here: no certificate is issued for it any more. Harmless when repeated. */
-export async function revoke(context: MembershipContext, compact: string): Promise<ApiAnswer> {
+export async function revoke(context: MembershipContext, compact: string): Promise<HttpAnswer> {
   const genesis = await context.genesis.require();
   const request = parseMembershipRequest('cq-revoke', compact);
   const { kid, reason } = request.payload;
   const pointer = await findPointer(context.store, itemKeys.kid(kid));
   // Whoever may not revoke a key does not learn either whether it is enrolled.
-  const denied = new ApiProblem(403, 'not_permitted', 'Only its operator or its holder may.');
+  const denied = new HttpError('not_permitted', 'Only its operator or its holder may.');
   if (!pointer) throw denied;
   const { enrolment, version } = await requireEnrolment(context.store, pointer.id);
   const operator = findOperator(genesis, request.kid);
@@ -31,7 +31,7 @@ export async function revoke(context: MembershipContext, compact: string): Promi
   const by = isOperator ? operator.validator : 'holder';
   const next: Enrolment = { ...enrolment, status: 'revoked', revoked: { at, reason, by } };
   if (!(await context.store.replace(itemKeys.enrolment(pointer.id), version, next))) {
-    throw new ApiProblem(409, 'conflict', 'Another request came first; send it again.', {
+    throw new HttpError('conflict', 'Another request came first; send it again.', {
       retryAfterSeconds: 1,
     });
   }
@@ -39,7 +39,7 @@ export async function revoke(context: MembershipContext, compact: string): Promi
   return answerOf(next, at);
 }
 
-function answerOf({ kid, certificate }: Enrolment, revokedAt: number): ApiAnswer {
+function answerOf({ kid, certificate }: Enrolment, revokedAt: number): HttpAnswer {
   const serial = certificate && parseCertificate(certificate).serial;
   return { status: 200, body: { kid, status: 'revoked', serial, revokedAt } };
 }

@@ -2,10 +2,10 @@
 
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { checkMembershipRequest, parseMembershipRequest } from '../../lib/membership/requests.ts';
+import type { HttpAnswer } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { MembershipContext } from './context.ts';
 import { requireEnrolment } from './enrolment.ts';
-import type { ApiAnswer } from './shared/http.ts';
-import { ApiProblem } from './shared/problem.ts';
 
 const SCHEME = 'CQ-Enrolment ';
 
@@ -13,10 +13,10 @@ export async function enrolmentStatus(
   context: MembershipContext,
   id: string,
   authorization: string | undefined,
-): Promise<ApiAnswer> {
+): Promise<HttpAnswer> {
   await context.genesis.require();
   if (!authorization?.startsWith(SCHEME)) {
-    throw new ApiProblem(401, 'proof_missing', `Sign the request: ${SCHEME}<JWS>.`);
+    throw new HttpError('proof_missing', `Sign the request: ${SCHEME}<JWS>.`);
   }
   const request = parseMembershipRequest('cq-enrol-status', authorization.slice(SCHEME.length));
   const { enrolment } = await requireEnrolment(context.store, id);
@@ -26,7 +26,7 @@ export async function enrolmentStatus(
     now: context.now(),
   });
   if (request.payload.enrolmentId !== id) {
-    throw new ApiProblem(401, 'bad_signature', 'The signed request is for another enrolment.');
+    throw new HttpError('bad_signature', 'The signed request is for another enrolment.');
   }
   const { status, reason, certificate, subject } = enrolment;
   const issued = certificate && { certificate: toBase64url(certificate), subject };

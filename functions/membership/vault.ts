@@ -5,7 +5,7 @@ import { concatBytes, fromUtf8, toBase64url, utf8, webBytes } from '../../lib/cr
 import { hkdfSha256, hmacSha256, taggedHash } from '../../lib/crypto/hash.ts';
 import { randomBytes } from '../../lib/crypto/random.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
-import type { ItemStore } from './shared/item-store.ts';
+import type { ItemStore } from '../aws/item-store.ts';
 
 /** What the KMS key wraps; the purpose is in the encryption context and in the role's grant. */
 export interface SecretWrap {

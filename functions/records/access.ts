@@ -10,8 +10,8 @@ import {
 } from '../../lib/records/capability.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
-import type { ApiAnswer, ApiRequest } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
 import { findRecord, requireSealed, unknownRecord } from './record-state.ts';
@@ -29,8 +29,11 @@ const listedSchema = z.strictObject({
 });
 
 /** No receipt, no bytes: an address for a minute, for the reader that the receipt names. */
-export async function openAccess(context: RecordsContext, request: ApiRequest): Promise<ApiAnswer> {
-  const body = request.body as z.infer<typeof accessSchema>;
+export async function openAccess(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: z.infer<typeof accessSchema>,
+): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('access', receipt.result);
   checkHolder(permit.readerKid, proof.kid);
@@ -39,7 +42,7 @@ export async function openAccess(context: RecordsContext, request: ApiRequest): 
   if (!found || found.state.status === 'open') throw unknownRecord();
   const { state } = found;
   if (state.digest !== permit.objectDigest) {
-    throw new ApiProblem(409, 'digest_mismatch', 'The custodian holds other bytes by now.');
+    throw new HttpError('digest_mismatch', 'The custodian holds other bytes by now.');
   }
   const sealed = await requireSealed(context.store, permit.recordId);
   const url = await context.objects.presignGet(state.objectKey, PRESIGN_SECONDS);
@@ -50,9 +53,9 @@ export async function openAccess(context: RecordsContext, request: ApiRequest): 
 /** Sealed metadata of the covered records, by category and id; `next` where there is more. */
 export async function listMetadata(
   context: RecordsContext,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
-  const body = request.body as z.infer<typeof metadataSchema>;
+  request: HttpRequest,
+  body: z.infer<typeof metadataSchema>,
+): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('list', receipt.result);
   checkHolder(permit.readerKid, proof.kid);

@@ -6,7 +6,7 @@ import { randomId } from '../../lib/crypto/random.ts';
 import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
 import type { TransactionResult } from '../../lib/wire/result.ts';
 import { encodeRequest, jwsTypes, parseTransaction } from '../../lib/wire/transaction.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import { HttpError, isProblemCode } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { checkReceipt } from './permit.ts';
 import { type RecordState, saveState, type StoredState } from './record-state.ts';
@@ -19,7 +19,7 @@ const WAIT_MS_MAX = 18_000;
 
 /**
  * Returns once the ledger says that the record is stored. The same transaction is sent until it
- * expires, so that a retry counts once. Throws ApiProblem 503 `not_certified_yet`.
+ * expires, so that a retry counts once. Throws HttpError `not_certified_yet`.
  */
 export async function announceStored(
   context: RecordsContext,
@@ -32,8 +32,7 @@ export async function announceStored(
   const genesis = await context.genesis.require();
   const bytes = await context.validators.settle({ id, compact }, genesis, WAIT_MS_MAX);
   if (bytes === null) {
-    throw new ApiProblem(
-      503,
+    throw new HttpError(
       'not_certified_yet',
       'The bytes are safe, the ledger has not confirmed them yet: send this again.',
       { retryAfterSeconds: 2 },
@@ -41,10 +40,11 @@ export async function announceStored(
   }
   const { result } = await checkReceipt(context, genesis, bytes);
   if (result.id !== id) {
-    throw new ApiProblem(502, 'wrong_receipt', 'A validator gave the receipt of another.');
+    throw new HttpError('wrong_receipt', 'A validator gave the receipt of another.');
   }
   if (!isStored(result)) {
-    throw new ApiProblem(409, result.code, 'The ledger refuses to take this record as stored.');
+    const code = isProblemCode(result.code) ? result.code : 'ledger_refused';
+    throw new HttpError(code, 'The ledger refuses to take this record as stored.');
   }
   return current;
 }

@@ -1,20 +1,18 @@
 /** Lambda of the custodian: its REST API. */
 
-import { Logger } from '@aws-lambda-powertools/logger';
-import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-lambda';
 import { z } from 'zod';
 import { networkField } from '../../lib/wire/fields.ts';
 import { dynamoClient, kmsClient } from '../aws/clients.ts';
+import { dynamoItemStore } from '../aws/dynamo-item-store.ts';
+import { jsonText } from '../aws/environment.ts';
+import { httpHandler } from '../aws/http.ts';
 import { kmsSigningKey } from '../aws/kms-signing-key.ts';
-import { dynamoItemStore } from '../membership/shared/dynamo-item-store.ts';
-import { jsonText } from '../membership/shared/environment.ts';
-import { GenesisStore, operatorKeysSchema } from '../membership/shared/genesis-store.ts';
-import { dispatch } from '../membership/shared/http.ts';
-import { logAccess } from '../membership/shared/log.ts';
+import { logRequest } from '../aws/logger.ts';
+import { ServiceGenesis, operatorKeysSchema } from '../aws/service-genesis.ts';
 import type { RecordsContext } from './context.ts';
 import { routes } from './routes.ts';
 import { s3Client, s3ObjectStore } from './s3-object-store.ts';
-import { checkOwnKey, recordsHandlers } from './service.ts';
+import { checkOwnKey, recordsOperations } from './service.ts';
 import { validatorClient } from './validator-client.ts';
 
 const environment = z
@@ -31,19 +29,11 @@ const environment = z
   })
   .parse(process.env);
 
-const logger = new Logger({ serviceName: 'records' });
-const handlers = recordsHandlers(createContext());
-
-export async function handler(
-  event: APIGatewayProxyEvent,
-  invocation: Context,
-): Promise<APIGatewayProxyResult> {
-  const { awsRequestId } = invocation;
-  return dispatch(routes, handlers, event, {
-    requestId: awsRequestId,
-    log: (line) => logAccess(logger, awsRequestId, line),
-  });
-}
+export const handler = httpHandler({
+  routes,
+  operations: recordsOperations(createContext()),
+  log: logRequest,
+});
 
 function createContext(): RecordsContext {
   const { NETWORK: network, OPERATOR_KEYS: operatorKeys } = environment;
@@ -55,7 +45,7 @@ function createContext(): RecordsContext {
     apiUrl: environment.API_URL.replace(/\/+$/, ''),
     store,
     objects: s3ObjectStore(s3Client(endpoint), environment.RECORDS_BUCKET),
-    genesis: new GenesisStore({
+    genesis: new ServiceGenesis({
       store,
       network,
       operatorKeys,

@@ -9,8 +9,8 @@ import { RecordsError } from '../../lib/records/errors.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import { hashField } from '../../lib/wire/fields.ts';
-import type { ApiAnswer, ApiRequest } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import type { publishSchema } from './routes.ts';
@@ -30,9 +30,9 @@ const keySchema = z.strictObject({ publicKey: z.instanceof(Uint8Array) });
 /** Keeps the keys, then names them current: readers never see a part of a publication. */
 export async function publishKeys(
   context: RecordsContext,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
-  const body = request.body as z.infer<typeof publishSchema>;
+  request: HttpRequest,
+  body: z.infer<typeof publishSchema>,
+): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('publish', receipt.result);
   checkHolder(permit.ownerKid, proof.kid);
@@ -56,11 +56,11 @@ export async function publishKeys(
 }
 
 /** The newest revision for a category and month, with its proof. */
-export async function findKey(context: RecordsContext, request: ApiRequest): Promise<ApiAnswer> {
+export async function findKey(context: RecordsContext, request: HttpRequest): Promise<HttpAnswer> {
   await requireCaller(context, request);
-  const pseudonym = request.parameters['pseudonym'] ?? '';
+  const pseudonym = request.params['pseudonym'] ?? '';
   const { tag, month } = request.query;
-  const unknown = new ApiProblem(404, 'unknown_key', 'No key is published for this.');
+  const unknown = new HttpError('unknown_key', 'No key is published for this.');
   const item = await context.store.get(wrapKeys.currentKeys(pseudonym));
   if (!item) throw unknown;
   const { root, version } = parseWith(currentSchema, item.value);

@@ -5,8 +5,8 @@ import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.t
 import { fileDigest } from '../../lib/crypto/file-digest.ts';
 import { planUpload } from '../../lib/records/upload-plan.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
-import type { ApiAnswer, ApiRequest } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import { announceStored } from './announce.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller } from './permit.ts';
@@ -20,19 +20,19 @@ import {
 import type { completeSchema } from './routes.ts';
 import { discardUpload, partChecksum } from './uploads.ts';
 
-type Parts = z.infer<typeof completeSchema>['parts'];
+type CompleteBody = z.infer<typeof completeSchema>;
 
 /**
  * Joins and checks the parts, then has `record.stored` certified. Idempotent: sent again it goes
- * on where it ended. Throws ApiProblem 503 `not_certified_yet` while the ledger takes its time.
+ * on where it ended. Throws HttpError `not_certified_yet` while the ledger takes its time.
  */
 export async function completeUpload(
   context: RecordsContext,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
+  request: HttpRequest,
+  { parts }: CompleteBody,
+): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
-  const recordId = request.parameters['recordId'] ?? '';
-  const { parts } = request.body as z.infer<typeof completeSchema>;
+  const recordId = request.params['recordId'] ?? '';
   let found = await requireUpload(context.store, recordId, caller.kid);
   if (found.state.status === 'open') found = await verifyBytes(context, found, parts);
   if (found.state.status === 'verified') found = await certify(context, found);
@@ -45,7 +45,7 @@ export async function completeUpload(
 async function verifyBytes(
   context: RecordsContext,
   found: StoredState,
-  parts: Parts,
+  parts: CompleteBody['parts'],
 ): Promise<StoredState> {
   const { state } = found;
   const etags = checkParts(found, parts);
@@ -60,15 +60,14 @@ async function verifyBytes(
     // Parts are missing or differ: the upload goes on, unless the store has forgotten it.
     const isOpen = (await context.objects.parts(state.objectKey, state.uploadId)) !== null;
     if (!isOpen && !isJoined) await discardUpload(context, state);
-    throw new ApiProblem(409, 'parts_missing', 'Not all parts are there: look, and send them.');
+    throw new HttpError('parts_missing', 'Not all parts are there: look, and send them.');
   }
   const wanted = fromBase64url(state.digest);
   const digest =
     object.compositeDigest ?? (await fileDigest(context.objects.read(state.objectKey))).digest;
   if (object.length !== state.length || !equalBytes(digest, wanted)) {
     await discardUpload(context, state);
-    throw new ApiProblem(
-      409,
+    throw new HttpError(
       object.length === state.length ? 'digest_mismatch' : 'length_mismatch',
       'Other bytes came than were registered; they are deleted. Upload again.',
     );
@@ -77,7 +76,7 @@ async function verifyBytes(
 }
 
 /** Numbers in order, checksums as announced. */
-function checkParts({ state }: StoredState, parts: Parts): string[] {
+function checkParts({ state }: StoredState, parts: CompleteBody['parts']): string[] {
   const plan = planUpload(state.length);
   const fits = plan.every(({ number }, index) => {
     const part = parts[index];
@@ -85,7 +84,7 @@ function checkParts({ state }: StoredState, parts: Parts): string[] {
     return part.checksum === toBase64url(partChecksum(state, number));
   });
   if (!fits || plan.length !== parts.length) {
-    throw new ApiProblem(409, 'parts_mismatch', 'These are not the parts that were announced.');
+    throw new HttpError('parts_mismatch', 'These are not the parts that were announced.');
   }
   return parts.map(({ etag }) => etag);
 }

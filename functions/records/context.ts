@@ -1,8 +1,8 @@
 /** What the handlers of the custodian work on. */
 
 import type { SigningKey } from '../../lib/crypto/p256.ts';
-import type { GenesisStore } from '../membership/shared/genesis-store.ts';
-import type { ItemStore } from '../membership/shared/item-store.ts';
+import type { ItemStore } from '../aws/item-store.ts';
+import type { ServiceGenesis } from '../aws/service-genesis.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { ValidatorClient } from './validator-client.ts';
 
@@ -13,7 +13,7 @@ export interface RecordsContext {
   /** The wrap store, which has no backup. */
   store: ItemStore;
   objects: ObjectStore;
-  genesis: GenesisStore;
+  genesis: ServiceGenesis;
   validators: ValidatorClient;
   /** The KMS key of the custodian. */
   signingKey(): Promise<SigningKey>;

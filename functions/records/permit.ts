@@ -12,8 +12,8 @@ import { parseWith } from '../../lib/wire/codec.ts';
 import { hashField, heightField } from '../../lib/wire/fields.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import { validatorsHash } from '../../lib/wire/validators.ts';
-import type { ApiRequest } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { HttpRequest } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 
 const KNOWN_SET = { pk: 'service', sk: 'known-set' };
@@ -22,7 +22,7 @@ const knownSetSchema = z.strictObject({ fromHeight: heightField, validatorsHash:
 /** The caller of a route without a receipt. Throws RecordsError `proof_…`. */
 export async function requireCaller(
   context: RecordsContext,
-  request: ApiRequest,
+  request: HttpRequest,
 ): Promise<VerifiedProof> {
   const genesis = await context.genesis.require();
   const proof = await checkProof(context, genesis, request, null);
@@ -33,7 +33,7 @@ export async function requireCaller(
 /** The caller and its receipt, both verified. Throws RecordsError and ReceiptError. */
 export async function requireReceipt(
   context: RecordsContext,
-  request: ApiRequest,
+  request: HttpRequest,
   receiptText: string,
 ): Promise<{ proof: VerifiedProof; receipt: VerifiedReceipt }> {
   const genesis = await context.genesis.require();
@@ -70,12 +70,12 @@ export async function checkReceipt(
 async function checkProof(
   context: RecordsContext,
   genesis: Genesis,
-  request: ApiRequest,
+  request: HttpRequest,
   receipt: Uint8Array | null,
 ): Promise<VerifiedProof> {
   const compact = request.headers['dpop'];
   if (compact === undefined) {
-    throw new ApiProblem(401, 'proof_missing', 'Send a proof of possession in the header dpop.');
+    throw new HttpError('proof_missing', 'Send a proof of possession in the header dpop.');
   }
   // Clients know the custodian by the address of the genesis document, or where it has moved to.
   const bases = [genesis.document.custodian.apiUrl.replace(/\/+$/, ''), context.apiUrl];
@@ -88,6 +88,6 @@ async function useProof(context: RecordsContext, proof: VerifiedProof): Promise<
   const key = wrapKeys.proof(proof.kid, proof.jti);
   const ttlSeconds = Math.ceil(proof.expiresAt / 1_000) + 1;
   if (!(await context.store.insert(key, {}, ttlSeconds))) {
-    throw new ApiProblem(401, 'proof_replayed', 'This proof was used: sign a new one.');
+    throw new HttpError('proof_replayed', 'This proof was used: sign a new one.');
   }
 }

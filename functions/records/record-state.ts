@@ -5,8 +5,8 @@ import { sealedSchema, type SealedText } from '../../lib/records/sealed.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
-import type { ItemStore } from '../membership/shared/item-store.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { ItemStore } from '../aws/item-store.ts';
+import { HttpError } from '../aws/problems.ts';
 
 export const recordStateSchema = z.strictObject({
   recordId: z.string(),
@@ -44,7 +44,7 @@ export async function findRecord(store: ItemStore, recordId: string): Promise<St
   return item && { state: parseWith(recordStateSchema, item.value), version: item.version };
 }
 
-/** The record of an upload, for its uploader alone. Throws ApiProblem 404 `unknown_record`. */
+/** The record of an upload, for its uploader alone. Throws HttpError `unknown_record`. */
 export async function requireUpload(
   store: ItemStore,
   recordId: string,
@@ -55,7 +55,7 @@ export async function requireUpload(
   throw unknownRecord();
 }
 
-/** What opens a record: its wrap and sealed metadata. Throws ApiProblem 404 `unknown_record`. */
+/** What opens a record: its wrap and sealed metadata. Throws HttpError `unknown_record`. */
 export async function requireSealed(
   store: ItemStore,
   recordId: string,
@@ -71,7 +71,7 @@ export async function requireSealed(
   };
 }
 
-/** Replaces the state, or throws ApiProblem 409 `conflict` where another run was first. */
+/** Replaces the state, or throws HttpError `conflict` where another run was first. */
 export async function saveState(
   store: ItemStore,
   { version }: StoredState,
@@ -81,12 +81,12 @@ export async function saveState(
   return { state, version: version + 1 };
 }
 
-export function conflict(): ApiProblem {
-  return new ApiProblem(409, 'conflict', 'Another request came first; send it again.', {
+export function conflict(): HttpError {
+  return new HttpError('conflict', 'Another request came first; send it again.', {
     retryAfterSeconds: 1,
   });
 }
 
-export function unknownRecord(): ApiProblem {
-  return new ApiProblem(404, 'unknown_record', 'The custodian has no such record for this key.');
+export function unknownRecord(): HttpError {
+  return new HttpError('unknown_record', 'The custodian has no such record for this key.');
 }

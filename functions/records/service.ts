@@ -1,64 +1,69 @@
-/** The handlers of the custodian, one for each route. */
+/** The operations of the custodian, one for each route. */
 
 import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
-import { openApiDocument } from '../aws/openapi.ts';
-import type { Handlers } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { Operations } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
+import { serviceOperations, withBody } from '../aws/service-operations.ts';
 import { listMetadata, openAccess } from './access.ts';
 import { findKey, publishKeys } from './category-keys.ts';
 import { completeUpload } from './complete.ts';
 import type { RecordsContext } from './context.ts';
-import { routes } from './routes.ts';
+import { openApiInfo } from './openapi-info.ts';
+import {
+  accessSchema,
+  completeSchema,
+  fetchSharesSchema,
+  metadataSchema,
+  publishSchema,
+  routes,
+  shareSchema,
+  uploadSchema,
+} from './routes.ts';
 import { fetchShares, putShare } from './shares.ts';
 import { abortUpload, openUpload, uploadStatus } from './uploads.ts';
 
-const INFO = {
-  title: 'CareQuorum custodian',
-  version: '1',
-  description: 'Encrypted records and the wrap store. No receipt, no bytes.',
-};
-
-/** Bodies were parsed by the schema of their route. */
-export function recordsHandlers(context: RecordsContext): Handlers {
+/** Operations by `METHOD /path`, one for each row of `functions/records/routes.ts`. */
+export function recordsOperations(context: RecordsContext): Operations {
   return {
-    'POST /v1/uploads': (request) => openUpload(context, request),
-    'GET /v1/uploads/{recordId}': (request) => uploadStatus(context, request),
-    'POST /v1/uploads/{recordId}/complete': (request) => completeUpload(context, request),
-    'DELETE /v1/uploads/{recordId}': (request) => abortUpload(context, request),
-    'POST /v1/category-keys': (request) => publishKeys(context, request),
-    'GET /v1/category-keys/{pseudonym}': (request) => findKey(context, request),
-    'POST /v1/shares': (request) => putShare(context, request),
-    'POST /v1/shares/fetch': (request) => fetchShares(context, request),
-    'POST /v1/access': (request) => openAccess(context, request),
-    'POST /v1/metadata': (request) => listMetadata(context, request),
-    'GET /v1/health': async () => ({
-      status: 200,
-      body: {
-        status: 'ok',
-        network: context.network,
-        initialised: (await context.genesis.find()) !== null,
-        time: context.now(),
-      },
-    }),
-    'GET /v1/bootstrap': async () => ({
-      status: 200,
-      body: { key: toBase64url((await context.signingKey()).publicKey) },
-    }),
-    'POST /v1/genesis': async ({ body }) => ({
-      status: 200,
-      body: await context.genesis.install(body),
-    }),
-    'GET /v1/openapi.json': async () => ({ status: 200, body: openApiDocument(INFO, routes) }),
+    'POST /v1/uploads': withBody(uploadSchema, (body, request) =>
+      openUpload(context, request, body),
+    ),
+    'GET /v1/uploads/{recordId}': { run: (request) => uploadStatus(context, request) },
+    'POST /v1/uploads/{recordId}/complete': withBody(completeSchema, (body, request) =>
+      completeUpload(context, request, body),
+    ),
+    'DELETE /v1/uploads/{recordId}': { run: (request) => abortUpload(context, request) },
+    'POST /v1/category-keys': withBody(publishSchema, (body, request) =>
+      publishKeys(context, request, body),
+    ),
+    'GET /v1/category-keys/{pseudonym}': { run: (request) => findKey(context, request) },
+    'POST /v1/shares': withBody(shareSchema, (body, request) => putShare(context, request, body)),
+    'POST /v1/shares/fetch': withBody(fetchSharesSchema, (body, request) =>
+      fetchShares(context, request, body),
+    ),
+    'POST /v1/access': withBody(accessSchema, (body, request) =>
+      openAccess(context, request, body),
+    ),
+    'POST /v1/metadata': withBody(metadataSchema, (body, request) =>
+      listMetadata(context, request, body),
+    ),
+    'GET /v1/bootstrap': {
+      run: async () => ({
+        status: 200,
+        body: { key: toBase64url((await context.signingKey()).publicKey) },
+      }),
+    },
+    ...serviceOperations(context, openApiInfo, routes),
   };
 }
 
-/** Throws ApiProblem 403 `wrong_party` unless the document names this custodian's key. */
+/** Throws HttpError `wrong_party` unless the document names this custodian's key. */
 export async function checkOwnKey(
   context: Pick<RecordsContext, 'signingKey'>,
   genesis: Genesis,
 ): Promise<void> {
   const named = fromBase64url(genesis.document.custodian.key);
   if (equalBytes(named, (await context.signingKey()).publicKey)) return;
-  throw new ApiProblem(403, 'wrong_party', 'The document names another custodian.');
+  throw new HttpError('wrong_party', 'The document names another custodian.');
 }

@@ -7,8 +7,8 @@ import { readCapability } from '../../lib/records/capability.ts';
 import { fromSealedText, sealedDigest, sealedSchema } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
-import type { ApiAnswer, ApiRequest } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import type { fetchSharesSchema, shareSchema } from './routes.ts';
@@ -20,12 +20,15 @@ const PAGE_ITEMS = 100;
  * Keeps a share under the key of its grantee. Whoever brings it, it can only be the one whose
  * digest the patient signed, so the same again is harmless.
  */
-export async function putShare(context: RecordsContext, request: ApiRequest): Promise<ApiAnswer> {
-  const body = request.body as z.infer<typeof shareSchema>;
+export async function putShare(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: z.infer<typeof shareSchema>,
+): Promise<HttpAnswer> {
   const { receipt } = await requireReceipt(context, request, body.receipt);
   const { permissionId, granteeKid, shareDigest } = readCapability('grant', receipt.result);
   if (toBase64url(sealedDigest(fromSealedText(body.share))) !== shareDigest) {
-    throw new ApiProblem(403, 'share_mismatch', 'This is not the share that the ledger names.');
+    throw new HttpError('share_mismatch', 'This is not the share that the ledger names.');
   }
   await context.store.insert(wrapKeys.share(granteeKid, permissionId), body.share);
   return { status: 200, body: { permissionId } };
@@ -34,10 +37,10 @@ export async function putShare(context: RecordsContext, request: ApiRequest): Pr
 /** What is sealed to the caller's key; `next` where there is more. */
 export async function fetchShares(
   context: RecordsContext,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
+  request: HttpRequest,
+  { after: start }: z.infer<typeof fetchSharesSchema>,
+): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
-  const start = (request.body as z.infer<typeof fetchSharesSchema>).after;
   const shares: unknown[] = [];
   let characters = 0;
   let after = start;

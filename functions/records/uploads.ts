@@ -11,8 +11,8 @@ import {
 import { fromSealedText, sealedDigest } from '../../lib/records/sealed.ts';
 import { compositeDigest, planUpload } from '../../lib/records/upload-plan.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
-import type { ApiAnswer, ApiRequest } from '../membership/shared/http.ts';
-import { ApiProblem } from '../membership/shared/problem.ts';
+import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict, findRecord, type RecordState, requireUpload } from './record-state.ts';
@@ -24,8 +24,11 @@ const PRESIGN_SECONDS = 900;
 const DIGEST_BYTES = 32;
 
 /** POST /v1/uploads. The same again resumes: fresh addresses for the same upload. */
-export async function openUpload(context: RecordsContext, request: ApiRequest): Promise<ApiAnswer> {
-  const body = request.body as UploadBody;
+export async function openUpload(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: UploadBody,
+): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const registered = readCapability('register', receipt.result);
   checkHolder(registered.uploaderKid, proof.kid);
@@ -55,10 +58,10 @@ export async function openUpload(context: RecordsContext, request: ApiRequest): 
 /** GET /v1/uploads/{recordId}: what need not be sent again. */
 export async function uploadStatus(
   context: RecordsContext,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
+  request: HttpRequest,
+): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
-  const recordId = request.parameters['recordId'] ?? '';
+  const recordId = request.params['recordId'] ?? '';
   const { state } = await requireUpload(context.store, recordId, caller.kid);
   const { status } = state;
   return { status: 200, body: { recordId, status, parts: await storedParts(context, state) } };
@@ -67,13 +70,13 @@ export async function uploadStatus(
 /** DELETE /v1/uploads/{recordId}: only while the upload is open. */
 export async function abortUpload(
   context: RecordsContext,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
+  request: HttpRequest,
+): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
-  const recordId = request.parameters['recordId'] ?? '';
+  const recordId = request.params['recordId'] ?? '';
   const { state } = await requireUpload(context.store, recordId, caller.kid);
   if (state.status !== 'open') {
-    throw new ApiProblem(409, 'already_complete', 'The bytes are there already.');
+    throw new HttpError('already_complete', 'The bytes are there already.');
   }
   await discardUpload(context, state);
   return { status: 200, body: { recordId, status: 'aborted' } };
@@ -100,15 +103,15 @@ export function partChecksum({ checksums }: RecordState, number: number): Uint8A
 function checkRegistered(registered: RegisterCapability, body: UploadBody): Uint8Array[] {
   const wrapDigest = toBase64url(sealedDigest(fromSealedText(body.wrap)));
   if (wrapDigest !== registered.wrapDigest) {
-    throw new ApiProblem(403, 'wrap_mismatch', 'The wrap is not the one that was registered.');
+    throw new HttpError('wrap_mismatch', 'The wrap is not the one that was registered.');
   }
   const plan = planUpload(registered.ciphertextLength);
   if (plan.length !== body.checksums.length) {
-    throw new ApiProblem(403, 'length_mismatch', `The registered length has ${plan.length} parts.`);
+    throw new HttpError('length_mismatch', `The registered length has ${plan.length} parts.`);
   }
   const checksums = body.checksums.map(fromBase64url);
   if (toBase64url(compositeDigest(checksums)) !== registered.digest) {
-    throw new ApiProblem(403, 'digest_mismatch', 'The parts have not the registered digest.');
+    throw new HttpError('digest_mismatch', 'The parts have not the registered digest.');
   }
   return checksums;
 }

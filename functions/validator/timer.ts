@@ -1,5 +1,6 @@
 /** The timer function of a validator: deadlines, and catching up outside of the serial inbox. */
 
+import middy from '@middy/core';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { parseGenesis, type Genesis } from '../../lib/wire/genesis.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
@@ -33,7 +34,9 @@ const keyring = new Keyring({
 const inbox = sqsInboxSender(sqsClient(), environment.INBOX_URL, () => Promise.resolve(null));
 let genesis: Genesis | null = null;
 
-export async function handler(event: TimerEvent, context: Context): Promise<SQSBatchResponse> {
+export const handler = middy<TimerEvent, SQSBatchResponse>().handler(receive);
+
+async function receive(event: TimerEvent, context: Context): Promise<SQSBatchResponse> {
   const deadline = clock() + context.getRemainingTimeInMillis() - TELL_MS;
   return handleTimer(
     {

@@ -16,6 +16,7 @@ import {
   synthesize,
 } from '../lib/deploy.ts';
 import { baseEnvironment } from '../lib/environment.ts';
+import { prepareFolder } from '../lib/folder.ts';
 import { accountLayout, CERTIFICATE_SCRIPT, type Layout, PROJECT_ROOT } from '../lib/layout.ts';
 import { prepareOperators } from '../lib/operators.ts';
 import { takeOwnership } from '../lib/owner.ts';
@@ -82,9 +83,8 @@ export async function openLane(layout: Layout, progress: Progress): Promise<Lane
 
 async function prepareLane(layout: Layout, progress: Progress): Promise<LaneParts> {
   rmSync(layout.root, { recursive: true, force: true });
-  for (const folder of [layout.logs, layout.home, accountLayout(layout, 'aws').root]) {
-    mkdirSync(folder, { recursive: true });
-  }
+  prepareFolder(layout);
+  mkdirSync(accountLayout(layout, 'aws').root);
   const plan = await preparePlan(layout, {});
   const python = await preparePython({ log: join(layout.logs, 'python.log') });
   const [port = 0] = await findPorts(1);

@@ -1,5 +1,5 @@
 // Brings a network up: leftovers, plan, processes, stacks, genesis. Each step can find itself done.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Parameters } from '../../lib/wire/parameters.ts';
@@ -16,6 +16,7 @@ import {
   synthesize,
 } from './deploy.ts';
 import { LocalError } from './errors.ts';
+import { prepareFolder } from './folder.ts';
 import { accountLayout, CDK_PROGRAM, type Layout } from './layout.ts';
 import { prepareOperators } from './operators.ts';
 import { ownerOf, takeOwnership } from './owner.ts';
@@ -126,14 +127,6 @@ async function requireFreePorts(members: readonly PlannedMember[]): Promise<void
       },
     );
   }
-}
-
-function prepareFolder(layout: Layout): void {
-  for (const folder of [layout.logs, layout.home, layout.accounts]) {
-    mkdirSync(folder, { recursive: true });
-  }
-  // Under a package.json of "type": "module" a CommonJS bundle would not start.
-  writeFileSync(join(layout.root, 'package.json'), '{ "type": "commonjs" }\n');
 }
 
 async function installPython({ layout, progress, signal }: BringUpOptions): Promise<string> {

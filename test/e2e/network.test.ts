@@ -1,5 +1,6 @@
 /** The whole network: six accounts in emulators, deployed by cdk, driven through the SDK. */
 import { afterAll, beforeAll, describe } from 'vitest';
+import { custodianFaults, nodeFaults, queueFaults, transactionFaults } from './faults.ts';
 import { scanOnDiskSuite, scanSuite } from './scan.ts';
 import { startWorld, type World } from './support/world.ts';
 
@@ -18,6 +19,10 @@ afterAll(async () => {
 
 const lost: string[] = [];
 const facts = scanSuite(getWorld);
+queueFaults(getWorld, facts);
+transactionFaults(getWorld);
+custodianFaults(getWorld, facts);
+nodeFaults(getWorld, lost);
 
 describe('at the end', () => {
   scanOnDiskSuite(getWorld, facts, () => lost);

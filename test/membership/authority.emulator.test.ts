@@ -5,7 +5,7 @@ import { verifyAuthority } from '../../lib/membership/certificates.ts';
 import { kmsSigningKey } from '../../functions/aws/kms-signing-key.ts';
 import { authorityCertificate } from '../../functions/membership/authority.ts';
 import { kmsSecretWrap } from '../../functions/membership/secret-wrap.ts';
-import { dynamoItemStore } from '../../functions/membership/shared/dynamo-item-store.ts';
+import { dynamoItemStore } from '../../functions/aws/dynamo-item-store.ts';
 import { createVault } from '../../functions/membership/vault.ts';
 import { Emulator, ministack, WITHOUT_EMULATOR } from '../functions/aws/emulator.ts';
 

@@ -1,7 +1,7 @@
 /** `ItemStore` on DynamoDB and in memory: the same conditions, the same order. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dynamoItemStore } from '../../functions/membership/shared/dynamo-item-store.ts';
-import type { ItemStore } from '../../functions/membership/shared/item-store.ts';
+import { dynamoItemStore } from '../../functions/aws/dynamo-item-store.ts';
+import type { ItemStore } from '../../functions/aws/item-store.ts';
 import { Emulator, ministack, WITHOUT_EMULATOR } from '../functions/aws/emulator.ts';
 import { memoryItemStore } from './memory-item-store.ts';
 

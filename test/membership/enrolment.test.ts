@@ -92,7 +92,7 @@ describe('enrolment', () => {
     const request = { ...head(service), enrolmentId: id };
     const jws = await signMembershipRequest('cq-enrol-status', request, ada.signing);
     const status = await service.call('GET', `/v1/enrolments/${id}`, undefined, {
-      headers: { Authorization: `CQ-Enrolment ${jws}` },
+      Authorization: `CQ-Enrolment ${jws}`,
     });
     expect(status.body['status']).toBe('active');
     expect(status.body['certificate']).toBeTypeOf('string');

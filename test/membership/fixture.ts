@@ -7,25 +7,20 @@ import { type XWingKeyPair, xWingKeyPair } from '../../lib/crypto/x-wing.ts';
 import { encryptionKeyDigest } from '../../lib/membership/certificates.ts';
 import { signMembershipRequest } from '../../lib/membership/requests.ts';
 import type { Role } from '../../lib/membership/roles.ts';
+import { httpHandler, type RequestLine } from '../../functions/aws/http.ts';
+import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { checkOwnAuthority } from '../../functions/membership/authority.ts';
 import type { MembershipContext } from '../../functions/membership/context.ts';
 import type { Identity } from '../../functions/membership/enrolment.ts';
 import type { RegistryVerdict } from '../../functions/membership/registry/registry.ts';
 import { routes } from '../../functions/membership/routes.ts';
-import { membershipHandlers } from '../../functions/membership/service.ts';
-import { GenesisStore } from '../../functions/membership/shared/genesis-store.ts';
-import { type AccessLine, dispatch } from '../../functions/membership/shared/http.ts';
+import { membershipOperations } from '../../functions/membership/service.ts';
 import { createVault } from '../../functions/membership/vault.ts';
+import { type ApiResult as Answer, callApi } from '../functions/call.ts';
 import { makeNetwork, type TestNetwork } from '../support/network.ts';
 import { memoryItemStore, type MemoryItemStore } from './memory-item-store.ts';
 
 const network = 'local-test';
-
-export interface Answer {
-  status: number;
-  headers: Record<string, string>;
-  body: Record<string, unknown>;
-}
 
 export interface TestService {
   context: MembershipContext;
@@ -34,8 +29,13 @@ export interface TestService {
   clock: { now: number };
   /** What the registry answers next. */
   registry: { verdict: RegistryVerdict; asked: number };
-  lines: AccessLine[];
-  call(method: string, path: string, body?: unknown, more?: object): Promise<Answer>;
+  lines: RequestLine[];
+  call(
+    method: string,
+    path: string,
+    body?: object,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
 }
 
 /** A service whose authority is the one of a made-up network. */
@@ -53,7 +53,7 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
     authorityKey: async () => net.authority,
     now: () => clock.now,
   };
-  const genesis = new GenesisStore({
+  const genesis = new ServiceGenesis({
     store,
     network,
     operatorKeys,
@@ -74,30 +74,14 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
       },
     },
   };
-  const handlers = membershipHandlers(context);
-  const lines: AccessLine[] = [];
-  const call: TestService['call'] = async (method, path, body, more = {}) => {
-    const [pathname = '', search = ''] = path.split('?');
-    const result = await dispatch(
-      routes,
-      handlers,
-      {
-        httpMethod: method,
-        path: pathname,
-        headers: {},
-        queryStringParameters: Object.fromEntries(new URLSearchParams(search)),
-        body: body === undefined ? null : JSON.stringify(body),
-        isBase64Encoded: false,
-        ...more,
-      },
-      { requestId: 'test', log: (line) => lines.push(line) },
-    );
-    return {
-      status: result.statusCode,
-      headers: result.headers as Record<string, string>,
-      body: JSON.parse(result.body) as Record<string, unknown>,
-    };
-  };
+  const lines: RequestLine[] = [];
+  const handler = httpHandler({
+    routes,
+    operations: membershipOperations(context),
+    log: (line) => lines.push(line),
+  });
+  const call: TestService['call'] = (method, path, body, headers = {}) =>
+    callApi(handler, { method, path, headers, text: body && JSON.stringify(body) });
   if (options.install ?? true) {
     // The network's authority was made elsewhere: it takes the place of a first bootstrap.
     const ca = fromBase64url(net.genesis.document.membership.caCertificate);

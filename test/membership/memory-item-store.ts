@@ -1,10 +1,6 @@
 /** `ItemStore` in memory, with the conditions of the real one. */
 import { decodeCbor, encodeCbor } from '../../lib/wire/codec.ts';
-import type {
-  ItemKey,
-  ItemStore,
-  StoredItem,
-} from '../../functions/membership/shared/item-store.ts';
+import type { ItemKey, ItemStore, StoredItem } from '../../functions/aws/item-store.ts';
 
 export interface MemoryItemStore extends ItemStore {
   /** All that is stored, as one text: to look for what must not be there in clear. */

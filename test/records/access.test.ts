@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { randomBytes, randomId } from '../../lib/crypto/random.ts';
+import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { createDpop } from '../../lib/records/dpop.ts';
 import {
   apiUrl,
@@ -222,9 +223,8 @@ describe('the custodian', () => {
   it('says 503 until genesis is installed', async () => {
     const fresh = await makeCustodian();
     await fresh.store.remove([{ pk: 'service', sk: 'genesis' }]);
-    const { GenesisStore } = await import('../../functions/membership/shared/genesis-store.ts');
     const operatorKeys = {};
-    const empty = new GenesisStore({
+    const empty = new ServiceGenesis({
       store: fresh.store,
       network: 'local-test',
       operatorKeys,

@@ -12,22 +12,18 @@ import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult, type TransactionResult } from '../../lib/wire/result.ts';
 import { validatorsHash } from '../../lib/wire/validators.ts';
 import { certificateFrom, type Vote, voteSigningBytes } from '../../lib/wire/vote.ts';
+import { httpHandler } from '../../functions/aws/http.ts';
+import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import type { RecordsContext } from '../../functions/records/context.ts';
 import { routes } from '../../functions/records/routes.ts';
-import { checkOwnKey, recordsHandlers } from '../../functions/records/service.ts';
+import { checkOwnKey, recordsOperations } from '../../functions/records/service.ts';
 import type { ValidatorClient } from '../../functions/records/validator-client.ts';
-import { GenesisStore } from '../../functions/membership/shared/genesis-store.ts';
-import { dispatch } from '../../functions/membership/shared/http.ts';
+import { type ApiResult as Answer, callApi } from '../functions/call.ts';
 import { makeNetwork, type TestNetwork } from '../support/network.ts';
 import { memoryItemStore, type MemoryItemStore } from '../membership/memory-item-store.ts';
 import { memoryObjects, type MemoryObjects } from './memory-objects.ts';
 
 export const apiUrl = 'http://records.test';
-
-export interface Answer {
-  status: number;
-  body: Record<string, unknown>;
-}
 
 export interface CallOptions {
   key?: SigningKey;
@@ -78,7 +74,7 @@ export async function makeCustodian(): Promise<TestCustodian> {
     apiUrl,
     store,
     objects,
-    genesis: new GenesisStore({
+    genesis: new ServiceGenesis({
       store,
       network: 'local-test',
       operatorKeys,
@@ -89,10 +85,10 @@ export async function makeCustodian(): Promise<TestCustodian> {
     now: () => clock.now,
   };
   await context.genesis.install(net.signed);
-  const handlers = recordsHandlers(context);
+  const log = (): void => undefined;
+  const handler = httpHandler({ routes, operations: recordsOperations(context), log });
   const call: TestCustodian['call'] = async (method, path, body, options) => {
     const { key, receipt = null, proofUrl, dpop } = options;
-    const [pathname = '', search = ''] = path.split('?');
     const url = proofUrl ?? `${apiUrl}${path}`;
     const proof =
       dpop ??
@@ -100,20 +96,12 @@ export async function makeCustodian(): Promise<TestCustodian> {
         ? await createDpop({ method: method as 'POST', url, receipt }, key, clock.now)
         : undefined);
     const payload = receipt && body ? { receipt: toBase64url(receipt), ...body } : body;
-    const result = await dispatch(
-      routes,
-      handlers,
-      {
-        httpMethod: method,
-        path: pathname,
-        headers: proof === undefined ? {} : { DPoP: proof },
-        queryStringParameters: Object.fromEntries(new URLSearchParams(search)),
-        body: payload === undefined ? null : JSON.stringify(payload),
-        isBase64Encoded: false,
-      },
-      { requestId: 'test', log: () => undefined },
-    );
-    return { status: result.statusCode, body: JSON.parse(result.body) as Answer['body'] };
+    return callApi(handler, {
+      method,
+      path,
+      headers: proof === undefined ? {} : { DPoP: proof },
+      text: payload && JSON.stringify(payload),
+    });
   };
   const receiptOf: TestCustodian['receiptOf'] = (value, change = {}) => {
     const id = toHex(randomBytes(32));

@@ -1,7 +1,4 @@
 /** Real S3 calls: presigned parts, composite digests, and the custodian's whole way of an upload. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { equalBytes, toBase64url } from '../../lib/crypto/bytes.ts';
@@ -9,7 +6,7 @@ import { fileDigest } from '../../lib/crypto/file-digest.ts';
 import { sha256 } from '../../lib/crypto/hash.ts';
 import { generateSigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { randomBytes } from '../../lib/crypto/random.ts';
-import { dynamoItemStore } from '../../functions/membership/shared/dynamo-item-store.ts';
+import { dynamoItemStore } from '../../functions/aws/dynamo-item-store.ts';
 import { s3Client, s3ObjectStore } from '../../functions/records/s3-object-store.ts';
 import type { ObjectStore } from '../../functions/records/object-store.ts';
 import { Emulator, ministack, WITHOUT_EMULATOR } from '../functions/aws/emulator.ts';
@@ -18,18 +15,13 @@ import { complete, makeCustodian, makeRecord, openUpload, type TestCustodian } f
 const BUCKET = 'records';
 const MIB = 1024 * 1024;
 let emulator: Emulator;
-let folder: string;
 let objects: ObjectStore;
 let client: ReturnType<typeof s3Client>;
 const set = (name: string, value: string) => (process.env[name] = value);
 
 beforeAll(async () => {
   if (!ministack) return;
-  folder = mkdtempSync(join(tmpdir(), 'cq-s3-'));
-  const program = join(folder, 'ministack');
-  // The shared emulator runs without S3: this one is started with it.
-  writeFileSync(program, `#!/bin/sh\nSERVICES=s3,dynamodb exec '${ministack}'\n`, { mode: 0o700 });
-  emulator = await Emulator.start(program);
+  emulator = await Emulator.start(ministack);
   set('AWS_REGION', 'us-east-1');
   set('AWS_ACCESS_KEY_ID', '111111111111');
   set('AWS_SECRET_ACCESS_KEY', 'test'); // what the emulator checks presigned addresses with
@@ -38,9 +30,7 @@ beforeAll(async () => {
   objects = s3ObjectStore(client, BUCKET);
 });
 afterAll(async () => {
-  if (!ministack) return;
-  await emulator.stop();
-  rmSync(folder, { recursive: true, force: true });
+  if (ministack) await emulator.stop();
 });
 
 /** Custodian whose bytes and items are in the emulator. */

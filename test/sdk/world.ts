@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromBase64url, toBase64 } from '../../lib/crypto/bytes.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
+import { httpHandler, type Operations } from '../../functions/aws/http.ts';
+import type { DocumentedRoute } from '../../functions/aws/openapi.ts';
+import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { checkOwnAuthority } from '../../functions/membership/authority.ts';
 import { routes as membershipRoutes } from '../../functions/membership/routes.ts';
-import { membershipHandlers } from '../../functions/membership/service.ts';
-import { GenesisStore } from '../../functions/membership/shared/genesis-store.ts';
-import { dispatch, type Handlers } from '../../functions/membership/shared/http.ts';
+import { membershipOperations } from '../../functions/membership/service.ts';
 import { createVault } from '../../functions/membership/vault.ts';
 import type { ObjectStore } from '../../functions/records/object-store.ts';
 import { routes as recordsRoutes } from '../../functions/records/routes.ts';
-import { recordsHandlers } from '../../functions/records/service.ts';
+import { recordsOperations } from '../../functions/records/service.ts';
 import { validatorClient } from '../../functions/records/validator-client.ts';
-import type { DocumentedRoute } from '../../functions/aws/openapi.ts';
 import type { Clock } from '../../sdk/clock.ts';
 import { Clinician } from '../../sdk/clinician.ts';
 import type { Transport } from '../../sdk/http.ts';
@@ -26,6 +26,7 @@ import { Operator } from '../../sdk/operator.ts';
 import { Patient, preparePatient } from '../../sdk/patient.ts';
 import { nodeFiles } from '../../sdk/platform/node.ts';
 import { openSession, type Session } from '../../sdk/session.ts';
+import { callApi } from '../functions/call.ts';
 import { memoryItemStore } from '../membership/memory-item-store.ts';
 import { makeNetwork, type TestNetwork } from '../support/network.ts';
 import { fakeFetch, type FakeHandler } from './fake-fetch.ts';
@@ -144,7 +145,7 @@ async function membership(net: TestNetwork, now: () => number): Promise<FakeHand
   const network = net.genesis.document.network;
   const operatorKeys = keysOf(net);
   const base = { network, store, authorityKey: async () => net.authority, now };
-  const genesis = new GenesisStore({
+  const genesis = new ServiceGenesis({
     store,
     network,
     operatorKeys,
@@ -153,7 +154,7 @@ async function membership(net: TestNetwork, now: () => number): Promise<FakeHand
   const certificate = fromBase64url(net.genesis.document.membership.caCertificate);
   await store.insert({ pk: 'service', sk: 'authority' }, { certificate });
   await genesis.install(net.signed);
-  const handlers = membershipHandlers({
+  const operations = membershipOperations({
     ...base,
     operatorKeys,
     genesis,
@@ -163,7 +164,7 @@ async function membership(net: TestNetwork, now: () => number): Promise<FakeHand
     }),
     registry: { verify: async () => 'verified' },
   });
-  return serve(membershipRoutes, handlers);
+  return serve(membershipRoutes, operations);
 }
 
 async function records(
@@ -174,14 +175,14 @@ async function records(
 ): Promise<FakeHandler> {
   const store = memoryItemStore();
   const network = net.genesis.document.network;
-  const genesis = new GenesisStore({
+  const genesis = new ServiceGenesis({
     store,
     network,
     operatorKeys: keysOf(net),
     checkOwnKeys: async () => undefined,
   });
   await genesis.install(net.signed);
-  const handlers = recordsHandlers({
+  const operations = recordsOperations({
     network,
     apiUrl: 'http://records.test',
     store,
@@ -191,7 +192,7 @@ async function records(
     signingKey: async () => net.custodian,
     now,
   });
-  return serve(recordsRoutes, handlers);
+  return serve(recordsRoutes, operations);
 }
 
 function keysOf(net: TestNetwork): Record<string, string> {
@@ -200,28 +201,26 @@ function keysOf(net: TestNetwork): Record<string, string> {
   );
 }
 
-function serve(routes: readonly DocumentedRoute[], handlers: Handlers): FakeHandler {
+function serve(routes: readonly DocumentedRoute[], operations: Operations): FakeHandler {
+  const handler = httpHandler({
+    routes,
+    operations,
+    log: ({ error }) => {
+      if (error !== undefined) console.error(error);
+    },
+  });
   return async ({ method, url, body, headers }) => {
-    const result = await dispatch(
-      routes,
-      handlers,
-      {
-        httpMethod: method,
-        path: url.pathname,
-        headers: Object.fromEntries(headers),
-        queryStringParameters: Object.fromEntries(url.searchParams),
-        body: body === undefined ? null : JSON.stringify(body),
-        isBase64Encoded: false,
-      },
-      {
-        requestId: 'test',
-        log: ({ error }) => {
-          if (error !== undefined) console.error(error);
-        },
-      },
-    );
-    const json: unknown = result.body === '' ? undefined : JSON.parse(result.body);
-    return { status: result.statusCode, json, headers: result.headers as Record<string, string> };
+    const {
+      status,
+      body: json,
+      headers: answered,
+    } = await callApi(handler, {
+      method,
+      path: `${url.pathname}${url.search}`,
+      headers: Object.fromEntries(headers),
+      text: body === undefined ? undefined : JSON.stringify(body),
+    });
+    return { status, json, headers: answered };
   };
 }
 

@@ -172,7 +172,7 @@ describe('a transaction that the next block is too late for', () => {
   it('starts no view change where the head is ahead of the clocks', async () => {
     const cluster = await Cluster.start(network, { seed: 57 });
     const ahead = cluster.node(a).runtime;
-    const { clock } = ahead;
+    const clock = ahead.clock.bind(ahead);
     ahead.clock = () => clock() + 9_000;
     await cluster.submit(a, [await probeBy(0, 'first')]);
     await cluster.run(startTime + 1_000);
@@ -313,5 +313,23 @@ describe('a view bound to a block that its leader lacks', () => {
     const { head, view } = await cluster.state(b);
     expect([head.header.height >= 1, view]).toEqual([true, 1]);
     expect(await committed(cluster, b)).toContain(transactions[0]);
+  });
+});
+
+describe('a client that back-dates', () => {
+  it('does not reset the timer of another, though it fills all that is read', async () => {
+    const of = await makeNetwork(4, { blockTransactionsMax: 2 });
+    const cluster = await Cluster.start(of, { seed: 61 });
+    const key = of.validators[2]?.operator;
+    if (!key) throw new Error('no operator');
+    cluster.stop(a);
+    await cluster.submit(c, [await probe(key, 'victim', startTime)]);
+    for (let second = 1; second <= 6; second += 1) {
+      await cluster.run(startTime + second * 1_000);
+      const issuedAt = startTime - second * 1_000;
+      const flood = await Promise.all(['x', 'y'].map((one) => probe(key, one, issuedAt)));
+      await cluster.submit(c, flood);
+    }
+    expect((await cluster.state(c)).view).toBeGreaterThanOrEqual(1);
   });
 });

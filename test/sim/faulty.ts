@@ -81,7 +81,8 @@ async function lies(random: SeededRandom, sign: Signing, message: Message): Prom
     }
     case 'decided':
       return [{ ...message, transactions: random.chance(0.5) ? null : [] }];
-    default:
+    case 'forward':
+    case 'session':
       return [message];
   }
 }

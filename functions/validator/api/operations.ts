@@ -1,12 +1,15 @@
 /** Which operation serves which route. */
 
 import type { Operations } from '../../aws/http.ts';
+import { getOpenApi } from '../../aws/service-operations.ts';
+import { openApiInfo } from '../openapi-info.ts';
+import { routes } from '../routes.ts';
 import { getBlock } from './blocks.ts';
 import { postGenesis } from './genesis.ts';
 import { getTransaction } from './outcome.ts';
 import { postQuery } from './query.ts';
 import type { ApiRuntime } from './runtime.ts';
-import { getBootstrap, getEvents, getHealth, getNetwork, getOpenApi } from './status.ts';
+import { getBootstrap, getEvents, getHealth, getNetwork } from './status.ts';
 import { submitBatch, submitOne } from './submit.ts';
 
 /** Operations by `METHOD /path`, one for each row of `functions/validator/routes.ts`. */
@@ -22,6 +25,6 @@ export function operationsOf(runtime: ApiRuntime): Operations {
     'GET /v1/events': getEvents(runtime),
     'GET /v1/bootstrap': getBootstrap(runtime),
     'POST /v1/genesis': postGenesis(runtime),
-    'GET /v1/openapi.json': getOpenApi(),
+    'GET /v1/openapi.json': getOpenApi(openApiInfo, routes),
   };
 }

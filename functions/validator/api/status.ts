@@ -4,12 +4,10 @@ import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
-import { openApiDocument } from '../../aws/openapi.ts';
 import { mapParallel } from '../../aws/parallel.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
-import { openApiInfo } from '../openapi-info.ts';
-import { eventsQuerySchema, routes } from '../routes.ts';
+import { eventsQuerySchema } from '../routes.ts';
 import { committedBlock } from './blocks.ts';
 import type { ApiRuntime } from './runtime.ts';
 
@@ -18,7 +16,6 @@ const EVENT_BLOCKS_MAX = 64;
 const EVENTS_PARALLEL_MAX = 8;
 /** One note to make keys in this time, milliseconds, whoever asks how often. */
 const BOOTSTRAP_EVERY_MS = 5_000;
-const OPENAPI_CACHE_SECONDS = 300;
 
 export function getBootstrap(runtime: ApiRuntime): Operation {
   return {
@@ -97,15 +94,6 @@ export function getEvents(runtime: ApiRuntime): Operation {
         return found.map((event) => ({ height, ...event }));
       });
       return { status: 200, body: { height: Math.max(after, upTo), events: events.flat() } };
-    },
-  };
-}
-
-export function getOpenApi(): Operation {
-  return {
-    async run(): Promise<HttpAnswer> {
-      const body = openApiDocument(openApiInfo, routes);
-      return { status: 200, body, cacheSeconds: OPENAPI_CACHE_SECONDS };
     },
   };
 }

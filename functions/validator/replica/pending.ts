@@ -21,8 +21,19 @@ export async function refreshPending(run: Run): Promise<void> {
   let pool = await readPool(run);
   // What is dead may hide what lives: it has been removed, so there is an end.
   while (pool.entries.length === 0 && !pool.complete) pool = await readPool(run);
-  run.warm.pending = pool;
+  run.warm.pending = await withPresent(run, pool);
   await tellOldest(run);
+}
+
+/** The oldest keeps its place though others, issued earlier, now fill all that is read. */
+async function withPresent(run: Run, pool: PendingPool): Promise<PendingPool> {
+  const { runtime, ledger, warm, state } = run;
+  const present = warm.pending.entries.find((entry) => entry.id === state.oldest?.id);
+  if (!present || pool.complete) return pool;
+  if (pool.entries.some((entry) => entry.id === present.id)) return pool;
+  if (!(await runtime.ports.mempool.has(ledger, present))) return pool;
+  const { valid } = await sortOut(run, [present]);
+  return { ...pool, entries: [...valid, ...pool.entries] };
 }
 
 /** The oldest entries that may still enter a block; removes the dead ones among those read. */

@@ -34,6 +34,7 @@ export async function openRun(
 ): Promise<Run | null> {
   const warm = await openWarm(runtime, ledger);
   if (!warm) return null;
+  // L18: without its session key it follows and signs nothing.
   const learner = runtime.signer === null;
   return {
     runtime,

@@ -4,7 +4,6 @@ import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   GetQueueAttributesCommand,
   ListQueuesCommand,
-  PurgeQueueCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
@@ -99,8 +98,4 @@ export async function queueDepth({ sqs }: Account, url: string): Promise<number>
 /** URLs of the dead-letter queues. */
 export async function deadLetterQueues(account: Account): Promise<string[]> {
   return (await account.queues()).filter((url) => /-dlq(?:\.fifo)?$/.test(url));
-}
-
-export async function purgeQueue({ sqs }: Account, url: string): Promise<void> {
-  await sqs.send(new PurgeQueueCommand({ QueueUrl: url }));
 }

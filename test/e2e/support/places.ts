@@ -62,10 +62,12 @@ function tablePlace({ id, dynamo }: Account, table: string): Place {
   return {
     name: `${id}: table ${table}`,
     async plant(canaries) {
-      for (const { name, bytes } of canaries) {
-        const Item = { pk: { S: CANARY_KEY }, sk: { S: name }, value: { B: bytes } };
-        await dynamo.send(new PutItemCommand({ TableName: table, Item }));
-      }
+      await Promise.all(
+        canaries.map(({ name, bytes }) => {
+          const Item = { pk: { S: CANARY_KEY }, sk: { S: name }, value: { B: bytes } };
+          return dynamo.send(new PutItemCommand({ TableName: table, Item }));
+        }),
+      );
     },
     async *dump() {
       let start: ScanCommandOutput['LastEvaluatedKey'];
@@ -104,10 +106,12 @@ function bucketPlace({ id, s3 }: Account, bucket: string): Place {
   return {
     name: `${id}: bucket ${bucket}`,
     async plant(canaries) {
-      for (const { name, bytes } of canaries) {
-        const Key = `${CANARY_KEY}/${name}`;
-        await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: bytes }));
-      }
+      await Promise.all(
+        canaries.map(({ name, bytes }) => {
+          const Key = `${CANARY_KEY}/${name}`;
+          return s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: bytes }));
+        }),
+      );
     },
     async *dump() {
       let token: string | undefined;
@@ -133,18 +137,20 @@ function queuePlace(account: Account, url: string): Place {
   return {
     name: `${account.id}: queue ${url.split('/').at(-1) ?? ''}`,
     async plant(canaries) {
-      for (const { name, bytes } of canaries) {
-        await account.sqs.send(
-          new SendMessageCommand({
-            QueueUrl: url,
-            MessageBody: `${name}: ${Buffer.from(bytes).toString('base64')}`,
-            MessageAttributes: { canary: { DataType: 'Binary', BinaryValue: bytes } },
-            ...(isFifo
-              ? { MessageGroupId: CANARY_KEY, MessageDeduplicationId: crypto.randomUUID() }
-              : {}),
-          }),
-        );
-      }
+      await Promise.all(
+        canaries.map(({ name, bytes }) =>
+          account.sqs.send(
+            new SendMessageCommand({
+              QueueUrl: url,
+              MessageBody: `${name}: ${Buffer.from(bytes).toString('base64')}`,
+              MessageAttributes: { canary: { DataType: 'Binary', BinaryValue: bytes } },
+              ...(isFifo
+                ? { MessageGroupId: CANARY_KEY, MessageDeduplicationId: crypto.randomUUID() }
+                : {}),
+            }),
+          ),
+        ),
+      );
     },
     async *dump() {
       for (const message of await drainQueue(account, url)) {
@@ -172,10 +178,11 @@ export async function drainQueue({ sqs }: Account, url: string): Promise<Message
       }),
     );
     if (Messages.length === 0) return all;
-    for (const message of Messages) {
-      const handle = { QueueUrl: url, ReceiptHandle: message.ReceiptHandle };
-      await sqs.send(new DeleteMessageCommand(handle));
-    }
+    await Promise.all(
+      Messages.map(({ ReceiptHandle }) =>
+        sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle })),
+      ),
+    );
     all.push(...Messages);
   }
 }

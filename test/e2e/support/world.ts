@@ -19,6 +19,8 @@ import { openSession, type Session } from '../../../sdk/session.ts';
 import type { Uii } from '../../../sdk/uii.ts';
 import { type Account, accountOf } from './emulator.ts';
 
+export const VALIDATORS = ['hospital-a', 'hospital-b', 'hospital-c', 'hospital-d'] as const;
+
 export interface World {
   readonly folder: string;
   readonly layout: Layout;

@@ -50,7 +50,7 @@ export class Emulator {
         GATEWAY_PORT: String(port),
         BIND_HOST: '127.0.0.1',
         MINISTACK_ACCOUNT_ID: ACCOUNT,
-        SERVICES: 'dynamodb,sqs,kms',
+        SERVICES: 'dynamodb,sqs,kms,s3',
         STATE_DIR: join(folder, 'state'),
         S3_DATA_DIR: join(folder, 's3'),
         TMPDIR: join(folder, 'tmp'),

@@ -1,5 +1,4 @@
 /** A network whose validators have keyrings of their own, with the API of one over stores in memory. */
-import type { APIGatewayProxyEvent, Context } from 'aws-lambda';
 import { httpHandler, type HttpHandler, type RequestLine } from '../../../functions/aws/http.ts';
 import { MemoryBlockStore } from '../../../functions/memory/block-store.ts';
 import { MemoryGenesisStore } from '../../../functions/memory/genesis-store.ts';
@@ -40,6 +39,7 @@ import { sessionCertificateSchema } from '../../../lib/wire/session.ts';
 import { encodeRequest, jwsTypes, parseTransaction } from '../../../lib/wire/transaction.ts';
 import { validatorsHash } from '../../../lib/wire/validators.ts';
 import { type Certificate, voteSigningBytes } from '../../../lib/wire/vote.ts';
+import { type ApiCall, type ApiResult as Answer, callApi } from '../call.ts';
 
 export const NETWORK = 'local-test';
 export const NOW = 1_700_000_100_000;
@@ -50,12 +50,6 @@ export interface Party {
   kms: SigningKey;
   store: MemoryKeyringStore;
   keyring: Keyring;
-}
-
-export interface Answer {
-  status: number;
-  headers: Record<string, unknown>;
-  body: Record<string, unknown>;
 }
 
 /** The one validator under test, and all that its API stands on. */
@@ -132,42 +126,15 @@ export class ApiFixture {
   }
 
   async get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
-    const url = new URL(path, 'http://api.test');
-    return this.call({ method: 'GET', path: url.pathname, query: url.searchParams, headers });
+    return this.call({ method: 'GET', path, headers });
   }
 
   async post(path: string, body: unknown): Promise<Answer> {
     return this.call({ method: 'POST', path, text: JSON.stringify(body) });
   }
 
-  async call(request: {
-    method: string;
-    path: string;
-    text?: string;
-    query?: URLSearchParams;
-    headers?: Record<string, string>;
-  }): Promise<Answer> {
-    const query = request.query && [...request.query].length > 0 ? request.query : null;
-    const event = {
-      httpMethod: request.method,
-      path: request.path,
-      headers: request.headers ?? {},
-      pathParameters: null,
-      queryStringParameters: query && Object.fromEntries(query),
-      body: request.text ?? null,
-      isBase64Encoded: false,
-      requestContext: {},
-    };
-    const context = { getRemainingTimeInMillis: () => 10_000 };
-    const result = await this.#handler(
-      event as unknown as APIGatewayProxyEvent,
-      context as unknown as Context,
-    );
-    return {
-      status: result.statusCode,
-      headers: result.headers ?? {},
-      body: JSON.parse(result.body) as Record<string, unknown>,
-    };
+  async call(request: ApiCall): Promise<Answer> {
+    return callApi(this.#handler, request);
   }
 
   /** A signed request, as compact JWS: a probe of the first operator unless told otherwise. */
