@@ -94,13 +94,13 @@ export class CommandContext {
 
   async keystore(): Promise<Keystore> {
     const { environment, keystorePath: path } = this;
+    const given = await this.givenPassphrase();
+    if (given !== null) return this.#open(path, given);
     if ((await readTextFile(path)) === null) {
       throw new SdkError('keystore_missing', `There is no keystore at ${path}.`, {
         nextStep: 'Check --keystore, or make one with `carequorum enrol`.',
       });
     }
-    const given = await this.givenPassphrase();
-    if (given !== null) return this.#open(path, given);
     this.#requirePerson('The passphrase of the keystore is needed', passphraseStep);
     for (let tries = 1; ; tries += 1) {
       const typed = await environment.askSecret(`Passphrase of ${clean(path)}: `);

@@ -35,7 +35,8 @@ export function reportOf(error: unknown, command: string | undefined): ErrorRepo
     return { code, message, nextStep, exitCode: exitCodes.usage };
   }
   if (error instanceof CommanderError) {
-    const message = sentence(error.message.replace(/^error: /, ''));
+    const isBare = error.code === 'commander.help';
+    const message = isBare ? 'No command is given.' : sentence(error.message);
     return { code: 'usage', message, nextStep: help, exitCode: exitCodes.usage };
   }
   if (isSystemError(error)) {
@@ -112,7 +113,11 @@ function isSystemError(error: unknown): error is Error & { code: string; path?: 
 }
 
 function sentence(text: string): string {
-  const trimmed = text.trim().replace(/\.?$/, '.');
+  const line = text
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim();
+  const trimmed = /[.?)!]$/.test(line) ? line : `${line}.`;
   return trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
 }
 

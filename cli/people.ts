@@ -43,6 +43,7 @@ export async function identitiesOf(
 }
 
 export function personText({ name, role, hospital }: LedgerIdentity): string {
+  if (role === 'custodian') return 'the custodian';
   return `${name} (${hospital === null ? role : `${role}, ${hospital}`})`;
 }
 

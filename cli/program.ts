@@ -80,9 +80,6 @@ export function makeProgram(environment: CliEnvironment): Command {
     else for (const line of lines) environment.out(`${clean(line)}\n`);
   };
   for (const add of adders) add(program, run);
-  program.action(() => {
-    throw new CommanderError(exitCodes.usage, 'usage', 'no command is given');
-  });
   return program;
 }
 

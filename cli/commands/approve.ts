@@ -65,11 +65,11 @@ async function approve(context: CommandContext, path: string): Promise<CommandRe
   const { name, role, hospital } = claims;
   if (hospital !== undefined && hospital !== operator.hospital) {
     throw new SdkError(
-      'refused',
-      `This certificate is for ${hospital}; you are ${operator.hospital}.`,
+      'mismatch',
+      `This certificate is for ${hospital}; you are the operator of ${operator.hospital}.`,
       {
         nextStep: `Give it to the operator of ${hospital}: nobody signs for another hospital.`,
-        details: { reason: 'other_hospital', hospital },
+        details: { hospital },
       },
     );
   }

@@ -64,7 +64,7 @@ export function addEnrol(program: Command, run: Runner): void {
         'leave this machine.\n\n' +
         'Patients: name and birth date go to the membership service, which certifies that a person ' +
         'enrolled. National id, address and postcode stay in your keystore; the hospitals see a ' +
-        'pseudonym that nobody can turn back into any of it.\n' +
+        'pseudonym; those to whom you give a permission learn your name with it.\n' +
         'Clinicians: name, NPI, state and licence are checked against the public register; then an ' +
         'operator of your hospital approves your certificate (see `carequorum approve --help`).\n' +
         'Operators: a keystore is made and nothing is sent; tell the others its thumbprint.\n\n' +
@@ -153,9 +153,11 @@ function whatIsKeptWhere(path: string, { birthDate }: EnrolOptions): string[] {
   return [
     'What is kept where:',
     `  on this machine         your keys and all that you typed, in ${path}, closed by your passphrase`,
-    `  at the membership       your name${birthDate === undefined ? '' : ' and birth date'}: it certifies that a person enrolled, and`,
-    '  service                 never learns which pseudonym is yours',
-    '  at the hospitals        a pseudonym alone; nobody can turn it back into who you are',
+    `  at the membership       your name${birthDate === undefined ? '' : ' and birth date'}; it certifies that a person enrolled, and could`,
+    '  service                 link you to your pseudonym, but neither open nor grant anything',
+    '  at the hospitals        a pseudonym, without any of what you typed',
+    '  with those whom you     your name and pseudonym, sealed to them: nobody else reads it',
+    '  let read or write',
     '  nowhere                 your passphrase: if you lose it, nobody can open your keys',
     '',
   ];

@@ -171,6 +171,7 @@ function explain(identity: LedgerIdentity, terms: GrantTerms, now: number): stri
     `  with        ${listText(terms.categories)}, ${months}`,
     `  when        from ${start} until ${timeText(terms.until)}`,
     `  what for    ${listText(purposes)}`,
+    '  and learn   your name and pseudonym',
     ...(terms.study === undefined
       ? []
       : [

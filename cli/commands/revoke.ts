@@ -41,28 +41,29 @@ export function addRevoke(program: Command, run: Runner): void {
 
 async function takeBack(context: CommandContext, wanted: string): Promise<CommandResult> {
   const patient = await context.patient();
-  const found = await context.look('Looking what was read', (signal) =>
+  const { permission, who, uses } = await context.look('Looking what was read', (signal) =>
     lookUp(patient, wanted, signal),
   );
-  const { permission, who, reads } = found;
   const names = patient.categoryNames();
   const categories = permission.categories.map((tag) => names.get(tag) ?? shortId(tag));
   await context.confirm(
     [
       `You are about to take this from ${who}: ${listText(permission.rights)} ${listText(categories)}.`,
-      ...readLines(reads),
+      ...useLines(uses),
     ],
     'Take it back?',
   );
   const done = await context.work('Asking the hospitals', () => revoke(patient, permission.id));
-  const results = [done.result, ...done.renewed.map((one) => one.result)];
-  await context.keepReceipts(results);
-  const usable = timeText(done.receiptsUsableUntil);
+  await context.keepReceipts([done.result, ...done.renewed.map((one) => one.result)]);
+  // Asked again: something may have been read until the very block.
+  const last = await context.look('Looking what was read', (signal) =>
+    usesOf(patient, permission.id, signal),
+  );
   return {
     json: {
       permissionId: permission.id,
       from: who,
-      readBefore: reads.map(({ recordId, time, height }) => ({ recordId, time, height })),
+      usedBefore: last.map(({ fn, recordId, time, height }) => ({ fn, recordId, time, height })),
       receiptsUsableUntil: done.receiptsUsableUntil,
       renewed: done.renewed.map((one) => ({
         permissionId: one.permissionId,
@@ -74,15 +75,7 @@ async function takeBack(context: CommandContext, wanted: string): Promise<Comman
     lines: [
       `The permission of ${who} is taken back.`,
       certifiedLine(done.result),
-      ...(permission.rights.includes('read')
-        ? [
-            reads.length === 0
-              ? 'Nothing was read with it.'
-              : 'What was read before stays known to the one who read it:',
-            ...(reads.length === 0 ? [] : readLines(reads).slice(1)),
-            `An access that was allowed before this can still be used until ${usable}; none after that.`,
-          ]
-        : []),
+      ...(permission.rights.includes('read') ? afterReading(last, done.receiptsUsableUntil) : []),
       ...done.renewed.map(
         (one) =>
           `${personText(one.grantee)} goes on with new keys: permission ${one.permissionId}.`,
@@ -97,23 +90,37 @@ async function lookUp(patient: Patient, wanted: string, signal: AbortSignal) {
     what: 'permission of yours',
     listedBy: 'carequorum grant --list',
   });
-  const history = await patient.history({ signal });
-  const reads = history.filter(
-    (one): one is HistoryEntry & { recordId: string } =>
-      one.permissionId === permission.id &&
-      one.fn === 'access.request' &&
-      one.decision === 'permit' &&
-      one.recordId !== null,
-  );
+  const uses = await usesOf(patient, permission.id, signal);
   const people = await identitiesOf(patient.session, patient.signer, [permission.grantee]);
   const person = people.get(permission.grantee);
-  return { permission, reads, who: person ? personText(person) : shortId(permission.grantee) };
+  return { permission, uses, who: person ? personText(person) : shortId(permission.grantee) };
 }
 
-function readLines(reads: readonly (HistoryEntry & { recordId: string })[]): string[] {
-  if (reads.length === 0) return ['Nothing was read with it so far.'];
+/** Accesses that this permission allowed, oldest first. */
+async function usesOf(
+  patient: Patient,
+  permissionId: string,
+  signal: AbortSignal,
+): Promise<HistoryEntry[]> {
+  const history = await patient.history({ signal });
+  return history.filter((one) => one.permissionId === permissionId && one.decision === 'permit');
+}
+
+function useLines(uses: readonly HistoryEntry[]): string[] {
+  if (uses.length === 0) return ['Nothing was read with it so far.'];
+  return [`It was used ${plural(uses.length, 'time')}:`, ...uses.map(useLine)];
+}
+
+function afterReading(uses: readonly HistoryEntry[], usableUntil: number): string[] {
   return [
-    `Read with it so far: ${plural(reads.length, 'access', 'accesses')}`,
-    ...reads.map(({ time, recordId }) => `  ${timeText(time)}  record ${recordId}`),
+    ...(uses.length === 0
+      ? ['Nothing was read with it.']
+      : ['It cannot undo what was read before:', ...uses.map(useLine)]),
+    `An access that was allowed just before can still be used until ${timeText(usableUntil)}; none after.`,
   ];
+}
+
+function useLine({ time, recordId }: HistoryEntry): string {
+  const what = recordId === null ? 'names of records' : `record ${recordId}`;
+  return `  ${timeText(time)}  ${what}`;
 }

@@ -247,16 +247,12 @@ const gatewayRows = {
   timeout: [504, 'The function did not answer in time', TRY_ELSEWHERE],
 } as const satisfies Record<string, Row>;
 
-const ownRows = {
-  ...commonRows,
-  ...validatorRows,
-  ...membershipRows,
-  ...custodianRows,
-  ...gatewayRows,
-};
-
 export type ProblemCode =
-  | keyof typeof ownRows
+  | keyof typeof commonRows
+  | keyof typeof validatorRows
+  | keyof typeof membershipRows
+  | keyof typeof custodianRows
+  | keyof typeof gatewayRows
   | WireErrorCode
   | CryptoErrorCode
   | RecordsErrorCode
@@ -269,7 +265,8 @@ export const problemTable = tableOf();
 
 function tableOf(): Readonly<Record<ProblemCode, ProblemKind>> {
   const rows: [string, Row][] = [
-    ...Object.entries({ ...wireRows, ...cryptoRows, ...recordsRows, ...ownRows }),
+    ...[wireRows, cryptoRows, recordsRows, commonRows, validatorRows].flatMap(entriesOf),
+    ...[membershipRows, custodianRows, gatewayRows].flatMap(entriesOf),
     ...Object.entries(receiptMeanings).map(([code, title]): [string, Row] => [
       `receipt_${code}`,
       [code === 'malformed' ? 400 : 403, title, NEW_RECEIPT],
@@ -279,8 +276,14 @@ function tableOf(): Readonly<Record<ProblemCode, ProblemKind>> {
       [chaincodeStatus(code), meaning.charAt(0).toUpperCase() + meaning.slice(1), nextOf(code)],
     ]),
   ];
+  const codes = new Set(rows.map(([code]) => code));
+  if (codes.size !== rows.length) throw new RangeError('a code has two rows');
   const table = rows.map(([code, [status, title, next]]) => [code, { status, title, next }]);
   return Object.freeze(Object.fromEntries(table)) as Record<ProblemCode, ProblemKind>;
+}
+
+function entriesOf(rows: Readonly<Record<string, Row>>): [string, Row][] {
+  return Object.entries(rows);
 }
 
 /** Refusals of the chaincode reach HTTP from signers and queries; others stand in receipts. */
