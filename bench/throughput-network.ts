@@ -1,5 +1,6 @@
 /** Throughput on a local network: bulk submission through all nodes over HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { blockAuthorization } from '../functions/validator/block-request.ts';
 import { fetchTransport } from '../sdk/http.ts';
 import { keySigner, signCall } from '../sdk/signing.ts';
 import { postBatch } from '../sdk/validator-api.ts';
@@ -81,14 +82,18 @@ async function placeBatch(
 
 /** Ids of transactions in blocks above a height, as the first validator shows them. */
 async function committed(
-  { network }: MeasuredNetwork,
+  { network, operator }: MeasuredNetwork,
   after: number,
 ): Promise<{ height: number; ids: string[] }> {
-  const url = network.validators[0]?.url ?? '';
+  const { id, url } = network.validators[0] ?? { id: '', url: '' };
+  const { signingKey } = await operator(id);
+  const name = network.genesis.document.network;
   const health = (await (await fetch(`${url}/v1/health`)).json()) as { height: number };
   const ids: string[] = [];
   for (let height = after + 1; after > 0 && height <= health.height; height += 1) {
-    const answer = await fetch(`${url}/v1/blocks/${height}`);
+    const wanted = { network: name, ledger: 'main', height, now: Date.now() };
+    const authorization = await blockAuthorization(wanted, signingKey);
+    const answer = await fetch(`${url}/v1/blocks/${height}`, { headers: { authorization } });
     const block = (await answer.json()) as { transactionIds: string[] };
     ids.push(...block.transactionIds);
   }

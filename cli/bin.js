@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const main = join(dirname(fileURLToPath(import.meta.url)), 'main.ts');
@@ -15,15 +16,15 @@ if (major >= 24 || (major === 22 && minor >= 18)) {
 } else {
   const node = bundledNode();
   if (node === null) {
-    console.error(`carequorum needs Node 24; this is ${process.versions.node}.`);
-    console.error('Next: run `npm ci` in the project, which installs it.');
+    process.stderr.write(`carequorum needs Node 24; this is ${process.versions.node}.\n`);
+    process.stderr.write('Next: run `npm ci` in the project, which installs it.\n');
     process.exit(70);
   }
   const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
-    console.error(`carequorum: ${error.message}`);
+    process.stderr.write(`carequorum: ${error.message}\n`);
     process.exitCode = 70;
   });
   child.on('exit', (code, signal) => {

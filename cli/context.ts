@@ -89,7 +89,8 @@ export class CommandContext {
       const text = await readFile(passphraseFile, 'utf8');
       return text.replace(/\r?\n$/, '');
     }
-    return this.environment.env['CAREQUORUM_PASSPHRASE'] ?? null;
+    const given = this.environment.env['CAREQUORUM_PASSPHRASE'];
+    return given === undefined || given === '' ? null : given;
   }
 
   async keystore(): Promise<Keystore> {

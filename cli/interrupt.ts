@@ -4,7 +4,7 @@ import { SdkError } from '../sdk/errors.ts';
 /** A launcher may pass one Ctrl-C on twice: what follows so soon is the same one. */
 const SAME_MS = 750;
 
-export type InterruptOutcome = 'finishing' | 'same' | 'stop';
+export type InterruptOutcome = 'finishing' | 'same' | 'stop' | 'cut';
 
 export class Interrupt {
   readonly #controller = new AbortController();
@@ -42,13 +42,14 @@ export class Interrupt {
     return () => this.#cleanUps.delete(cleanUp);
   }
 
-  /** A Ctrl-C at `now`, milliseconds. */
+  /** A Ctrl-C at `now`, milliseconds; `cut` where it ends work that was to be finished. */
   request(now: number): InterruptOutcome {
     if (this.#requestedAt !== null && now - this.#requestedAt < SAME_MS) return 'same';
     const isFirst = this.#requestedAt === null;
     this.#requestedAt ??= now;
     this.#controller.abort();
-    return isFirst && this.#protected > 0 ? 'finishing' : 'stop';
+    if (this.#protected === 0) return 'stop';
+    return isFirst ? 'finishing' : 'cut';
   }
 
   async cleanUp(): Promise<void> {

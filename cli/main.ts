@@ -5,6 +5,11 @@ import { runCli } from './program.ts';
 
 const environment = nodeEnvironment();
 
+const STOPPED = '\nStopped: nothing was under way.\nNext: Run the command again.\n';
+const CUT =
+  '\nStopped in the middle of a step, which may still take effect.\n' +
+  'Next: Look at `carequorum history` or `carequorum inbox`, then run the command again.\n';
+
 async function stop(): Promise<void> {
   const { interrupt } = environment;
   const outcome = interrupt.request(Date.now());
@@ -14,7 +19,7 @@ async function stop(): Promise<void> {
     return;
   }
   await interrupt.cleanUp();
-  environment.err('\nStopped.\nNext: run the same command again; it goes on where it ended.\n');
+  environment.err(outcome === 'cut' ? CUT : STOPPED);
   process.exit(exitCodes.interrupted);
 }
 

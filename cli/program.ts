@@ -86,13 +86,14 @@ export function makeProgram(environment: CliEnvironment): Command {
 function tell(
   error: unknown,
   command: string | undefined,
-  { err, out, env }: CliEnvironment,
+  environment: CliEnvironment,
   isJson: boolean,
 ): number {
   const { exitCode, ...report } = reportOf(error, command);
-  if (isJson) out(`${JSON.stringify({ error: report }, null, 2)}\n`);
-  else err(`${clean(report.message)}\nNext: ${clean(report.nextStep)}\n`);
-  if (env['CAREQUORUM_DEBUG'] === '1' && error instanceof Error) err(`${error.stack ?? ''}\n`);
+  if (isJson) environment.out(`${JSON.stringify({ error: report }, null, 2)}\n`);
+  else environment.err(`${clean(report.message)}\nNext: ${clean(report.nextStep)}\n`);
+  const isDebug = environment.env['CAREQUORUM_DEBUG'] === '1';
+  if (isDebug && error instanceof Error) environment.err(`${error.stack ?? ''}\n`);
   return exitCode;
 }
 

@@ -6,6 +6,7 @@ import { epochsSchema } from '../lib/chaincode/values.ts';
 import type { Purpose } from '../lib/chaincode/fields.ts';
 import type { Role } from '../lib/membership/roles.ts';
 import { type CategoryKey, verifyCategoryKey } from '../lib/records/category-keys.ts';
+import type { SealedText } from '../lib/records/sealed.ts';
 import { categoryName } from './categories.ts';
 import { monthOf, monthRange } from './category-keys.ts';
 import type { ByteProgress } from './document.ts';
@@ -34,7 +35,7 @@ import { uploadDocument, type Uploaded } from './upload.ts';
 /** A permission of the ledger with what the patient handed over for it. */
 export interface ReceivedGrant {
   readonly permission: Permission;
-  /** Null where the custodian has nothing of it, or something else than the ledger names. */
+  /** Null where the custodian has nothing of it, or what does not open as the ledger names it. */
   readonly share: Share | null;
 }
 
@@ -214,18 +215,26 @@ export class Clinician {
     return Promise.all(
       permissions.map(async (permission) => {
         const sealed = sealedById.get(permission.id);
-        if (!sealed || digestOfSealed(sealed) !== permission.shareDigest) {
-          return { permission, share: null };
-        }
-        const share = await openShare(sealed, {
-          seed: keystore.encryption.seed,
-          network: session.client.name,
-          permissionId: permission.id,
-          grantee: permission.grantee,
-        });
-        return { permission, share: fits(share, permission) ? share : null };
+        const share = sealed ? await this.#openShare(sealed, permission) : null;
+        return { permission, share };
       }),
     );
+  }
+
+  /** One patient's share; nonsense in it must not hide what other patients handed over. */
+  async #openShare(sealed: SealedText, permission: Permission): Promise<Share | null> {
+    try {
+      if (digestOfSealed(sealed) !== permission.shareDigest) return null;
+      const share = await openShare(sealed, {
+        seed: this.keystore.encryption.seed,
+        network: this.session.client.name,
+        permissionId: permission.id,
+        grantee: permission.grantee,
+      });
+      return fits(share, permission) ? share : null;
+    } catch {
+      return null;
+    }
   }
 
   /** The tag of a category that this clinician may write. */

@@ -3,7 +3,7 @@ import type { MedicalRecord } from '../lib/chaincode/values.ts';
 import type { Purpose } from '../lib/chaincode/fields.ts';
 import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
 import type { SigningKey } from '../lib/crypto/p256.ts';
-import type { RecordAccess } from './custodian-client.ts';
+import type { ListedMetadata, RecordAccess } from './custodian-client.ts';
 import { type ByteProgress, decryptDocument } from './document.ts';
 import { SdkError } from './errors.ts';
 import type { DocumentSink, FilePlatform } from './platform/files.ts';
@@ -31,7 +31,7 @@ export interface Reader {
   seedOf(epoch: CategoryEpoch): Uint8Array | null;
 }
 
-/** A record of the ledger with what its metadata says; null where no seed opens it. */
+/** A record of the ledger with its metadata; null where no seed opens it as it was registered. */
 export interface ListedRecord {
   readonly record: MedicalRecord;
   readonly metadata: RecordMetadata | null;
@@ -78,10 +78,24 @@ export async function openListed(
       listed.push({ record, metadata: null });
       continue;
     }
-    const by = { ...identified(reader, record, seed), commitment: record.metadataCommitment };
-    listed.push({ record, metadata: await openMetadata(found.sealedMetadata, by) });
+    listed.push({ record, metadata: await metadataOf(reader, record, seed, found) });
   }
   return { listed, access };
+}
+
+/** One record's metadata; nonsense in it must not hide the other records. */
+async function metadataOf(
+  reader: Reader,
+  record: MedicalRecord,
+  seed: Uint8Array,
+  { sealedMetadata }: Pick<ListedMetadata, 'sealedMetadata'>,
+): Promise<RecordMetadata | null> {
+  const by = { ...identified(reader, record, seed), commitment: record.metadataCommitment };
+  try {
+    return await openMetadata(sealedMetadata, by);
+  } catch {
+    return null;
+  }
 }
 
 /** Where a document is to appear, once its metadata is known. */

@@ -178,20 +178,18 @@ class AnswerRecorder {
     for (const [query, answers] of this.#answers) {
       const transaction = parseTransaction(query);
       if (!wanted.has(transaction.fn)) continue;
-      let best: (ExportedProof & { height: number }) | null = null;
+      let best: ExportedProof | null = null;
+      let highest = 0;
       for (const { url, answer } of answers) {
         const validator = network.validators.find((one) => url.startsWith(`${one.url}/`))?.id ?? '';
-        const by = { validator, now };
         const proven = await new Proofs(network.genesis)
-          .answer(answer, transaction, by)
+          .answer(answer, transaction, { validator, now })
           .catch(() => null);
-        if (!proven || proven.height < (best?.height ?? 0)) continue;
-        best = { fn: transaction.fn, validator, query, answer, height: proven.height };
+        if (!proven || proven.height < highest) continue;
+        highest = proven.height;
+        best = { fn: transaction.fn, validator, query, answer };
       }
-      if (best) {
-        const { height: _height, ...proof } = best;
-        proofs.push(proof);
-      }
+      if (best) proofs.push(best);
     }
     return proofs;
   }

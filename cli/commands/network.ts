@@ -31,12 +31,13 @@ export function addNetwork(program: Command, run: Runner): void {
 }
 
 async function network(context: CommandContext, { watch }: NetworkOptions): Promise<CommandResult> {
-  const { interrupt, clock, out } = context.environment;
+  const { environment } = context;
+  const { interrupt, clock } = environment;
   const session = await context.session();
   for (;;) {
     const seen = await look(context, session.client);
     if (watch !== true) return seen;
-    out(`${seen.lines.join('\n')}\n\n`);
+    environment.out(`${seen.lines.join('\n')}\n\n`);
     await clock.sleep(WATCH_MS, interrupt.signal);
     interrupt.throwIfRequested('Stopped watching.');
   }

@@ -212,13 +212,15 @@ async function ownRecords(context: CommandContext, patient: Patient) {
   return { reader: patientReader(patient, context.files), records };
 }
 
-async function grantedRecords(clinician: Clinician, { patient, purpose }: ReadOptions) {
+async function grantedRecords(clinician: Clinician, { patient, purpose = 'TREAT' }: ReadOptions) {
   if (patient === undefined) {
     throw new UsageError('--all needs --patient.', 'See `carequorum records` for your patients.');
   }
   const { pseudonym } = patientNamed(await knownPatients(clinician), patient);
   const records = (await clinician.records(pseudonym)).filter(isReadable);
-  return { reader: await clinician.reader(purpose ?? 'TREAT'), records };
+  // Nothing may be known here: asked for all the same, so that a refusal is certified and recorded.
+  if (records.length === 0) await clinician.list(pseudonym, purpose);
+  return { reader: await clinician.reader(purpose), records };
 }
 
 function isReadable({ stored, supersededBy }: MedicalRecord): boolean {

@@ -165,9 +165,9 @@ async function plan(paths: readonly string[], options: UploadOptions): Promise<P
   const planned: Planned[] = [];
   for (const path of paths) {
     const isFolder = (await stat(path).catch(() => null))?.isDirectory() ?? false;
-    const files = isFolder
-      ? (await walkFiles(path)).map((one) => ({ file: one.path as PathLike, name: one.relative }))
-      : [{ file: path as PathLike, name: basename(path) }];
+    const files: { readonly file: PathLike; readonly name: string }[] = isFolder
+      ? (await walkFiles(path)).map((one) => ({ file: one.path, name: one.relative }))
+      : [{ file: path, name: basename(path) }];
     for (const { file, name } of files) {
       const { length } = await fileSource(file, name);
       const start = await readFileStart(file, START_BYTES);

@@ -121,7 +121,8 @@ async function activate(
   const changes: ItemChange[] = [{ key: itemKeys.enrolment(id), expected: version, value: next }];
   const person = await personDigest(context, enrolment, identity);
   if (person !== null) {
-    changes.push({ key: itemKeys.person(person), expected: null, value: { id } });
+    const expected = await replaceableVersion(context, person);
+    changes.push({ key: itemKeys.person(person), expected, value: { id } });
   }
   if (isListed(enrolment)) {
     const digest = await context.vault.digest('name', canonicalName(identity.name));
@@ -130,6 +131,17 @@ async function activate(
   if (!(await context.store.transact(changes))) await explainConflict(context, enrolment, person);
   await context.store.remove([itemKeys.pending(id)]);
   return activeAnswer((await requireEnrolment(context.store, id)).enrolment);
+}
+
+/** The version of a person's item that a new enrolment replaces: of a revoked one, or null. */
+async function replaceableVersion(
+  context: MembershipContext,
+  person: string,
+): Promise<number | null> {
+  const holder = await findPointer(context.store, itemKeys.person(person));
+  if (!holder) return null;
+  const { enrolment } = await requireEnrolment(context.store, holder.id);
+  return enrolment.status === 'revoked' ? holder.version : null;
 }
 
 /** Returns where the enrolment is active all the same; else says who holds the number. */

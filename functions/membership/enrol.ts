@@ -139,7 +139,7 @@ function checkIdentity(context: MembershipContext, body: EnrolBody, kid: string)
   if (identity.npi !== undefined && (!identity.state || !identity.licence)) {
     refuse('An NPI comes with the state and number of the licence.');
   }
-  if (identity.hospital === undefined || !(identity.hospital in context.operatorKeys)) {
+  if (identity.hospital === undefined || !Object.hasOwn(context.operatorKeys, identity.hospital)) {
     refuse('Name the hospital by the id of its validator.');
   }
 }

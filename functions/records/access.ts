@@ -71,6 +71,8 @@ async function metadataPage(
   const records: unknown[] = [];
   let characters = 0;
   let after = start;
+  /** Sort key of the last record given: one that is not covered must not be named by `next`. */
+  let given = start;
   const { pk } = wrapKeys.listed(permit.pseudonym, '', '');
   for (;;) {
     const page = await context.store.list(pk, {
@@ -83,9 +85,10 @@ async function metadataPage(
         const sealed = await requireSealed(context.store, listed.recordId);
         characters += JSON.stringify(sealed).length;
         if (records.length > 0 && characters > PAGE_CHARS_MAX) {
-          return { records, ...(after === undefined ? {} : { next: after }) };
+          return { records, ...(given === undefined ? {} : { next: given }) };
         }
         records.push({ recordId: listed.recordId, ...sealed });
+        given = sk;
       }
       after = sk;
     }

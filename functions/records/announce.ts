@@ -3,7 +3,10 @@
 import { signJws } from '../../lib/crypto/jws.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
+import { ReceiptError } from '../../lib/ledger/errors.ts';
 import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { RecordsError } from '../../lib/records/errors.ts';
+import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { TransactionResult } from '../../lib/wire/result.ts';
 import { encodeRequest, jwsTypes, parseTransaction } from '../../lib/wire/transaction.ts';
 import { HttpError, isProblemCode } from '../aws/problems.ts';
@@ -30,7 +33,8 @@ export async function announceStored(
   if (!announced) throw new Error('a transaction was signed just before');
   const { transactionId: id, compact } = announced;
   const genesis = await context.genesis.require();
-  const bytes = await context.validators.settle({ id, compact }, genesis, WAIT_MS_MAX);
+  const isOwn = (receipt: Uint8Array) => isReceiptOf(context, genesis, receipt, id);
+  const bytes = await context.validators.settle({ id, compact }, genesis, WAIT_MS_MAX, isOwn);
   if (bytes === null) {
     throw new HttpError(
       'not_certified_yet',
@@ -47,6 +51,21 @@ export async function announceStored(
     throw new HttpError(code, 'The ledger refuses to take this record as stored.');
   }
   return current;
+}
+
+/** Whether it verifies and is of this transaction: one validator may say anything. */
+async function isReceiptOf(
+  context: RecordsContext,
+  genesis: Genesis,
+  receipt: Uint8Array,
+  id: string,
+): Promise<boolean> {
+  try {
+    return (await checkReceipt(context, genesis, receipt)).result.id === id;
+  } catch (error) {
+    if (error instanceof ReceiptError || error instanceof RecordsError) return false;
+    throw error;
+  }
 }
 
 /** A transaction of an earlier try may have been first: then the record is stored all the same. */

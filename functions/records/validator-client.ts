@@ -1,7 +1,7 @@
 /** Hands a transaction to any validator and waits for its receipt, trying one after the other. */
 
 import { z } from 'zod';
-import { fromBase64url } from '../../lib/crypto/bytes.ts';
+import { concatBytes, fromBase64url, fromUtf8 } from '../../lib/crypto/bytes.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import { sleep } from '../aws/parallel.ts';
 
@@ -10,13 +10,14 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface ValidatorClient {
   /**
-   * Submits and polls for at most `waitMs`. Gives the receipt's bytes, unverified, or null where
-   * no validator had it in time.
+   * Submits and polls for at most `waitMs`. Gives the bytes of the first receipt that `accepts`
+   * takes, or null where no validator had one in time: one that lies is passed over.
    */
   settle(
     transaction: { id: string; compact: string },
     genesis: Genesis,
     waitMs: number,
+    accepts: (receipt: Uint8Array) => Promise<boolean>,
   ): Promise<Uint8Array | null>;
 }
 
@@ -25,10 +26,13 @@ const POLL_MS_FIRST = 100;
 const POLL_MS_MAX = 800;
 /** Polls of one validator before the next is given the same transaction. */
 const POLLS_MAX = 8;
+const RECEIPT_CHARS_MAX = 2_000_000;
+/** A receipt and the JSON around it. */
+const ANSWER_BYTES_MAX = RECEIPT_CHARS_MAX + 4_096;
 
 const settledSchema = z.looseObject({
   status: z.enum(['COMMITTED', 'INVALID']),
-  receipt: z.string().max(2_000_000),
+  receipt: z.string().max(RECEIPT_CHARS_MAX),
 });
 
 export function validatorClient(
@@ -38,13 +42,13 @@ export function validatorClient(
   const now = options.now ?? (() => Date.now());
   let first = 0;
   return {
-    async settle(transaction, genesis, waitMs) {
+    async settle(transaction, genesis, waitMs, accepts) {
       const urls = genesis.document.validators.map((one) => one.apiUrl.replace(/\/+$/, ''));
       const deadline = now() + waitMs;
       for (let turn = 0; now() < deadline; turn += 1) {
         const at = (first + turn) % urls.length;
         const receipt = await settleAt(fetchUrl, urls[at] ?? '', transaction, deadline, now);
-        if (receipt !== null) {
+        if (receipt !== null && (await accepts(receipt))) {
           // The one that answered is asked first the next time.
           first = at;
           return receipt;
@@ -77,12 +81,21 @@ async function settleAt(
     const answer = await call(fetchUrl, `${base}/v1/transactions/${id}`, { method: 'GET' });
     if (answer === null || answer.status >= 400) return null;
     const settled = settledSchema.safeParse(answer.json);
-    if (answer.status === 200 && settled.success) return fromBase64url(settled.data.receipt);
+    if (answer.status === 200 && settled.success) return bytesOf(settled.data.receipt);
   }
   return null;
 }
 
-/** Status and JSON, or null where the validator does not answer. */
+/** The bytes of canonical base64url, or null of any other text. */
+function bytesOf(text: string): Uint8Array | null {
+  try {
+    return fromBase64url(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Status and JSON, or null where the validator does not answer, or without end. */
 async function call(
   fetchUrl: Fetch,
   url: string,
@@ -91,8 +104,19 @@ async function call(
   try {
     const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
     const response = await fetchUrl(url, { ...init, signal, redirect: 'error' });
-    return { status: response.status, json: await response.json() };
+    return { status: response.status, json: await boundedJson(response) };
   } catch {
     return null;
   }
+}
+
+async function boundedJson({ body }: Response): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > ANSWER_BYTES_MAX) throw new RangeError('the answer is too long');
+    chunks.push(chunk);
+  }
+  return JSON.parse(fromUtf8(concatBytes(...chunks))) as unknown;
 }

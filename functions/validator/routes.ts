@@ -112,7 +112,7 @@ export const routes: readonly DocumentedRoute[] = [
   {
     method: 'GET',
     path: '/v1/blocks/{height}',
-    summary: 'Header and certificate of a committed block; its body for those who may read it.',
+    summary: 'Header and certificate of a committed block; ids and body for those who may read it.',
     parameters: [
       pathParameter('height', heightText, 'Block height'),
       {
@@ -128,7 +128,8 @@ export const routes: readonly DocumentedRoute[] = [
         header: base64urlField,
         /** Null for genesis alone. */
         certificate: base64urlField.nullable(),
-        transactionIds: z.array(idField),
+        /** Like the body only for those who may read it. */
+        transactionIds: z.array(idField).optional(),
         body: base64urlField.optional(),
       }),
     },

@@ -20,6 +20,7 @@ import { prepareFolder } from '../lib/folder.ts';
 import { accountLayout, CERTIFICATE_SCRIPT, type Layout, PROJECT_ROOT } from '../lib/layout.ts';
 import { prepareOperators } from '../lib/operators.ts';
 import { takeOwnership } from '../lib/owner.ts';
+import { inParallel } from '../lib/parallel.ts';
 import { type Plan, type PlannedMember, preparePlan } from '../lib/plan.ts';
 import { findPorts } from '../lib/ports.ts';
 import type { Progress } from '../lib/progress.ts';
@@ -35,6 +36,11 @@ export interface Lane {
   readonly plan: Plan;
   stop(): Promise<void>;
 }
+
+/** Lambda runs at once over all accounts: one process serves them, so more only wait. */
+const LAMBDA_CONCURRENCY = 32;
+/** One emulator serves them all, so more at once gain little. */
+const DEPLOYS_AT_ONCE = 2;
 
 interface LaneParts {
   readonly layout: Layout;
@@ -138,7 +144,7 @@ function laneCommand(
       MINISTACK_SSL_CERT: certificate,
       MINISTACK_SSL_KEY: key,
       NODE_EXTRA_CA_CERTS: certificate,
-      LAMBDA_ACCOUNT_CONCURRENCY: '64',
+      LAMBDA_ACCOUNT_CONCURRENCY: String(LAMBDA_CONCURRENCY),
     },
   };
 }
@@ -148,11 +154,11 @@ async function deployLane(parts: LaneParts, endpoint: string): Promise<void> {
   const options: DeployOptions = { layout, certificate, endpoint: () => endpoint };
   const accounts = accountsOf(plan);
   await progress.step(`${accounts.length} stacks deployed`, async (step) => {
-    for (const member of accounts) {
+    await inParallel(accounts, DEPLOYS_AT_ONCE, async (member) => {
       step.update(member.id);
       await bootstrapAccount(options, member);
       await deployAccount(options, member);
-    }
+    });
   });
 }
 

@@ -64,6 +64,15 @@ describe('help', () => {
   });
 });
 
+describe('the README', () => {
+  it('types commands and options that there are', async () => {
+    const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const typed = text.replaceAll('\\\n', ' ').match(/^npx carequorum [^\n]+/gm) ?? [];
+    expect(typed.length).toBeGreaterThan(10);
+    for (const line of typed) expect(unknownOptions(line.replace('npx', '$'))).toEqual([]);
+  });
+});
+
 /** Options of an example that its command does not have. */
 function unknownOptions(example: string): string[] {
   const words = example.replace(/^\$ carequorum /, '').split(/\s+/);
@@ -77,7 +86,7 @@ function unknownOptions(example: string): string[] {
 describe('usage errors', () => {
   const grant = ['grant', '--keystore', 'k', '--to', 'Ada', '--rights', 'read', '--category', 'x'];
   it.each([
-    [['grnt'], "Unknown command 'grnt'. (Did you mean grant?)", 'carequorum --help'],
+    [['grnt'], "Unknown command 'grnt' (Did you mean grant?)", 'carequorum --help'],
     [['grant', '--nope'], "Unknown option '--nope'", 'carequorum grant --help'],
     [['grant', '--rights', 'own'], 'Rights are read, write, share', 'carequorum grant --help'],
     [['grant'], '--to, --rights, --category and --until are missing', 'grant --help'],
@@ -222,7 +231,7 @@ describe('Ctrl-C', () => {
     const work = interrupt.protect(() => done.promise);
     expect(interrupt.request(1_000)).toBe('finishing');
     expect(interrupt.request(1_100)).toBe('same');
-    expect(interrupt.request(3_000)).toBe('stop');
+    expect(interrupt.request(3_000)).toBe('cut');
     done.resolve('whole');
     await expect(work).resolves.toBe('whole');
     expect(() => interrupt.throwIfRequested('Stopped.')).toThrow('Stopped.');

@@ -157,6 +157,8 @@ describe('the walk', () => {
     const gone = await typed(['read', id, ...bruno, '--out', file('gone.pdf'), '--json']);
     const error = { code: 'refused', details: { reason: 'permission_revoked' } };
     expect(gone.json).toMatchObject({ error });
+    const nothing = await typed([...several, '--out', file('nothing')]);
+    expect(nothing.err).toContain('Access to these categories is denied: permission_revoked.');
   });
 
   it('opens own records of a patient, and tells the whole history', async () => {

@@ -20,7 +20,7 @@ afterAll(async () => {
 const lost: string[] = [];
 const facts = scanSuite(getWorld);
 queueFaults(getWorld, facts);
-transactionFaults(getWorld);
+transactionFaults(getWorld, facts);
 custodianFaults(getWorld, facts);
 nodeFaults(getWorld, lost);
 

@@ -11,7 +11,9 @@ import {
   needlesOf,
   type People,
   randomWord,
+  type Secrets,
   uploadDocuments,
+  type Uploaded,
 } from './support/journey.ts';
 import { drainQueue, type Dumped, filesBelow, type Place, placesOf } from './support/places.ts';
 import { type Finding, type Needle, Scanner } from './support/scanner.ts';
@@ -42,8 +44,9 @@ interface Report {
 }
 
 export interface ScanFacts {
-  readonly secrets: ReturnType<typeof makeSecrets>;
+  readonly secrets: Secrets;
   readonly people: People;
+  readonly records: Uploaded;
   readonly scanner: Scanner;
   /** Bodies of the messages to one validator during the journey, in order. */
   readonly traffic: readonly string[];
@@ -62,7 +65,7 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
       const world = getWorld();
       await world.account(LISTENER).setConsuming(false);
       const people = await gather(world, secrets);
-      await journey(world, people, secrets);
+      const records = await journey(world, people, secrets);
       const needles = await needlesOf(world, secrets, people);
       const scanner = scannerOf(needles, people);
       const listener = world.account(LISTENER);
@@ -83,7 +86,7 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
       const overheard = { name: `${LISTENER}: messages of the journey`, dumped: traffic };
       reports.set(overheard.name, scanAll(overheard, scanner));
       const bodies = traffic.map(({ bytes }) => Buffer.from(bytes).toString());
-      facts = { secrets, people, scanner, traffic: bodies };
+      facts = { secrets, people, records, scanner, traffic: bodies };
     }, 240_000);
 
     afterAll(async () => {
@@ -94,7 +97,13 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
     it('finds the canary that was planted in each place, in each form', () => {
       for (const { id } of getWorld().accounts()) {
         const isValidator = VALIDATORS.some((one) => one === id);
-        const kinds = ['table', 'bucket', ...(isValidator ? ['queue'] : []), 'log group', 'log file'];
+        const kinds = [
+          'table',
+          'bucket',
+          ...(isValidator ? ['queue'] : []),
+          'log group',
+          'log file',
+        ];
         for (const kind of kinds) {
           const names = [...reports.keys()].filter((name) => name.startsWith(`${id}: ${kind}`));
           expect(names.length, `${id}: ${kind}`).toBeGreaterThan(0);
@@ -109,7 +118,10 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
     it('sees what is rightly there: the pseudonym on every ledger and in the messages', () => {
       const places = placesWith(reports, 'pseudonym');
       for (const id of VALIDATORS.filter((one) => one !== LISTENER)) {
-        expect(places.some((name) => name.startsWith(`${id}: table`)), id).toBe(true);
+        expect(
+          places.some((name) => name.startsWith(`${id}: table`)),
+          id,
+        ).toBe(true);
       }
       expect(places).toContain(`${LISTENER}: messages of the journey`);
       expect(traffic.length).toBeGreaterThan(20);
@@ -126,7 +138,10 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
     it('finds no enrolment outside of the membership service, and no pseudonym in it', () => {
       for (const needle of ['enrolment', 'subject', 'enrolled key']) {
         const places = placesWith(reports, needle);
-        expect(places.filter((name) => !name.startsWith('membership: ')), needle).toEqual([]);
+        expect(
+          places.filter((name) => !name.startsWith('membership: ')),
+          needle,
+        ).toEqual([]);
         expect(places.length, needle).toBeGreaterThan(0);
       }
       const places = placesWith(reports, 'pseudonym');
@@ -137,13 +152,10 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
 }
 
 /** Upload, countersign, grant, read, refusal, revocation, refusal, history. */
-async function journey(
-  world: World,
-  people: People,
-  secrets: ReturnType<typeof makeSecrets>,
-): Promise<void> {
+async function journey(world: World, people: People, secrets: Secrets): Promise<Uploaded> {
   const { patient, reader } = people;
-  const { shared, kept } = await uploadDocuments(world, secrets, people);
+  const records = await uploadDocuments(world, secrets, people);
+  const { shared, kept } = records;
   const permissionId = await grantReading(patient, reader, secrets);
   const { listed } = await reader.list(patient.pseudonym);
   expect(listed.map((one) => one.metadata?.path)).toEqual([secrets.fileName]);
@@ -160,6 +172,7 @@ async function journey(
     'category_not_granted',
     'permission_revoked',
   ]);
+  return records;
 }
 
 /** Names that stand where they belong, and nowhere else. */
@@ -258,8 +271,11 @@ export function scanOnDiskSuite(
     }
     for (const { id } of alive) {
       const own = [...reports].filter(([name]) => name.includes(`/accounts/${id}/state/`));
-      for (const service of ['dynamodb', 'sqs', 'cloudwatch_logs']) {
-        const found = own.filter(([name]) => name.includes(service)).flatMap(([, one]) => one.found);
+      const isValidator = VALIDATORS.some((one) => one === id);
+      for (const service of ['dynamodb', 'cloudwatch_logs', ...(isValidator ? ['sqs'] : [])]) {
+        const found = own
+          .filter(([name]) => name.includes(service))
+          .flatMap(([, one]) => one.found);
         expect(canariesIn(found), `${id} ${service}`).toEqual(canaries.map(({ name }) => name));
       }
     }

@@ -1,11 +1,7 @@
 /** An account of the running network by its own AWS APIs, as its owner would use them. */
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
-import {
-  GetQueueAttributesCommand,
-  ListQueuesCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs';
+import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
 import { REGION } from '../../../local/lib/environment.ts';
 import { endpointOf, type PlannedMember } from '../../../local/lib/plan.ts';
@@ -15,10 +11,10 @@ export interface Account {
   readonly dynamo: DynamoDBClient;
   readonly s3: S3Client;
   readonly sqs: SQSClient;
-  tables(): Promise<string[]>;
-  buckets(): Promise<string[]>;
+  readonly tables: () => Promise<string[]>;
+  readonly buckets: () => Promise<string[]>;
   /** URLs of all queues. */
-  queues(): Promise<string[]>;
+  readonly queues: () => Promise<string[]>;
   /** Calls CloudWatch Logs, for which the project has no client of its own. */
   logs(operation: string, input: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Whether the functions on queues of this account take messages. */

@@ -1,6 +1,8 @@
 /** Plain HTTP calls of a party's API, as a stranger would make them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import type { SigningKey } from '../../../lib/crypto/p256.ts';
+import { blockAuthorization } from '../../../functions/validator/block-request.ts';
 import type { World } from './world.ts';
 
 const bodySchema = z.looseObject({
@@ -30,8 +32,11 @@ export async function post(
   return answerOf(response);
 }
 
-export async function get(url: string): Promise<Answer> {
-  return answerOf(await fetch(url));
+export async function get(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  return answerOf(await fetch(url, { headers }));
 }
 
 async function answerOf(response: Response): Promise<Answer> {
@@ -49,12 +54,17 @@ export function submitTo(world: World, validator: string, compact: string): Prom
 const blockSchema = z.object({
   header: z.string(),
   certificate: z.string().nullable(),
-  transactionIds: z.array(z.string()),
+  /** For operators. */
+  transactionIds: z.array(z.string()).default([]),
 });
 const healthSchema = z.object({ height: z.int(), leader: z.string(), view: z.int() });
 
-export async function blockOf(world: World, validator: string, height: number) {
-  const { body } = await get(`${world.local.urls[validator] ?? ''}/v1/blocks/${height}`);
+/** A block as anyone sees it, or with the ids of its transactions as the holder of `key` does. */
+export async function blockOf(world: World, validator: string, height: number, key?: SigningKey) {
+  const { network } = world.network.genesis.document;
+  const wanted = { network, ledger: 'main', height, now: Date.now() };
+  const headers = key ? { authorization: await blockAuthorization(wanted, key) } : {};
+  const { body } = await get(`${world.local.urls[validator] ?? ''}/v1/blocks/${height}`, headers);
   return blockSchema.parse(body);
 }
 

@@ -121,9 +121,10 @@ function bucketPlace({ id, s3 }: Account, bucket: string): Place {
         );
         for (const { Key = '' } of page.Contents ?? []) {
           const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
-          const { Body, $metadata: _answer, ...headers } = object;
+          const { Body, Metadata = {}, ContentType = '', ContentDisposition = '' } = object;
           const body = (await Body?.transformToByteArray()) ?? new Uint8Array(0);
-          yield { name: Key, bytes: joined([Key, JSON.stringify(headers), body]) };
+          const headers = JSON.stringify({ Metadata, ContentType, ContentDisposition });
+          yield { name: Key, bytes: joined([Key, headers, body]) };
         }
         token = page.NextContinuationToken;
       } while (token !== undefined);

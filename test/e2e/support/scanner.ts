@@ -47,7 +47,8 @@ export class Scanner {
     const patterns: Buffer[] = [];
     for (const { name, value } of needles) {
       for (const { form, bytes } of formsOf(value)) {
-        if (bytes.length < NEEDLE_BYTES_MIN) throw new RangeError(`${name} is too short to look for`);
+        if (bytes.length < NEEDLE_BYTES_MIN)
+          throw new RangeError(`${name} is too short to look for`);
         patterns.push(bytes);
         this.#meanings.push({ needle: name, form });
       }
@@ -114,7 +115,7 @@ function spellingsOf(text: string): string[] {
 }
 
 function* unfold(bytes: Buffer, seen: Set<string>): Generator<Layer> {
-  const text = bytes.latin1Slice();
+  const text = bytes.toString('latin1');
   const isNew = (kind: string, part: string): boolean => {
     const key = `${kind}:${part}`;
     if (seen.has(key)) return false;
@@ -174,7 +175,7 @@ function* unfoldEscapes(text: string, isNew: IsNew): Generator<Layer> {
   if (text.includes('%')) {
     for (const [region] of text.matchAll(TEXT)) {
       const plain = region.replaceAll(PERCENT_ESCAPES, (escapes) =>
-        Buffer.from(escapes.replaceAll('%', ''), 'hex').latin1Slice(),
+        Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('latin1'),
       );
       if (plain === region || !isNew('percent', plain)) continue;
       yield { kind: 'percent', bytes: Buffer.from(plain, 'latin1') };
@@ -184,7 +185,7 @@ function* unfoldEscapes(text: string, isNew: IsNew): Generator<Layer> {
 
 /** The UTF-8 of an escape, as latin-1 characters. */
 function unescapeJson(escapes: string): string {
-  return Buffer.from(JSON.parse(`"${escapes}"`) as string, 'utf8').latin1Slice();
+  return Buffer.from(JSON.parse(`"${escapes}"`) as string, 'utf8').toString('latin1');
 }
 
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b, 0x08]);

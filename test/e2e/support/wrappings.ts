@@ -6,7 +6,7 @@ export interface Wrapping {
   readonly name: string;
   /** What the scanner answers as `via`. */
   readonly via: string;
-  wrap(text: string): Buffer;
+  readonly wrap: (text: string) => Buffer;
 }
 
 const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8');
@@ -39,7 +39,12 @@ export const wrappings: readonly Wrapping[] = [
   {
     name: 'base64 in lines',
     via: 'base64 > utf8',
-    wrap: (text) => latin(utf8(text).toString('base64').replaceAll(/(.{20})/g, '$1\r\n')),
+    wrap: (text) =>
+      latin(
+        utf8(text)
+          .toString('base64')
+          .replaceAll(/(.{20})/g, '$1\r\n'),
+      ),
   },
   {
     name: 'JSON escapes',
@@ -56,7 +61,11 @@ export const wrappings: readonly Wrapping[] = [
     via: 'percent > utf8',
     wrap: (text) => latin(`/path?name=${encodeURIComponent(text)}`),
   },
-  { name: 'gzip', via: 'gzip > utf8', wrap: (text) => Buffer.concat([latin('\0\x01'), gzip(text)]) },
+  {
+    name: 'gzip',
+    via: 'gzip > utf8',
+    wrap: (text) => Buffer.concat([latin('\0\x01'), gzip(text)]),
+  },
   { name: 'zlib', via: 'zlib > utf8', wrap: (text) => deflateSync(utf8(text)) },
   { name: 'CBOR text', via: 'utf8', wrap: (text) => Buffer.from(encode({ a: [text] })) },
   {
