@@ -9,8 +9,8 @@ import { type Network, parseNetworkFile } from '../sdk/network-file.ts';
 export interface MeasuredNetwork {
   network: Network;
   folder: string;
-  operator(hospital: string): Promise<Keystore>;
-  close(): Promise<void>;
+  operator: (hospital: string) => Promise<Keystore>;
+  close: () => Promise<void>;
 }
 
 /** `folder` names a running network; without it one is started in a folder of its own. */

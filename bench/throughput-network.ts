@@ -82,11 +82,12 @@ async function placeBatch(
 
 /** Ids of transactions in blocks above a height, as the first validator shows them. */
 async function committed(
-  { network, operator }: MeasuredNetwork,
+  measured: MeasuredNetwork,
   after: number,
 ): Promise<{ height: number; ids: string[] }> {
+  const { network } = measured;
   const { id, url } = network.validators[0] ?? { id: '', url: '' };
-  const { signingKey } = await operator(id);
+  const { signingKey } = await measured.operator(id);
   const name = network.genesis.document.network;
   const health = (await (await fetch(`${url}/v1/health`)).json()) as { height: number };
   const ids: string[] = [];

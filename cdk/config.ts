@@ -208,7 +208,7 @@ export function loadConfig(path: string): NetworkConfig {
     throw new ConfigError(
       'config_missing',
       `There is no configuration ${path}. For a local network, npm start writes ` +
-        'config/local.json. For AWS, copy config/aws.example.json, fill it in and name it: ' +
+        '.local/config.json and names it. For AWS, copy config/aws.example.json, fill it in and name it: ' +
         'npx cdk synth -c config=config/aws.json',
     );
   }

@@ -7,6 +7,8 @@ export const limits = {
   /** Bytes of all transactions in one block; base64 and the 1 MiB of SQS bound it. */
   blockBytesMax: 512 * 1024,
   blockTransactionsMax: 2000,
+  /** Results and values written by a block, bytes: no transaction follows once they are reached. */
+  blockEffectBytesMax: 2 * 1024 * 1024,
   /** One consensus envelope before base64url, bytes (SQS carries 1 MiB of text). */
   envelopeBytesMax: 768 * 1024,
   envelopeMessagesMax: 256,

@@ -52,8 +52,13 @@ async function main(): Promise<void> {
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   progress.note(`\nUp after ${seconds} s. Addresses:\n`);
   show(network, layout, options, progress);
-  if (options.journey && network.first) await runJourney(network, progress);
-  if (options.detach !== true) await stay(network, layout, interrupt, progress);
+  if (options.journey && network.first) {
+    await Promise.race([runJourney(network, progress), interrupt.interrupted]);
+  }
+  if (options.detach === true) return;
+  await stay(network, layout, interrupt, progress);
+  // A journey that was interrupted would go on against a network that is gone.
+  process.exit();
 }
 
 function show(network: LocalNetwork, layout: Layout, options: Options, progress: Progress): void {
@@ -107,6 +112,7 @@ async function runJourney(network: LocalNetwork, progress: Progress): Promise<vo
 
 interface Interrupt {
   readonly signal: AbortSignal;
+  readonly interrupted: Promise<void>;
 }
 
 /** Aborts at the first Ctrl-C, hang-up or SIGTERM; a later one asks for patience. */
@@ -118,7 +124,13 @@ function listenForInterrupt(): Interrupt {
       controller.abort(new LocalError('interrupted', 'Interrupted.'));
     });
   }
-  return { signal: controller.signal };
+  const { signal } = controller;
+  const interrupted = new Promise<void>((settle) => {
+    signal.addEventListener('abort', () => {
+      settle();
+    });
+  });
+  return { signal, interrupted };
 }
 
 await runMain(main);

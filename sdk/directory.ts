@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { equalBytes, fromBase64url } from '../lib/crypto/bytes.ts';
 import { encryptionKeyDigest } from '../lib/membership/certificates.ts';
+import { canonicalName } from '../lib/membership/person-name.ts';
 import { SdkError } from './errors.ts';
 import { reasonOf } from './http.ts';
 import type { DirectoryEntry } from './membership-client.ts';
@@ -56,8 +57,9 @@ export async function findIdentity(
 }
 
 /**
- * Finds a clinician and proves what matters: the ledger has the identity, active, and the digest of
- * the encryption key that the directory gave. Throws `not_found` or `mismatch`.
+ * Finds a clinician and proves what matters: the ledger has the identity, active, of the name that
+ * was asked for, and the digest of the encryption key that the directory gave. Numbers are not on
+ * the ledger: who asks by NPI compares the name. Throws `not_found` or `mismatch`.
  */
 export async function findGrantee(
   session: Session,
@@ -71,6 +73,8 @@ export async function findGrantee(
       nextStep: 'Ask their hospital.',
     });
   }
+  const names = [entry.name, wanted.name ?? entry.name, identity.name].map(canonicalName);
+  if (new Set(names).size > 1) throw anotherPerson(identity, entry);
   const encryptionKey = fromBase64url(entry.encryptionKey);
   const proven = identity.encryptionKeyDigest && fromBase64url(identity.encryptionKeyDigest);
   if (!proven || !equalBytes(proven, encryptionKeyDigest(encryptionKey))) {
@@ -84,6 +88,13 @@ export async function findGrantee(
     );
   }
   return { identity, encryptionKey };
+}
+
+function anotherPerson({ name }: LedgerIdentity, { subject }: DirectoryEntry): SdkError {
+  return new SdkError('mismatch', `The directory names somebody who is ${name} on the ledger.`, {
+    nextStep: 'Grant nothing, and tell the operators: the membership service errs or lies.',
+    details: { subject },
+  });
 }
 
 async function candidates(

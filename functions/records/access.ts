@@ -14,7 +14,7 @@ import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
-import { findRecord, requireSealed, unknownRecord } from './record-state.ts';
+import { findRecord, findSealed, requireSealed, unknownRecord } from './record-state.ts';
 import type { accessSchema, metadataSchema } from './routes.ts';
 
 const PRESIGN_SECONDS = 60;
@@ -80,17 +80,18 @@ async function metadataPage(
       ...(after === undefined ? {} : { after }),
     });
     for (const { sk, value } of page) {
-      const listed = parseWith(listedSchema, value);
-      if (coversRecord(permit, listed)) {
-        const sealed = await requireSealed(context.store, listed.recordId);
-        characters += JSON.stringify(sealed).length;
-        if (records.length > 0 && characters > PAGE_CHARS_MAX) {
-          return { records, ...(given === undefined ? {} : { next: given }) };
-        }
-        records.push({ recordId: listed.recordId, ...sealed });
-        given = sk;
-      }
       after = sk;
+      const listed = parseWith(listedSchema, value);
+      if (!coversRecord(permit, listed)) continue;
+      const sealed = await findSealed(context.store, listed.recordId);
+      // One that was given up while it was completed does not hide the others.
+      if (!sealed) continue;
+      characters += JSON.stringify(sealed).length;
+      if (records.length > 0 && characters > PAGE_CHARS_MAX) {
+        return { records, ...(given === undefined ? {} : { next: given }) };
+      }
+      records.push({ recordId: listed.recordId, ...sealed });
+      given = sk;
     }
     if (page.length < PAGE_ITEMS) return { records };
   }

@@ -55,16 +55,26 @@ export async function requireUpload(
   throw unknownRecord();
 }
 
+/** What opens a record. */
+export interface SealedParts {
+  wrap: SealedText;
+  sealedMetadata: SealedText;
+}
+
 /** What opens a record: its wrap and sealed metadata. Throws HttpError `unknown_record`. */
-export async function requireSealed(
-  store: ItemStore,
-  recordId: string,
-): Promise<{ wrap: SealedText; sealedMetadata: SealedText }> {
+export async function requireSealed(store: ItemStore, recordId: string): Promise<SealedParts> {
+  const sealed = await findSealed(store, recordId);
+  if (!sealed) throw unknownRecord();
+  return sealed;
+}
+
+/** As `requireSealed`, or null where something of it is gone. */
+export async function findSealed(store: ItemStore, recordId: string): Promise<SealedParts | null> {
   const [wrap, metadata] = await Promise.all([
     store.get(wrapKeys.wrap(recordId)),
     store.get(wrapKeys.metadata(recordId)),
   ]);
-  if (!wrap || !metadata) throw unknownRecord();
+  if (!wrap || !metadata) return null;
   return {
     wrap: parseWith(sealedSchema(recordsBounds.wrapBytesMax), wrap.value),
     sealedMetadata: parseWith(sealedSchema(recordsBounds.metadataBytesMax), metadata.value),

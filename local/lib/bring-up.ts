@@ -57,17 +57,38 @@ export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
   for (const member of survey.lost) progress.note(`  ! ${explain(member, survey)}`);
   await requireFreePorts(survey.startable);
   prepareFolder(layout);
-  const python = await installPython(options);
   takeOwnership(layout);
+  const failure = new AbortController();
+  const synthesis = makeTemplates(options, plan, failure.signal);
   try {
-    await startProcesses(options, plan, survey, python);
+    const python = await installPython(options);
+    await startProcesses(options, plan, survey, python, synthesis);
     await deployStacks(options, survey);
     if (!survey.established) await establish(options, plan);
   } catch (error) {
+    failure.abort();
+    await Promise.allSettled([synthesis]);
     await endFailedStart(options, plan);
     throw error;
   }
   return { plan, first: !survey.established };
+}
+
+/** Keystores, configuration and templates need no emulator, so they are made beside its start. */
+function makeTemplates(
+  { layout, signal }: BringUpOptions,
+  plan: Plan,
+  failed: AbortSignal,
+): Promise<boolean> {
+  const work = async (): Promise<boolean> => {
+    const operatorKeys = await prepareOperators(layout, plan);
+    writeConfiguration(layout, { plan, operatorKeys });
+    return synthesize({ layout, signal: signal ? AbortSignal.any([signal, failed]) : failed });
+  };
+  const synthesis = work();
+  // Its failure is shown where it is awaited; until then it must not end this program.
+  synthesis.catch(() => undefined);
+  return synthesis;
 }
 
 function checkPrerequisites(): void {
@@ -137,12 +158,13 @@ async function installPython({ layout, progress, signal }: BringUpOptions): Prom
   );
 }
 
-/** Starts all processes side by side, and meanwhile synthesizes the stacks' templates. */
+/** Starts all processes side by side, and waits for the stacks' templates. */
 async function startProcesses(
   options: BringUpOptions,
   plan: Plan,
   survey: Survey,
   python: string,
+  synthesis: Promise<boolean>,
 ): Promise<void> {
   const { layout, progress, signal } = options;
   const total = survey.startable.length;
@@ -154,13 +176,10 @@ async function startProcesses(
       ready += 1;
       step.update(`${ready} of ${total} ready`);
     };
-    const synthesis = async (): Promise<void> => {
-      const operatorKeys = await prepareOperators(layout, plan);
-      writeConfiguration(layout, { plan, operatorKeys });
-      const anew = await synthesize({ layout, signal });
+    const templates = synthesis.then((anew) => {
       step.result(anew ? 'stacks synthesized' : 'stacks unchanged');
-    };
-    await settleAll([...survey.startable.map(start), synthesis()]);
+    });
+    await settleAll([...survey.startable.map(start), templates]);
   });
 }
 

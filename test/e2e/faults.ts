@@ -212,7 +212,7 @@ export function transactionFaults(getWorld: () => World, getFacts: () => ScanFac
         claims: {
           ...{ kind: 'ecert', network, role: 'doctor', subject: toBase64url(new Uint8Array(32)) },
           ...{ hospital: 'hospital-a', name: 'Nobody Known' },
-          encryptionKeyDigest: toBase64url(new Uint8Array(32)),
+          encryptionKeyDigest: new Uint8Array(32),
         },
       });
       await expect(operator.approve(doctor)).rejects.toMatchObject({
@@ -443,19 +443,6 @@ export function queueFaults(getWorld: () => World, getFacts: () => ScanFacts): v
       await expectDrained();
       await eventually(async () => {
         const ids = droppedBy(world, leader);
-        console.log(
-          'DROPPED',
-          ids.length,
-          new Set(ids).size,
-          sent.map((x) => ids.filter((y) => y === x).length),
-        );
-        console.log(
-          readFileSync(world.logFile(leader), 'latin1')
-            .split('\n')
-            .filter((l) => l.includes('message dropped'))
-            .map((l) => l.slice(0, 330))
-            .join('\n'),
-        );
         expect(ids).toEqual(expect.arrayContaining(sent));
         return true;
       });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { httpHandler } from '../../functions/aws/http.ts';
-import { openApiDocument } from '../../functions/aws/openapi.ts';
+import type { openApiDocument } from '../../functions/aws/openapi.ts';
 import { routes as membershipRoutes } from '../../functions/membership/routes.ts';
 import { routes as recordsRoutes } from '../../functions/records/routes.ts';
 import { routes as validatorRoutes } from '../../functions/validator/routes.ts';

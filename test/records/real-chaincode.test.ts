@@ -121,7 +121,8 @@ describe('receipts of the chaincode at the custodian', () => {
       dataMonth: MONTH,
     });
     record = { ...made, uploader: writer.key };
-    const { fn: _fn, uploaderKid: _kid, ...args } = record.value;
+    const { fn, uploaderKid, ...args } = record.value;
+    expect([fn, typeof uploaderKid]).toEqual(['record.register', 'string']);
     const registered = recordArgs(patient, args as SignedRequest['args']);
     const receipt = await mustCommit(writer, 'record.register', registered);
     const { wrap, sealedMetadata, checksums } = record;

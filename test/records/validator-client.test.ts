@@ -22,7 +22,11 @@ async function settle(behaviours: Record<string, Behaviour>, waitMs = 5_000) {
       return new Response(JSON.stringify(answer.body), { status: answer.status });
     },
   });
-  return { bytes: await client.settle(transaction, net.genesis, waitMs, async () => true), seen, client };
+  return {
+    bytes: await client.settle(transaction, net.genesis, waitMs, async () => true),
+    seen,
+    client,
+  };
 }
 
 const good: Behaviour = (path) =>

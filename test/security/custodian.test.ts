@@ -10,7 +10,10 @@ import { certify, makeCustodian, makeRecord, sealedText, upload } from '../recor
 
 describe('record.stored, with one validator that lies', () => {
   const lies: [string, (right: string) => unknown][] = [
-    ['a receipt that is none', () => ({ status: 'COMMITTED', receipt: toBase64url(randomBytes(9)) })],
+    [
+      'a receipt that is none',
+      () => ({ status: 'COMMITTED', receipt: toBase64url(randomBytes(9)) }),
+    ],
     ['a receipt that is no text', () => ({ status: 'COMMITTED', receipt: '*' })],
     ['an answer without end', () => ({ status: 'COMMITTED', receipt: '', more: 'x'.repeat(9e6) })],
   ];
@@ -101,5 +104,34 @@ describe('POST /v1/metadata', () => {
     }
     expect(ids).not.toContain('secret-record');
     expect(ids).toContain('last-02');
+  });
+
+  it('still lists what is there when something of one record is gone', async () => {
+    const custodian = await makeCustodian();
+    const { store, clock } = custodian;
+    const reader = await generateSigningKey();
+    const pseudonym = toBase64url(randomBytes(32));
+    const tag = 'A'.repeat(43);
+    for (const recordId of ['first', 'gone', 'last']) {
+      const value = { recordId, categoryTag: tag, dataMonth: '2026-10' };
+      await store.stage([
+        { key: wrapKeys.listed(pseudonym, tag, recordId), value },
+        { key: wrapKeys.wrap(recordId), value: sealedText() },
+        { key: wrapKeys.metadata(recordId), value: sealedText() },
+      ]);
+    }
+    await store.remove([wrapKeys.wrap('gone'), wrapKeys.metadata('gone')]);
+    const receipt = await custodian.receiptOf({
+      fn: 'access.list',
+      decision: 'permit',
+      pseudonym,
+      all: true,
+      scopes: [],
+      readerKid: thumbprint(reader.publicKey),
+      usableUntil: clock.now + 300_000,
+    });
+    const answer = await custodian.call('POST', '/v1/metadata', {}, { key: reader, receipt });
+    const found = (answer.body['records'] ?? []) as { recordId: string }[];
+    expect(found.map((one) => one.recordId)).toEqual(['first', 'last']);
   });
 });

@@ -76,9 +76,32 @@ describe('the largest of everything', () => {
 });
 
 const odd: unknown[] = [
-  '', 'x', -1, 0, 2 ** 48, 2 ** 53 - 1, 1.5, null, true, [], {}, [[]], '\ud800', '__proto__',
-  'constructor', '9999-12', '0000-01', '2025-13', 'A'.repeat(22), 'A'.repeat(43), 'A'.repeat(87),
-  `BA${'A'.repeat(85)}`, 'ー'.repeat(22), '2025-01', 'TREAT', JSON.parse('{"__proto__":{"x":1}}'),
+  '',
+  'x',
+  -1,
+  0,
+  2 ** 48,
+  2 ** 53 - 1,
+  1.5,
+  null,
+  true,
+  [],
+  {},
+  [[]],
+  '\ud800',
+  '__proto__',
+  'constructor',
+  '9999-12',
+  '0000-01',
+  '2025-13',
+  'A'.repeat(22),
+  'A'.repeat(43),
+  'A'.repeat(87),
+  `BA${'A'.repeat(85)}`,
+  'ー'.repeat(22),
+  '2025-01',
+  'TREAT',
+  JSON.parse('{"__proto__":{"x":1}}'),
 ];
 
 describe('arguments at random', () => {

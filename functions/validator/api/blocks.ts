@@ -3,7 +3,7 @@
  * Whoever has an id gets its receipt, so ids are not for everybody.
  */
 
-import { cells } from '../../../lib/chaincode/cells.ts';
+import { actorOf } from '../../../lib/chaincode/actor.ts';
 import { readerOf } from '../../../lib/chaincode/draft.ts';
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { thumbprint } from '../../../lib/crypto/p256.ts';
@@ -98,8 +98,9 @@ async function authorise(
     throw new WireError('bad_signature', 'not of the read key that it names');
   }
   await checkQuery(runtime, network, query);
-  const identity = await readerOf(runtime.view(network.head)).get(cells.identity(kid));
-  if (!identity || identity.status !== 'active' || !READERS.has(identity.role)) {
+  const reader = readerOf(runtime.view(network.head));
+  const { role } = await actorOf(reader, query.signer, runtime.deps.clock());
+  if (!READERS.has(role)) {
     throw new HttpError('not_authorised', 'Only validators, operators and auditors read bodies');
   }
 }

@@ -13,6 +13,7 @@ import { taggedHash } from '../../../lib/crypto/hash.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { updateTree } from '../../../lib/ledger/state-tree.ts';
 import { OverlayView, TreeView } from '../../../lib/ledger/state-view.ts';
+import { limits } from '../../../lib/limits.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
 import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
 import { parametersHash } from '../../../lib/wire/parameters.ts';
@@ -117,7 +118,8 @@ export async function checkBody(
 
 /**
  * Executes checked transactions in order and computes the header that commits to them. With
- * `dropReplays` (a leader) replays are left out; else (a replica) one makes the answer null.
+ * `dropReplays` (a leader) replays are left out, and what is above the bound of effects; else (a
+ * replica) either makes the answer null.
  */
 export async function executeBlock(
   runtime: ValidatorRuntime,
@@ -136,7 +138,13 @@ export async function executeBlock(
   const taken: Transaction[] = [];
   const results: Uint8Array[] = [];
   const events: BlockEvent[] = [];
+  let effectBytes = 0;
   for (const transaction of candidates) {
+    if (effectBytes >= limits.blockEffectBytesMax) {
+      // A small body can have large effects: what remains waits for the next block.
+      if (dropReplays) break;
+      return null;
+    }
     if (await wasSeen(overlay, transaction)) {
       if (dropReplays) continue;
       return null;
@@ -149,7 +157,9 @@ export async function executeBlock(
     }
     overlay.apply(await recordSeen(overlay, transaction));
     taken.push(transaction);
-    results.push(encodeResult(resultOf(transaction.id, execution)));
+    const result = encodeResult(resultOf(transaction.id, execution));
+    results.push(result);
+    effectBytes += result.length + writtenBytes(execution);
   }
   if (taken.length === 0) return null;
   overlay.apply(await pruneSeen(overlay, plan.time));
@@ -190,6 +200,11 @@ function resultOf(id: string, execution: Execution): TransactionResult {
   return execution.status === 'COMMITTED'
     ? { id, status: 'COMMITTED', code: '', value: execution.value }
     : { id, status: 'INVALID', code: execution.code, value: null };
+}
+
+function writtenBytes(execution: Execution): number {
+  if (execution.status === 'INVALID') return 0;
+  return execution.writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
 }
 
 function publicEvent(event: LedgerEvent, transactionId: string, index: number): BlockEvent {

@@ -30,8 +30,6 @@ const DEPTH_MAX = 10;
 /** Bytes that one scan may unfold to. */
 const UNFOLDED_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 const INFLATED_BYTES_MAX = 512 * 1024 * 1024;
-/** Base64 digits that hold a shortest needle, whatever its alignment. */
-const DIGITS_MIN = 8;
 
 interface Layer {
   readonly kind: string;
@@ -40,6 +38,7 @@ interface Layer {
 
 export class Scanner {
   readonly #automaton: Automaton;
+  readonly #runs: Runs;
   readonly #meanings: { needle: string; form: string }[] = [];
 
   /** Throws RangeError on a needle that is too short to be believed. */
@@ -54,6 +53,7 @@ export class Scanner {
       }
     }
     this.#automaton = new Automaton(patterns);
+    this.#runs = runsOf(Math.min(...patterns.map((pattern) => pattern.length)));
   }
 
   /** All needles in `bytes`, each once for every way in which it stands there. Throws ScanError. */
@@ -83,8 +83,8 @@ export class Scanner {
       const key = `${needle}\n${via}`;
       if (!state.found.has(key)) state.found.set(key, { needle, via, at });
     });
-    if (path.length >= DEPTH_MAX || bytes.length < DIGITS_MIN) return;
-    for (const layer of unfold(bytes, state.seen)) {
+    if (path.length >= DEPTH_MAX || bytes.length < this.#runs.digitsMin) return;
+    for (const layer of unfold(bytes, this.#runs, state.seen)) {
       this.#scanLayer(layer.bytes, [...path, layer.kind], state);
     }
   }
@@ -114,7 +114,7 @@ function spellingsOf(text: string): string[] {
   return bases.flatMap((base) => [base, base.toLowerCase(), base.toUpperCase()]);
 }
 
-function* unfold(bytes: Buffer, seen: Set<string>): Generator<Layer> {
+function* unfold(bytes: Buffer, runs: Runs, seen: Set<string>): Generator<Layer> {
   const text = bytes.toString('latin1');
   const isNew = (kind: string, part: string): boolean => {
     const key = `${kind}:${part}`;
@@ -122,7 +122,7 @@ function* unfold(bytes: Buffer, seen: Set<string>): Generator<Layer> {
     seen.add(key);
     return true;
   };
-  yield* unfoldDigits(text, isNew);
+  yield* unfoldDigits(text, runs, isNew);
   yield* unfoldEscapes(text, isNew);
   yield* unfoldCompressed(bytes);
   yield* unfoldChunks(bytes);
@@ -130,9 +130,23 @@ function* unfold(bytes: Buffer, seen: Set<string>): Generator<Layer> {
 
 type IsNew = (kind: string, part: string) => boolean;
 
-const HEX = /[0-9a-fA-F]{12,}/g;
-/** Both alphabets at once; padding ends a run. */
-const BASE64 = /[A-Za-z0-9+/_-]{8,}/g;
+/** Runs of digits that are long enough to hold the shortest needle. */
+interface Runs {
+  readonly digitsMin: number;
+  readonly hex: RegExp;
+  /** Both alphabets at once; padding ends a run. */
+  readonly base64: RegExp;
+}
+
+function runsOf(shortest: number): Runs {
+  const digitsMin = Math.ceil((shortest * 8) / 6);
+  return {
+    digitsMin,
+    hex: new RegExp(`[0-9a-fA-F]{${2 * shortest},}`, 'g'),
+    base64: new RegExp(`[A-Za-z0-9+/_-]{${digitsMin},}`, 'g'),
+  };
+}
+
 /**
  * Lines as PEM and MIME have them; in JSON their ends are escaped. A match begins where a run does,
  * or the time would grow with the square of its length.
@@ -142,17 +156,17 @@ const BASE64_LINES =
 const LINE_ENDS = /\\r|\\n|\s/g;
 
 /** A run may begin with digits that are not part of it, so every alignment is read. */
-function* unfoldDigits(text: string, isNew: IsNew): Generator<Layer> {
-  for (const [run] of text.matchAll(HEX)) {
+function* unfoldDigits(text: string, runs: Runs, isNew: IsNew): Generator<Layer> {
+  for (const [run] of text.matchAll(runs.hex)) {
     if (!isNew('hex', run)) continue;
     yield { kind: 'hex', bytes: Buffer.from(run.slice(0, run.length & ~1), 'hex') };
     yield { kind: 'hex', bytes: Buffer.from(run.slice(1, 1 + ((run.length - 1) & ~1)), 'hex') };
   }
   const joined = [...text.matchAll(BASE64_LINES)].map(([lines]) => lines.replaceAll(LINE_ENDS, ''));
-  const runs = [...text.matchAll(BASE64)].map(([run]) => run);
-  for (const run of [...runs, ...joined]) {
+  const single = [...text.matchAll(runs.base64)].map(([run]) => run);
+  for (const run of [...single, ...joined]) {
     if (!isNew('base64', run)) continue;
-    for (let offset = 0; offset < 4 && run.length - offset >= DIGITS_MIN; offset += 1) {
+    for (let offset = 0; offset < 4 && run.length - offset >= runs.digitsMin; offset += 1) {
       yield { kind: 'base64', bytes: Buffer.from(run.slice(offset), 'base64') };
     }
   }
