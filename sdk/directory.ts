@@ -116,7 +116,7 @@ function one(entries: readonly DirectoryEntry[], wanted: PersonQuery): Directory
   if (first && others.length === 0) return first;
   if (!first) {
     throw new SdkError('not_found', 'The directory knows nobody of this name or number.', {
-      nextStep: 'Check the spelling, or ask them to enrol: `carequorum enrol doctor`.',
+      nextStep: 'Check the spelling, or ask them to enrol: `carequorum enrol --role doctor`.',
     });
   }
   throw new SdkError('bad_input', `${fitting.length} people have this name.`, {
