@@ -106,6 +106,7 @@ export async function deployAccount(options: DeployOptions, member: PlannedMembe
     ...['--app', layout.cloudAssembly],
     ...['--require-approval', 'never'],
     ...['--progress', 'events'],
+    ...['--method', 'direct'],
     ...['--outputs-file', outputsFile],
     ...NO_NOTICES,
   ]);

@@ -11,7 +11,7 @@ const getWorld = (): World => {
 };
 
 beforeAll(async () => {
-  const t=performance.now(); world = await startWorld(); console.log('T start', performance.now()-t);
+  world = await startWorld();
 }, 240_000);
 afterAll(async () => {
   await world?.close();

@@ -64,9 +64,8 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
     beforeAll(async () => {
       const world = getWorld();
       await world.account(LISTENER).setConsuming(false);
-      const t0=performance.now(); const T=(x:string)=>console.log('T',x,performance.now()-t0);
       const people = await gather(world, secrets);
-      T('gather'); const records = await journey(world, people, secrets); T('journey');
+      const records = await journey(world, people, secrets);
       const needles = await needlesOf(world, secrets, people);
       const scanner = scannerOf(needles, people);
       const listener = world.account(LISTENER);
@@ -76,8 +75,8 @@ export function scanSuite(getWorld: () => World): () => ScanFacts {
           traffic.push({ name: url, bytes: Buffer.from(message.Body ?? '') });
         }
       }
-      T('drained'); for (const account of world.accounts()) {
-        T(account.id); await account.setConsuming(false);
+      for (const account of world.accounts()) {
+        await account.setConsuming(false);
         for (const url of await deadLetterQueues(account)) dead += await queueDepth(account, url);
         for (const place of await placesOf(account, world.logFile(account.id))) {
           await place.plant(planted);
