@@ -24,7 +24,11 @@ module.exports = {
     only('wire-uses-crypto', '^lib/wire/', '^lib/(wire|crypto|limits)'),
     only('ledger-uses-wire', '^lib/ledger/', '^lib/(ledger|wire|crypto|limits)'),
     only('pbft-uses-ledger', '^lib/pbft/', '^lib/(pbft|ledger|wire|crypto|limits)'),
-    only('chaincode-uses-ledger', '^lib/chaincode/', '^lib/(chaincode|ledger|wire|crypto|limits|membership)'),
+    only(
+      'chaincode-uses-ledger',
+      '^lib/chaincode/',
+      '^lib/(chaincode|ledger|wire|crypto|limits|membership)',
+    ),
     only('lib-stays-in-lib', '^lib/', '^lib/'),
     only('functions-use-lib', '^functions/', '^(functions|lib)/'),
     only('sdk-uses-lib', '^sdk/', '^(sdk|lib)/'),
@@ -34,6 +38,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 };

@@ -101,7 +101,7 @@ async function prepareLane(layout: Layout, progress: Progress): Promise<LanePart
   await runCommand({
     title: 'Making a certificate for localhost',
     program: python,
-    args: [CERTIFICATE_SCRIPT, certificate, key],
+    args: ['-B', CERTIFICATE_SCRIPT, certificate, key],
     env: baseEnvironment(layout),
     cwd: PROJECT_ROOT,
     log: join(layout.logs, 'python.log'),

@@ -53,7 +53,7 @@ export function emulatorCommand(
   const account = accountLayout(layout, member.id);
   return {
     program: interpreter,
-    args: ['-u', EMULATOR_SCRIPT, account.root, layout.owner],
+    args: ['-B', '-u', EMULATOR_SCRIPT, account.root, layout.owner],
     healthUrl: healthUrlOf(member),
     env: {
       ...baseEnvironment(layout),
