@@ -93,6 +93,7 @@ export class ValidatorStack extends PartyStack {
     });
     this.api.serve(routes, fn);
     this.ledger.grantReadWrite(fn.role);
+    this.ledger.grantDescribe(fn.role);
     this.sessions.grantReadPartitions(fn.role, [READ_PARTITION]);
     this.signKey.grantGetPublicKey(fn.role);
     this.wrapKey.grantUnwrap(fn.role, ['read']);
@@ -148,6 +149,7 @@ export class ValidatorStack extends PartyStack {
     );
     this.timers.consumeWith(fn);
     this.ledger.grantReadWrite(fn.role);
+    this.ledger.grantDescribe(fn.role);
     this.sessions.grantReadPartitions(fn.role, [READ_PARTITION]);
     this.wrapKey.grantUnwrap(fn.role, ['read']);
     this.inbox.grantSend(fn.role);

@@ -1,4 +1,4 @@
-// A door per account to the one emulator of the IAM lane, which finds an API's account by credential.
+// A door per account to the IAM lane's emulator, which finds an API's account by credential.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
@@ -9,7 +9,7 @@ export interface Door {
 
 const TIMEOUT_MS = 60_000;
 
-/** Opens a loopback HTTP port whose requests reach the emulator as unsigned calls to that account. */
+/** Opens a loopback port whose requests reach the emulator as unsigned calls to that account. */
 export async function openDoor(door: Door, endpoint: string): Promise<Server> {
   const server = createServer((request, response) => {
     forward(door, endpoint, request, response);
@@ -32,7 +32,8 @@ function forward(
   const url = new URL(request.url ?? '/', endpoint);
   const headers = { ...request.headers };
   if (headers.authorization === undefined) {
-    headers.authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`;
+    const unsigned = 'SignedHeaders=host, Signature=0';
+    headers.authorization = `AWS4-HMAC-SHA256 Credential=${credential}, ${unsigned}`;
   } else {
     url.searchParams.set('X-Amz-Credential', credential);
   }

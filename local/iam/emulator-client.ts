@@ -75,7 +75,7 @@ export async function assumeRole(
   };
 }
 
-/** A call of the query protocol by an account's root, whose signature the emulator does not check. */
+/** A query-protocol call by an account's root, whose signature the emulator does not check. */
 async function queryAsRoot(
   endpoint: string,
   account: string,

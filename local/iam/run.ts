@@ -15,8 +15,8 @@ const SMOKE_TIMEOUT_MS = 300_000;
 
 const command = localCommand(
   'npm run test:iam --',
-  'Deploys all stacks to an emulator that checks IAM policies, runs the smoke test through them,\n' +
-    'and tries every role on every other account.',
+  'Deploys all stacks to an emulator that checks IAM policies, runs the smoke test through\n' +
+    'them, and tries every role on every other account.',
   `  npm run test:iam
   npm run test:iam -- --keep         leaves it running until Ctrl-C, to look at`,
 ).option('--keep', 'keep the network running afterwards, until Ctrl-C');

@@ -33,7 +33,7 @@ export async function killMember(layout: Layout, id: string): Promise<void> {
 }
 
 /**
- * Starts an account again with the state that its orderly stop saved; one that runs is stopped first.
+ * Starts an account again with the state that its orderly stop saved; stops it first if it runs.
  * Throws `lost_account` for one whose state is gone, `not_running` when the network is down.
  */
 export async function restartMember(layout: Layout, id: string): Promise<void> {

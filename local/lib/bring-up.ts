@@ -45,7 +45,7 @@ export interface BroughtUp {
 /** Bootstrap and deploy are each one busy Node process. */
 const DEPLOYS_AT_ONCE = Math.max(2, Math.min(6, cpus().length));
 
-/** Does all steps that are not done yet; after a failure nothing runs. The caller holds the lock. */
+/** Does all steps that are not done yet; after a failure nothing runs. The caller has the lock. */
 export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
   const { layout, progress } = options;
   checkPrerequisites();

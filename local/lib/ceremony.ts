@@ -1,4 +1,4 @@
-// The genesis ceremony of a local network: each hospital's operator signs with a keystore of its own.
+// The genesis ceremony of a local network: each operator signs with a keystore of its own.
 import {
   collectGenesis,
   installGenesis,

@@ -62,9 +62,10 @@ export async function runCommand(command: Command): Promise<string> {
 function failure(command: Command, code: number | null, tail: string): LocalError {
   const lines = tail.trimEnd().split('\n').slice(-TAIL_LINES);
   const text = lines.map((line) => `    ${line}`).join('\n');
+  const program = basename(command.program);
   return new LocalError(
     'command_failed',
-    `${command.title} failed (${basename(command.program)} ended with ${code ?? 'a signal'}):\n${text}`,
+    `${command.title} failed (${program} ended with ${code ?? 'a signal'}):\n${text}`,
     { cure: `All of its output: ${command.log}` },
   );
 }

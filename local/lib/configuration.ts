@@ -6,7 +6,7 @@ import { writeJsonFile } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { endpointOf, type Plan, type PlannedMember } from './plan.ts';
 
-/** High enough that only the machine limits; the stacks' own throttle is tested on their templates. */
+/** High enough that only the machine limits; the throttle is tested on the templates. */
 const THROTTLE = { ratePerSecond: 1_000, burst: 2_000 } as const;
 
 export interface ConfigurationInput {

@@ -1,4 +1,4 @@
-// Failures of the local network that a person can act on: what happened and the command that cures it.
+// Failures of the local network that a person can act on: what happened, and what cures it.
 
 export type LocalErrorCode =
   | 'missing_prerequisite'
@@ -17,7 +17,7 @@ export type LocalErrorCode =
   | 'interrupted'
   | 'bad_state_file';
 
-/** A failure with what to do about it; `cure` is a command or a sentence, shown under the message. */
+/** A failure with what to do about it; `cure` is a command or a sentence under the message. */
 export class LocalError extends Error {
   override readonly name = 'LocalError';
   readonly code: LocalErrorCode;

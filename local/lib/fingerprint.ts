@@ -1,4 +1,4 @@
-// Fingerprints that decide what a start must do again: of the sources, and of each stack's template.
+// Fingerprints that decide what a start must do again: of the sources, and of each template.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -15,7 +15,7 @@ export interface Layout {
   readonly cloudAssembly: string;
   /** Fingerprints of what was synthesized and deployed. */
   readonly deployed: string;
-  /** Genesis document and URLs: what the CLI and the SDK read. Its presence ends the first start. */
+  /** Genesis document and URLs, for the CLI and the SDK. Its presence ends the first start. */
   readonly networkFile: string;
   readonly operators: string;
   readonly accounts: string;

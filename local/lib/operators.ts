@@ -8,7 +8,7 @@ import type { Layout } from './layout.ts';
 import type { Plan, PlannedMember } from './plan.ts';
 
 const PASSPHRASE_BYTES = 24;
-/** log2 of scrypt's cost. The passphrase is random and lies beside the file, so cost buys nothing. */
+/** log2 of scrypt's cost, which buys nothing: the passphrase is random and lies beside the file. */
 const WORK_FACTOR = 10;
 
 /**

@@ -15,7 +15,7 @@ const POLL_MS = 50;
 /** npm, its shell, and this process; a version manager may stand between. */
 const NPM_GENERATIONS_MAX = 4;
 
-/** Start time of a living process, undefined when there is none of that id (or only its remains). */
+/** Start time of a living process; undefined when there is none of that id, or its remains. */
 export function startedAt(pid: number): string | undefined {
   if (process.platform === 'linux') return linuxStartedAt(pid);
   return psFields(pid, 'lstart=') || undefined;

@@ -63,7 +63,7 @@ export async function preparePython(options: PythonOptions): Promise<string> {
   return interpreter(folder);
 }
 
-/** The person's own settings of pip and proxies hold here, and only here; hashes guard the result. */
+/** The person's settings of pip and proxies hold here alone; hashes guard the result. */
 export function pipEnvironment(inherited: NodeJS.ProcessEnv): Environment {
   const environment: Environment = {};
   for (const [name, value] of Object.entries(inherited)) {

@@ -1,6 +1,6 @@
 """Writes a self-signed certificate for this machine's loopback: certificate.py CERTIFICATE KEY
 
-Used by the IAM lane alone, whose emulator needs TLS; valid for a day, the key readable by its owner.
+Used by the IAM lane alone, whose emulator needs TLS; valid for a day, the key private.
 """
 
 import datetime

@@ -36,7 +36,7 @@ def apply():
 
 
 def role_arn(principal_arn):
-    """aws:PrincipalArn of a role session is the role's ARN (IAM user guide, global condition keys)."""
+    """aws:PrincipalArn of a role session is the role's ARN (IAM user guide, global keys)."""
     match = _ROLE_SESSION.fullmatch(principal_arn)
     if match is None:
         return principal_arn
@@ -76,8 +76,8 @@ def leading_keys(request):
 
 def item_keys(operation):
     """The partition key of one item's operation."""
-    values = [operation.get("Key"), operation.get("Item")]
-    return [text(value[PARTITION_ATTRIBUTE]) for value in values if PARTITION_ATTRIBUTE in (value or {})]
+    values = [operation.get("Key") or {}, operation.get("Item") or {}]
+    return [text(item[PARTITION_ATTRIBUTE]) for item in values if PARTITION_ATTRIBUTE in item]
 
 
 def query_keys(request):

@@ -143,7 +143,7 @@ def main():
     life_file = os.path.join(folder, "life.json")
     life = read_json(life_file)
     if os.path.exists(life_file) and (life or {}).get("life") != "clean":
-        print("This account did not stop in order: its saved state is older than what ran.", flush=True)
+        print("It did not stop in order: its saved state is older than what ran.", flush=True)
         sys.exit(EXIT_STALE)
     write_json(
         os.path.join(folder, "process.json"),

@@ -53,6 +53,7 @@ describe('roles of a validator', () => {
     expect(permissionsOf(template, 'cq-test-net-north-api')).toEqual(
       [
         ...readWrite('LedgerTable'),
+        'dynamodb:DescribeTable on LedgerTable',
         ...readKeyOnly,
         ...writeLog('ApiLogs'),
         'kms:GetPublicKey on SignKey',
@@ -86,6 +87,7 @@ describe('roles of a validator', () => {
     expect(permissionsOf(template, 'cq-test-net-north-timer')).toEqual(
       [
         ...readWrite('LedgerTable'),
+        'dynamodb:DescribeTable on LedgerTable',
         ...readKeyOnly,
         ...writeLog('TimerFunctionLogs'),
         ...consume('TimersQueue'),

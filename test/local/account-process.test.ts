@@ -24,7 +24,8 @@ const fs = require('node:fs'), http = require('node:http');
 const [folder, port, identity] = process.argv.slice(2);
 const write = (name, value) => fs.writeFileSync(folder + '/' + name, JSON.stringify(value));
 const stat = fs.readFileSync('/proc/self/stat', 'utf8');
-write('process.json', { pid: process.pid, started: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] });
+const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+write('process.json', { pid: process.pid, started });
 write('life.json', { life: 'running' });
 process.on('SIGTERM', () => {
   if (!fs.existsSync(folder + '/stubborn')) write('life.json', { life: 'clean' });

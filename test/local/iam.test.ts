@@ -13,7 +13,9 @@ const hasPython = spawnSync('python3', ['--version']).status === 0;
 
 /** Evaluates an expression over corrections.py. */
 function corrected(expression: string, argument: unknown): unknown {
-  const program = `import json, sys, corrections as c; a = json.loads(sys.argv[1]); print(json.dumps(${expression}))`;
+  const program =
+    'import json, sys, corrections as c; a = json.loads(sys.argv[1]); ' +
+    `print(json.dumps(${expression}))`;
   const { stdout, stderr } = spawnSync('python3', ['-c', program, JSON.stringify(argument)], {
     cwd: join(EMULATOR_SCRIPT, '..'),
     env: { PATH: process.env['PATH'], PYTHONDONTWRITEBYTECODE: '1' },
@@ -72,7 +74,7 @@ describe.skipIf(!hasPython)('corrections of MiniStack', () => {
 test('missing grants are read from the log, most frequent first', () => {
   const log = join(temporaryFolder(), 'aws.log');
   const line = (role: string, action: string): string =>
-    `User: arn:aws:sts::200000000001:assumed-role/${role}/s is not authorized to perform: ${action} because`;
+    `arn:aws:sts::200000000001:assumed-role/${role}/s is not authorized to perform: ${action} as`;
   writeFileSync(
     log,
     [
