@@ -24,6 +24,7 @@ import time
 
 import corrections
 import function_logs
+import pacing
 
 EXIT_STALE = 3
 EXIT_NOT_SAVED = 4
@@ -155,6 +156,7 @@ def main():
 
     guard_state(app, life_file)
     function_logs.apply()
+    pacing.apply()
     if app.AUTH:
         corrections.apply()
     app.main()

@@ -17,7 +17,7 @@ import { StorageError } from '../../aws/storage-error.ts';
 import { waitField } from '../routes.ts';
 import type { ApiRuntime } from './runtime.ts';
 
-const POLL_MS_FIRST = 50;
+const POLL_MS_FIRST = 25;
 const POLL_MS_MAX = 200;
 /** Left for the answer itself, milliseconds. */
 const ANSWER_MS = 1_500;
@@ -42,7 +42,7 @@ export function getTransaction(runtime: ApiRuntime): Operation {
       let pauseMs = POLL_MS_FIRST;
       while (committed === null && runtime.deps.clock() + pauseMs <= until) {
         await runtime.deps.sleep(pauseMs);
-        pauseMs = Math.min(POLL_MS_MAX, Math.ceil(pauseMs * 1.5));
+        pauseMs = Math.min(POLL_MS_MAX, Math.ceil(pauseMs * 1.1));
         const next = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
         // Only a new head can hold what the last one did not.
         if (next === null || next.height === height) continue;
