@@ -2,7 +2,18 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['.cache', '**/*.cjs', 'node_modules', 'cdk.out', 'dist', '.local', 'test/vectors'] },
+  {
+    ignores: [
+      '.cache',
+      '**/*.cjs',
+      'node_modules',
+      'cdk.out',
+      'dist',
+      '.local',
+      '.local-*',
+      'test/vectors',
+    ],
+  },
   eslint.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
