@@ -41,6 +41,8 @@ export const CLINICIANS: readonly Clinician[] = [
   clinician(5, 'Emil', 'Harrowgate', 'M.D.', EMERGENCY, 'NY', '900005'),
   clinician(6, 'Farah', 'Lindemann', 'RN', NURSE, 'NY', '900006'),
   clinician(7, 'Goran', 'Whitlock', 'PHARMD', PHARMACIST, 'NY', '900007'),
+  clinician(9, 'Ines', 'Marchetti', 'M.D.', ONCOLOGY, 'NY', '900009'),
+  clinician(10, 'Jonas', 'Abeyta', 'M.D.', INTERNAL, 'NY', '900010'),
   { ...clinician(8, 'Hesper', 'Quillon', 'M.D.', INTERNAL, 'NY', '900008'), active: false },
 ];
 

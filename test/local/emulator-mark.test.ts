@@ -45,7 +45,7 @@ function makeFolder(owner: object): { folder: string; ownerFile: string } {
     ['ministack/app.py', FAKE_APP],
     ['ministack/core/__init__.py', ''],
     ['ministack/services/__init__.py', ''],
-    ['ministack/services/lambda_svc.py', ''],
+    ['ministack/services/lambda_svc.py', '_ESM_IDLE_WAKE_GAP_SECONDS = 0.05\n'],
     ['ministack/core/persistence.py', FAKE_PERSISTENCE],
     ['owner.json', JSON.stringify(owner)],
   ] as const) {
