@@ -271,8 +271,11 @@ describe('reading', () => {
         const { query } = body as { query: string };
         return { json: { answer: toBase64url(await lie(query)) } };
       };
-      const { made: other } = client();
-      expect(heightOf(await other.query(head, signer(), { fresh: true }))).toBe(1);
+      // A lie that comes after a quorum of answers is not looked at: it is asked until one is.
+      for (let attempt = 0; attempt < 25 && !typesOf('hospital-a').includes('lied'); attempt += 1) {
+        const { made: other } = client();
+        expect(heightOf(await other.query(head, signer(), { fresh: true }))).toBe(1);
+      }
       expect(typesOf('hospital-a')).toContain('lied');
     }
   });
