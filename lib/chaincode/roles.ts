@@ -1,20 +1,10 @@
 /** Roles as data (design §6): what is not named here is denied. */
 import { z } from 'zod';
+import { roleSchema } from '../membership/roles.ts';
 import type { Right } from './fields.ts';
 
-export const roles = [
-  'patient',
-  'representative',
-  'doctor',
-  'nurse',
-  'pharmacist',
-  'insurer',
-  'researcher',
-  'auditor',
-  'operator',
-  'custodian',
-  'membership',
-] as const;
+/** What a certificate can give, and the membership service itself. */
+export const roles = [...roleSchema.options, 'membership'] as const;
 export type Role = (typeof roles)[number];
 
 /** Roles that an identity on the ledger can have; patients have owner keys instead. */
