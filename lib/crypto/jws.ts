@@ -2,7 +2,7 @@
 
 import { fromBase64, fromBase64url, fromUtf8, toBase64url, utf8 } from './bytes.ts';
 import { CryptoError } from './errors.ts';
-import { SIGNATURE_BYTES, verifyP256 } from './p256.ts';
+import { SIGNATURE_BYTES, verifyP256, type VerifySignature } from './p256.ts';
 import type { SigningKey } from './p256.ts';
 
 /** The only header there is: no `crit`, no `b64`, no embedded key. */
@@ -71,8 +71,9 @@ export function parseJws(compact: string, maxBytes: number): ParsedJws {
 export async function verifyJws(
   parsed: Pick<ParsedJws, 'signingInput' | 'signature'>,
   publicKey: Uint8Array,
+  verify: VerifySignature = verifyP256,
 ): Promise<boolean> {
-  return verifyP256(publicKey, parsed.signingInput, parsed.signature);
+  return verify(publicKey, parsed.signingInput, parsed.signature);
 }
 
 function parseHeader(text: string): JwsHeader {

@@ -153,6 +153,13 @@ export function rawToSpki(publicKey: Uint8Array): Bytes {
   return concatBytes(SPKI_PREFIX, requirePoint(publicKey));
 }
 
+/** Whether a signature over data is of a public key: a port, so that a simulation is deterministic. */
+export type VerifySignature = (
+  publicKey: Uint8Array,
+  data: Uint8Array,
+  signature: Uint8Array,
+) => Promise<boolean>;
+
 /**
  * Whether `signature` (r‖s, low S) over SHA-256 of `data` is of `publicKey`. False, never an
  * error, on a malformed key or signature.

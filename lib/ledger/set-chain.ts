@@ -1,6 +1,7 @@
 /** Follows the validator set from genesis to a header, and judges certificates on the way. */
 import { z } from 'zod';
 import { equalBytes, toHex } from '../crypto/bytes.ts';
+import { verifyP256, type VerifySignature } from '../crypto/p256.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../wire/header.ts';
 import { type SessionCertificate, sessionSigningBytes } from '../wire/session.ts';
@@ -50,13 +51,19 @@ interface OfferedSession {
  * The sets from genesis on, each vouched for by the one before it. Throws `link_…` codes and
  * `bad_session`.
  */
-export async function followSets(genesis: Genesis, chain: SetChain): Promise<FollowedSet[]> {
+export async function followSets(
+  genesis: Genesis,
+  chain: SetChain,
+  verify: VerifySignature = verifyP256,
+): Promise<FollowedSet[]> {
   const offered = offeredSessions(genesis, chain);
-  const followed = [await enterSet(genesis, genesis.validators, 0, offered)];
+  const followed = [await enterSet(genesis, genesis.validators, 0, offered, verify)];
   for (const link of chain.links) {
     const current = followed.at(-1) as FollowedSet;
-    await checkLink(genesis, chain.ledger, link, current);
-    followed.push(await enterSet(genesis, link.validators, link.header.height + 1, offered));
+    await checkLink(genesis, chain.ledger, link, current, verify);
+    followed.push(
+      await enterSet(genesis, link.validators, link.header.height + 1, offered, verify),
+    );
   }
   if (!offered.every(({ judged }) => [...judged.values()].includes(true))) {
     throw new ReceiptError('bad_session', 'a session that no validator of the chain certified');
@@ -86,6 +93,7 @@ export async function checkCertified(
   header: BlockHeader,
   certificate: Certificate,
   set: FollowedSet,
+  verify: VerifySignature = verifyP256,
 ): Promise<void> {
   if (!equalBytes(header.validatorsHash, set.hash) || header.height < set.fromHeight) {
     throw new ReceiptError('header_wrong_set', 'the header is not of the set in force');
@@ -108,7 +116,7 @@ export async function checkCertified(
     ledger: header.ledger,
     validatorsHash: set.hash,
   };
-  if (!(await verifyCertificate(certificate, context, set.validators, set.sessions))) {
+  if (!(await verifyCertificate(certificate, context, set.validators, set.sessions, verify))) {
     throw new ReceiptError('bad_vote', 'a vote is not signed by a certified session key');
   }
 }
@@ -134,6 +142,7 @@ async function checkLink(
   ledger: string,
   link: SetLink,
   current: FollowedSet,
+  verify: VerifySignature,
 ): Promise<void> {
   const { header, certificate, validators } = link;
   if (header.ledger !== ledger) {
@@ -147,7 +156,7 @@ async function checkLink(
     throw new ReceiptError('link_wrong_set', `the header at ${header.height} is of another set`);
   }
   try {
-    await checkCertified(genesis, header, certificate, current);
+    await checkCertified(genesis, header, certificate, current, verify);
   } catch (cause) {
     const message = `the set change at ${header.height} is not certified`;
     throw new ReceiptError('link_not_certified', message, { cause });
@@ -163,6 +172,7 @@ async function enterSet(
   validators: ValidatorSet,
   fromHeight: number,
   offered: readonly OfferedSession[],
+  verify: VerifySignature,
 ): Promise<FollowedSet> {
   const sessions: SessionCertificate[] = [];
   for (const one of offered) {
@@ -171,7 +181,7 @@ async function enterSet(
     if (seat?.incarnation !== incarnation || network !== genesis.document.network) continue;
     const by = toHex(seat.kmsKey);
     const isGood =
-      one.judged.get(by) ?? (await verifySessionCertificate(one.certificate, seat.kmsKey));
+      one.judged.get(by) ?? (await verifySessionCertificate(one.certificate, seat.kmsKey, verify));
     one.judged.set(by, isGood);
     if (isGood) sessions.push(one.certificate);
   }

@@ -1,5 +1,6 @@
 /** Verifies receipts offline: a checklist of named steps, each with a code of its own. */
 import { equalBytes } from '../crypto/bytes.ts';
+import type { VerifySignature } from '../crypto/p256.ts';
 import { decodeWith } from '../wire/codec.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import type { BlockHeader } from '../wire/header.ts';
@@ -33,6 +34,8 @@ export interface VerifiedReceipt {
 export interface VerifyOptions {
   /** The newest set that the verifier has seen: an older one's votes above it are refused. */
   known?: KnownSet | undefined;
+  /** How signatures of validators are checked: P-256 unless a simulation says otherwise. */
+  verify?: VerifySignature | undefined;
 }
 
 /**
@@ -47,8 +50,8 @@ export async function verifyReceipt(
   const parsed = parseReceipt(receipt);
   checkNetwork(parsed, genesis);
   checkLedger(parsed);
-  const set = await setInForce(genesis, parsed, options.known);
-  await checkCertified(genesis, parsed.header, parsed.certificate, set);
+  const set = await setInForce(genesis, parsed, options);
+  await checkCertified(genesis, parsed.header, parsed.certificate, set, options.verify);
   checkIncluded(parsed);
   const result = parseResult(parsed.result);
   const { header } = parsed;
@@ -80,9 +83,9 @@ export function checkLedger({ ledger, header }: { ledger: string; header: BlockH
 export async function setInForce(
   genesis: Genesis,
   claim: Pick<Receipt, 'ledger' | 'sessions' | 'links' | 'header'>,
-  known: KnownSet | undefined,
+  { known, verify }: VerifyOptions,
 ): Promise<FollowedSet> {
-  const followed = await followSets(genesis, claim);
+  const followed = await followSets(genesis, claim, verify);
   if (known) checkKnownSet(followed, claim.header.height, known);
   return followed.at(-1) as FollowedSet;
 }

@@ -58,7 +58,7 @@ export async function verifyStateAnswer(
   const parsed = parseAnswer(answer);
   checkNetwork(parsed, genesis);
   checkLedger(parsed);
-  const set = await setInForce(genesis, parsed, options.known);
+  const set = await setInForce(genesis, parsed, options);
   await checkHead(parsed, genesis, set, options.genesisStateRoot);
   await checkFreshness(parsed, set, options.nonce);
   return new ProvenView(parsed.header, parsed.freshness, checkEntries(parsed));

@@ -1,7 +1,7 @@
 /** Session certificates: a validator's KMS key vouches for a short-lived signing key. */
 import { z } from 'zod';
 import { taggedHash } from '../crypto/hash.ts';
-import { verifyP256 } from '../crypto/p256.ts';
+import { verifyP256, type VerifySignature } from '../crypto/p256.ts';
 import { encodeCbor } from './codec.ts';
 import {
   heightField,
@@ -38,8 +38,9 @@ export function sessionSigningBytes(body: SessionBody): Uint8Array {
 export async function verifySessionCertificate(
   certificate: SessionCertificate,
   kmsKey: Uint8Array,
+  verify: VerifySignature = verifyP256,
 ): Promise<boolean> {
-  return verifyP256(kmsKey, sessionSigningBytes(certificate.body), certificate.signature);
+  return verify(kmsKey, sessionSigningBytes(certificate.body), certificate.signature);
 }
 
 /** Whether a certificate covers a validator's incarnation at a height for a purpose. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { toHex, utf8, fromUtf8 } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
 import { parseJws, type ParsedJws, verifyJws } from '../crypto/jws.ts';
+import { verifyP256, type VerifySignature } from '../crypto/p256.ts';
 import { limits } from '../limits.ts';
 import { parseWith } from './codec.ts';
 import { WireError } from './errors.ts';
@@ -119,10 +120,11 @@ export function checkRequest(
 export async function verifyTransaction(
   transaction: Transaction,
   keys: { outer: Uint8Array; inner: Uint8Array | null },
+  verify: VerifySignature = verifyP256,
 ): Promise<boolean> {
-  if (!(await verifyJws(transaction.outer, keys.outer))) return false;
+  if (!(await verifyJws(transaction.outer, keys.outer, verify))) return false;
   if (!transaction.inner) return keys.inner === null;
-  return keys.inner !== null && verifyJws(transaction.inner, keys.inner);
+  return keys.inner !== null && verifyJws(transaction.inner, keys.inner, verify);
 }
 
 /** `x5c` holds standard base64 (RFC 7515, section 4.1.6); only its canonical form is taken. */

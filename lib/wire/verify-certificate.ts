@@ -1,5 +1,5 @@
 /** Checks a certificate against a validator set and the session keys known for it. */
-import { verifyP256 } from '../crypto/p256.ts';
+import { verifyP256, type VerifySignature } from '../crypto/p256.ts';
 import { sessionCovers, type SessionCertificate } from './session.ts';
 import { quorumSize, type ValidatorSet } from './validators.ts';
 import { type Certificate, type Vote, type VoteContext, voteSigningBytes } from './vote.ts';
@@ -13,6 +13,7 @@ export async function verifyVote(
   context: VoteContext,
   set: ValidatorSet,
   sessions: KnownSessions,
+  verify: VerifySignature = verifyP256,
 ): Promise<boolean> {
   const seat = set.find((one) => one.id === vote.validator);
   if (!seat || seat.suspended) return false;
@@ -25,7 +26,7 @@ export async function verifyVote(
   const bytes = voteSigningBytes(context, vote);
   for (const session of sessions) {
     if (!sessionCovers(session.body, wanted)) continue;
-    if (await verifyP256(session.body.key, bytes, vote.signature)) return true;
+    if (await verify(session.body.key, bytes, vote.signature)) return true;
   }
   return false;
 }
@@ -36,13 +37,14 @@ export async function verifyCertificate(
   context: VoteContext,
   set: ValidatorSet,
   sessions: KnownSessions,
+  verify: VerifySignature = verifyP256,
 ): Promise<boolean> {
   const distinct = new Set(certificate.votes.map((vote) => vote.validator));
   if (distinct.size !== certificate.votes.length) return false;
   if (distinct.size < quorumSize(set.length)) return false;
   const { phase, height, view, hash } = certificate;
   const checks = certificate.votes.map((one) =>
-    verifyVote({ phase, height, view, hash, ...one }, context, set, sessions),
+    verifyVote({ phase, height, view, hash, ...one }, context, set, sessions, verify),
   );
   return (await Promise.all(checks)).every(Boolean);
 }
