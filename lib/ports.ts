@@ -1,4 +1,5 @@
 /** The IO that a validator's step needs. Adapters: DynamoDB, SQS and KMS in life, memory in tests. */
+import type { StoredLink } from './ledger/stored-link.ts';
 import type { Certificate } from './wire/vote.ts';
 import type { BlockHeader } from './wire/header.ts';
 
@@ -82,6 +83,10 @@ export interface BlockStore {
     ledger: string,
     height: number,
   ): Promise<{ header: BlockHeader; certificate: Certificate } | null>;
+  /** A set change: certified, so true whoever wrote it; written before the head moves. */
+  putLink(ledger: string, link: StoredLink): Promise<void>;
+  /** All set changes that are kept, in the order of their heights. */
+  links(ledger: string): Promise<StoredLink[]>;
   /** Where a transaction was staged; the reader checks which of these is committed. */
   locations(ledger: string, transactionId: string): Promise<TransactionLocation[]>;
 }

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { fromHex, toHex } from '../../lib/crypto/bytes.ts';
 import { limits } from '../../lib/limits.ts';
+import { storedLinkSchema } from '../../lib/ledger/stored-link.ts';
 import type { BlockStore, TransactionLocation } from '../../lib/ports.ts';
 import { decodeWith, encodeCbor } from '../../lib/wire/codec.ts';
 import { headerSchema } from '../../lib/wire/header.ts';
@@ -83,6 +84,16 @@ export function dynamoBlockStore(table: DynamoTable): BlockStore & EventStore {
         }
       );
     },
+    async putLink(ledger, link) {
+      const key = { pk: linksKey(ledger), sk: sortable(link.fromHeight) };
+      await putItem(table, { ...keyItem(key), link: binary(encodeCbor(link)) });
+    },
+    async links(ledger) {
+      const items = await queryAll(table, linksKey(ledger));
+      return items.map((item) =>
+        decodeWith(storedLinkSchema, binaryOf(item, 'link'), limits.chunkBytesMax),
+      );
+    },
     async locations(ledger, transactionId) {
       const items = await queryAll(table, locationKey(ledger, transactionId));
       return items.map(locationOf);
@@ -117,6 +128,7 @@ export function dynamoFetchedStore(table: DynamoTable, now: () => number): Fetch
 const bodyKey = (ledger: string, hash: Uint8Array) => `body#${ledger}#${toHex(hash)}`;
 const eventsKey = (ledger: string, hash: Uint8Array) => `events#${ledger}#${toHex(hash)}`;
 const fetchedKey = (ledger: string, height: number) => `fetched#${ledger}#${height}`;
+const linksKey = (ledger: string) => `links#${ledger}`;
 const locationKey = (ledger: string, id: string) => `tx#${ledger}#${id}`;
 const certifiedKey = (ledger: string, height: number) => ({
   pk: `certified#${ledger}#${height}`,

@@ -1,6 +1,7 @@
 /** Blocks, where their transactions are, and their events, in memory. */
 
 import { toHex } from '../../lib/crypto/bytes.ts';
+import type { StoredLink } from '../../lib/ledger/stored-link.ts';
 import type { BlockBody, BlockStore, TransactionLocation } from '../../lib/ports.ts';
 import type { BlockHeader } from '../../lib/wire/header.ts';
 import type { Certificate } from '../../lib/wire/vote.ts';
@@ -11,6 +12,7 @@ type Certified = { header: BlockHeader; certificate: Certificate };
 export class MemoryBlockStore implements BlockStore, EventStore {
   readonly #bodies = new Map<string, BlockBody>();
   readonly #certified = new Map<string, Certified>();
+  readonly #links = new Map<string, Map<number, StoredLink>>();
   readonly #locations = new Map<string, Map<string, TransactionLocation>>();
   readonly #events = new Map<string, BlockEvent[]>();
 
@@ -45,6 +47,17 @@ export class MemoryBlockStore implements BlockStore, EventStore {
 
   async certified(ledger: string, height: number): Promise<Certified | null> {
     return structuredClone(this.#certified.get(keyOf(ledger, height)) ?? null);
+  }
+
+  async putLink(ledger: string, link: StoredLink): Promise<void> {
+    const links = this.#links.get(ledger) ?? new Map<number, StoredLink>();
+    links.set(link.fromHeight, structuredClone(link));
+    this.#links.set(ledger, links);
+  }
+
+  async links(ledger: string): Promise<StoredLink[]> {
+    const links = [...(this.#links.get(ledger)?.values() ?? [])];
+    return structuredClone(links.sort((a, b) => a.fromHeight - b.fromHeight));
   }
 
   async locations(ledger: string, transactionId: string): Promise<TransactionLocation[]> {

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { taggedHash } from '../../../lib/crypto/hash.ts';
 import { utf8 } from '../../../lib/crypto/bytes.ts';
+import type { StoredLink } from '../../../lib/ledger/stored-link.ts';
 import type {
   BlockStore,
   CommittedHead,
@@ -173,6 +174,38 @@ export function blockContract(make: () => Promise<Stores>): void {
     await fetched.put('main', 3, block);
     expect(await fetched.get('main', 3)).toEqual(block);
   });
+
+  it('gives back set changes in the order of their heights, each once', async () => {
+    const { blocks } = await make();
+    expect(await blocks.links('main')).toEqual([]);
+    for (const height of [200, 7, 40, 7]) await blocks.putLink('main', linkOf(height));
+    expect(await blocks.links('main')).toEqual([linkOf(7), linkOf(40), linkOf(200)]);
+    expect(await blocks.links('case-1')).toEqual([]);
+  });
+}
+
+/** A set change whose bytes have the right lengths; nobody checks signatures here. */
+function linkOf(height: number): StoredLink {
+  const validators = ['north', 'east', 'south', 'west'].map((id) => ({
+    id,
+    kmsKey: new Uint8Array(65).fill(4),
+    incarnation: height,
+    suspended: false,
+  }));
+  const body: StoredLink['sessions'][number]['body'] = {
+    network: 'local-test',
+    validator: 'north',
+    incarnation: height,
+    purpose: 'vote',
+    key: new Uint8Array(65).fill(5),
+    fromHeight: 0,
+    untilHeight: 9,
+  };
+  return {
+    fromHeight: height + 1,
+    link: { validators, header: headerOf(height), certificate: certificateOf(height) },
+    sessions: [{ body, signature: new Uint8Array(64).fill(6) }],
+  };
 }
 
 export function pageContract(make: () => Promise<Stores>): void {
