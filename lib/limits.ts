@@ -28,6 +28,8 @@ export const limits = {
   waitMsMax: 20_000,
   catchUpBlocksMax: 64,
   outboxPerPeerMax: 64,
+  /** How long a receipt may open a record after its block, whatever the parameters, milliseconds. */
+  receiptUsableMsMax: 300_000,
   /** Bytes of a genesis document. */
   genesisBytesMax: 512 * 1024,
 } as const;

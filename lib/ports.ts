@@ -1,5 +1,6 @@
 /** The IO that a validator's step needs. Adapters: DynamoDB, SQS and KMS in life, memory in tests. */
 import type { StoredLink } from './ledger/stored-link.ts';
+import type { HistoryNode, StoredHistoryNode } from './ledger/history-tree.ts';
 import type { Certificate } from './wire/vote.ts';
 import type { BlockHeader } from './wire/header.ts';
 
@@ -87,6 +88,10 @@ export interface BlockStore {
   putLink(ledger: string, link: StoredLink): Promise<void>;
   /** All set changes that are kept, in the order of their heights. */
   links(ledger: string): Promise<StoredLink[]>;
+  /** Subtrees of the history of committed headers: always the same hash, so written freely. */
+  putHistory(ledger: string, nodes: readonly StoredHistoryNode[]): Promise<void>;
+  /** In the order asked for; what is not kept is undefined. */
+  history(ledger: string, nodes: readonly HistoryNode[]): Promise<(Uint8Array | undefined)[]>;
   /** Where a transaction was staged; the reader checks which of these is committed. */
   locations(ledger: string, transactionId: string): Promise<TransactionLocation[]>;
 }

@@ -10,6 +10,7 @@ import { updateTree } from '../lib/ledger/state-tree.ts';
 import { verifyReceipt } from '../lib/ledger/verify-receipt.ts';
 import { type ProvenView, verifyStateAnswer } from '../lib/ledger/verify-state-answer.ts';
 import type { Genesis } from '../lib/wire/genesis.ts';
+import type { BlockHeader } from '../lib/wire/header.ts';
 import { type Parameters, parametersHash } from '../lib/wire/parameters.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { SdkError } from './errors.ts';
@@ -64,7 +65,7 @@ export class Proofs {
       const verified = await verifyReceipt(receipt, this.#genesis, { known: this.#known });
       const { result, height, time, header } = verified;
       if (result.id !== id) throw new Error('the receipt is of another transaction');
-      this.#saw(height, { fromHeight: verified.setFromHeight, hash: header.validatorsHash });
+      this.#saw(header, verified.sets.at(-1));
       const { status, code, value } = result;
       return { id, status, code, value, height, time, receipt };
     });
@@ -96,7 +97,7 @@ export class Proofs {
         throw refusedQuery(query.fn, outcome.error);
       };
       const { height, time } = header;
-      this.#saw(height, null);
+      this.#saw(header, view.set);
       return { validator, height, time, votedHeight: freshness.votedHeight, value };
     });
   }
@@ -137,11 +138,9 @@ export class Proofs {
     return this.#genesisStateRoot;
   }
 
-  #saw(height: number, set: { fromHeight: number; hash: Uint8Array } | null): void {
-    this.#seenHeight = Math.max(this.#seenHeight, height);
-    if (set && set.fromHeight >= (this.#known?.fromHeight ?? 0)) {
-      this.#known = { fromHeight: set.fromHeight, validatorsHash: set.hash };
-    }
+  #saw(header: BlockHeader, set: KnownSet | undefined): void {
+    if (header.height > this.#seenHeight) this.#seenHeight = header.height;
+    if (set && set.fromHeight >= (this.#known?.fromHeight ?? 0)) this.#known = set;
   }
 }
 

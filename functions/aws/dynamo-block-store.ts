@@ -4,12 +4,14 @@ import { z } from 'zod';
 import { fromHex, toHex } from '../../lib/crypto/bytes.ts';
 import { limits } from '../../lib/limits.ts';
 import { storedLinkSchema } from '../../lib/ledger/stored-link.ts';
+import type { HistoryNode } from '../../lib/ledger/history-tree.ts';
 import type { BlockStore, TransactionLocation } from '../../lib/ports.ts';
 import { decodeWith, encodeCbor } from '../../lib/wire/codec.ts';
 import { headerSchema } from '../../lib/wire/header.ts';
 import { certificateSchema } from '../../lib/wire/vote.ts';
 import type { BlockEvent, EventStore, FetchedBlock, FetchedStore } from '../validator/ports.ts';
 import {
+  batchGet,
   batchPut,
   binary,
   binaryOf,
@@ -94,6 +96,18 @@ export function dynamoBlockStore(table: DynamoTable): BlockStore & EventStore {
         decodeWith(storedLinkSchema, binaryOf(item, 'link'), limits.chunkBytesMax),
       );
     },
+    async putHistory(ledger, nodes) {
+      await batchPut(
+        table,
+        nodes.map((node) => ({ ...keyItem(historyKey(ledger, node)), hash: binary(node.hash) })),
+      );
+    },
+    async history(ledger, nodes) {
+      if (nodes.length === 0) return [];
+      const keys = nodes.map((node) => historyKey(ledger, node));
+      const items = await batchGet(table, keys, ['hash']);
+      return items.map((item) => item && binaryOf(item, 'hash'));
+    },
     async locations(ledger, transactionId) {
       const items = await queryAll(table, locationKey(ledger, transactionId));
       return items.map(locationOf);
@@ -130,6 +144,10 @@ const eventsKey = (ledger: string, hash: Uint8Array) => `events#${ledger}#${toHe
 const fetchedKey = (ledger: string, height: number) => `fetched#${ledger}#${height}`;
 const linksKey = (ledger: string) => `links#${ledger}`;
 const locationKey = (ledger: string, id: string) => `tx#${ledger}#${id}`;
+const historyKey = (ledger: string, { level, index }: HistoryNode) => ({
+  pk: `history#${ledger}#${level}#${index}`,
+  sk: 'node',
+});
 const certifiedKey = (ledger: string, height: number) => ({
   pk: `certified#${ledger}#${height}`,
   sk: 'block',

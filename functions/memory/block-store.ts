@@ -3,6 +3,7 @@
 import { toHex } from '../../lib/crypto/bytes.ts';
 import type { StoredLink } from '../../lib/ledger/stored-link.ts';
 import type { BlockBody, BlockStore, TransactionLocation } from '../../lib/ports.ts';
+import type { HistoryNode, StoredHistoryNode } from '../../lib/ledger/history-tree.ts';
 import type { BlockHeader } from '../../lib/wire/header.ts';
 import type { Certificate } from '../../lib/wire/vote.ts';
 import type { BlockEvent, EventStore, FetchedBlock, FetchedStore } from '../validator/ports.ts';
@@ -15,6 +16,7 @@ export class MemoryBlockStore implements BlockStore, EventStore {
   readonly #links = new Map<string, Map<number, StoredLink>>();
   readonly #locations = new Map<string, Map<string, TransactionLocation>>();
   readonly #events = new Map<string, BlockEvent[]>();
+  readonly #history = new Map<string, Uint8Array>();
 
   async stageBody(
     ledger: string,
@@ -58,6 +60,21 @@ export class MemoryBlockStore implements BlockStore, EventStore {
   async links(ledger: string): Promise<StoredLink[]> {
     const links = [...(this.#links.get(ledger)?.values() ?? [])];
     return structuredClone(links.sort((a, b) => a.fromHeight - b.fromHeight));
+  }
+
+  async putHistory(ledger: string, nodes: readonly StoredHistoryNode[]): Promise<void> {
+    for (const { level, index, hash } of nodes) {
+      this.#history.set(keyOf(ledger, `${level}/${index}`), hash.slice());
+    }
+  }
+
+  async history(
+    ledger: string,
+    nodes: readonly HistoryNode[],
+  ): Promise<(Uint8Array | undefined)[]> {
+    return nodes.map(({ level, index }) =>
+      this.#history.get(keyOf(ledger, `${level}/${index}`))?.slice(),
+    );
   }
 
   async locations(ledger: string, transactionId: string): Promise<TransactionLocation[]> {

@@ -37,7 +37,7 @@ export async function openAccess(
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('access', receipt.result);
   checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, context.now());
+  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
   const found = await findRecord(context.store, permit.recordId);
   if (!found || found.state.status === 'open') throw unknownRecord();
   const { state } = found;
@@ -59,7 +59,7 @@ export async function listMetadata(
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('list', receipt.result);
   checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, context.now());
+  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
   return { status: 200, body: await metadataPage(context, permit, body.after) };
 }
 

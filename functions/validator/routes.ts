@@ -65,6 +65,11 @@ export const eventsQuerySchema = z.object({
 });
 export const heightText = z.string().regex(/^(?:0|[1-9][0-9]{0,14})$/);
 
+export const consistencyQuerySchema = z.object({
+  from: heightText,
+  to: heightText.optional(),
+});
+
 export const routes: readonly DocumentedRoute[] = [
   {
     method: 'POST',
@@ -133,6 +138,16 @@ export const routes: readonly DocumentedRoute[] = [
         body: base64urlField.optional(),
       }),
     },
+  },
+  {
+    method: 'GET',
+    path: '/v1/consistency',
+    summary: 'Proves that the block of a height is in the history of a later, certified one.',
+    parameters: [
+      queryParameter('from', consistencyQuerySchema.shape.from, 'The earlier height'),
+      queryParameter('to', heightText, 'The later height: the committed head without it'),
+    ],
+    answers: { 200: z.strictObject({ from: heightField, to: heightField, proof: base64urlField }) },
   },
   {
     method: 'GET',

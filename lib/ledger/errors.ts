@@ -11,6 +11,8 @@ export type LedgerErrorCode =
   | 'missing_page'
   /** A page does not decode, or a node in it has not the hash that its parent says. */
   | 'corrupt_page'
+  /** A subtree of the history is not kept here. */
+  | 'missing_history'
   /** What is built would be over a bound of the ledger's formats. */
   | 'too_large';
 
@@ -42,7 +44,7 @@ export type ReceiptErrorCode =
   | 'link_not_certified'
   /** The header of a set change names another next set. */
   | 'link_wrong_next_set'
-  /** The chain contradicts a set change that the verifier has seen. */
+  /** The chain, or the time of an older header, contradicts a set change that the verifier saw. */
   | 'stale_set'
   /** The header is of another validator set than the one that was followed to its height. */
   | 'header_wrong_set'
@@ -74,7 +76,9 @@ export type ReceiptErrorCode =
   /** The freshness statement answers another question. */
   | 'wrong_nonce'
   /** The key asked for is not among those that the answer proves. */
-  | 'not_proven';
+  | 'not_proven'
+  /** The earlier header is not in the history of the later one: one of the two is of a fork. */
+  | 'history_forked';
 
 /** Thrown by the verifiers; each step of a checklist has a code of its own. */
 export class ReceiptError extends Error {

@@ -67,10 +67,10 @@ export function rootFromInclusion(
   for (const sibling of proof) {
     if (sn === 0) return null;
     if (isOdd(fn) || fn === sn) {
-      hash = nodeHash(sibling, hash);
+      hash = merkleNodeHash(sibling, hash);
       while (!isOdd(fn) && fn !== 0) [fn, sn] = [half(fn), half(sn)];
     } else {
-      hash = nodeHash(hash, sibling);
+      hash = merkleNodeHash(hash, sibling);
     }
     [fn, sn] = [half(fn), half(sn)];
   }
@@ -120,11 +120,11 @@ export function verifyConsistency(claim: {
   for (const sibling of path) {
     if (sn === 0) return false;
     if (isOdd(fn) || fn === sn) {
-      fr = nodeHash(sibling, fr);
-      sr = nodeHash(sibling, sr);
+      fr = merkleNodeHash(sibling, fr);
+      sr = merkleNodeHash(sibling, sr);
       while (!isOdd(fn) && fn !== 0) [fn, sn] = [half(fn), half(sn)];
     } else {
-      sr = nodeHash(sr, sibling);
+      sr = merkleNodeHash(sr, sibling);
     }
     [fn, sn] = [half(fn), half(sn)];
   }
@@ -143,7 +143,7 @@ export function appendToFrontier(frontier: Frontier, size: number, leaf: Uint8Ar
   let hash = merkleLeafHash(leaf);
   for (let rest = size; isOdd(rest); rest = half(rest)) {
     const left = next.pop();
-    if (left) hash = nodeHash(left, hash);
+    if (left) hash = merkleNodeHash(left, hash);
   }
   next.push(hash);
   return next;
@@ -153,7 +153,7 @@ export function appendToFrontier(frontier: Frontier, size: number, leaf: Uint8Ar
 export function frontierRoot(frontier: Frontier): Uint8Array {
   return frontier.length === 0
     ? sha256(new Uint8Array(0))
-    : frontier.reduceRight((right, left) => nodeHash(left, right));
+    : frontier.reduceRight((right, left) => merkleNodeHash(left, right));
 }
 
 /** Level by level: pairs are hashed and an odd last one rises, which gives RFC 9162's tree. */
@@ -164,14 +164,15 @@ function rootOfHashes(hashes: readonly Uint8Array[]): Uint8Array {
     for (let i = 0; i < level.length; i += 2) {
       const left = level[i] as Uint8Array;
       const right = level[i + 1];
-      next.push(right ? nodeHash(left, right) : left);
+      next.push(right ? merkleNodeHash(left, right) : left);
     }
     level = next;
   }
   return level[0] ?? sha256(new Uint8Array(0));
 }
 
-function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+/** The hash of an inner node: SHA-256(0x01 ‖ left ‖ right). */
+export function merkleNodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(concatBytes(NODE_PREFIX, left, right));
 }
 

@@ -24,11 +24,15 @@ export type SetLink = z.infer<typeof setLinkSchema>;
 export interface KnownSet {
   fromHeight: number;
   validatorsHash: Uint8Array;
+  /** Block time of the header that made it the next set; of genesis for the first set. */
+  sinceTime: number;
 }
 
 /** A set that was followed from genesis, with the session certificates that count in it. */
 export interface FollowedSet {
   fromHeight: number;
+  /** Block time of the header before its first. */
+  sinceTime: number;
   validators: ValidatorSet;
   hash: Uint8Array;
   sessions: SessionCertificate[];
@@ -57,13 +61,15 @@ export async function followSets(
   verify: VerifySignature = verifyP256,
 ): Promise<FollowedSet[]> {
   const offered = offeredSessions(genesis, chain);
-  const followed = [await enterSet(genesis, genesis.validators, 0, offered, verify)];
+  const enter = (validators: ValidatorSet, start: SetStart): Promise<FollowedSet> =>
+    enterSet(genesis, validators, start, offered, verify);
+  const { createdAt } = genesis.document;
+  const followed = [await enter(genesis.validators, { fromHeight: 0, sinceTime: createdAt })];
   for (const link of chain.links) {
     const current = followed.at(-1) as FollowedSet;
     await checkLink(genesis, chain.ledger, link, current, verify);
-    followed.push(
-      await enterSet(genesis, link.validators, link.header.height + 1, offered, verify),
-    );
+    const { height, time } = link.header;
+    followed.push(await enter(link.validators, { fromHeight: height + 1, sinceTime: time }));
   }
   if (!offered.every(({ judged }) => [...judged.values()].includes(true))) {
     throw new ReceiptError('bad_session', 'a session that no validator of the chain certified');
@@ -71,13 +77,20 @@ export async function followSets(
   return followed;
 }
 
-/** Throws `stale_set` where a set seen before is not the one that this chain has at its height. */
+/**
+ * Throws `stale_set` where a set seen before is not the one that this chain has at its height, or
+ * where a header from before that set is younger than it: times rise with heights, so keys of a
+ * set that was replaced make nothing new.
+ */
 export function checkKnownSet(
   followed: readonly FollowedSet[],
-  height: number,
+  { height, time }: Pick<BlockHeader, 'height' | 'time'>,
   known: KnownSet,
 ): void {
-  if (height < known.fromHeight) return;
+  if (height < known.fromHeight) {
+    if (time <= known.sinceTime) return;
+    throw new ReceiptError('stale_set', `block ${height} is younger than the set after it`);
+  }
   const there = followed.findLast((set) => set.fromHeight <= known.fromHeight);
   if (!there || !equalBytes(there.hash, known.validatorsHash)) {
     throw new ReceiptError('stale_set', `the set at ${known.fromHeight} is known to be another`);
@@ -166,11 +179,18 @@ async function checkLink(
   }
 }
 
+type SetStart = Pick<FollowedSet, 'fromHeight' | 'sinceTime'>;
+
+/** A set as a verifier remembers it. */
+export function knownSetOf({ fromHeight, hash, sinceTime }: FollowedSet): KnownSet {
+  return { fromHeight, validatorsHash: hash, sinceTime };
+}
+
 /** A set with the sessions that its KMS keys certified. */
 async function enterSet(
   genesis: Genesis,
   validators: ValidatorSet,
-  fromHeight: number,
+  start: SetStart,
   offered: readonly OfferedSession[],
   verify: VerifySignature,
 ): Promise<FollowedSet> {
@@ -185,7 +205,7 @@ async function enterSet(
     one.judged.set(by, isGood);
     if (isGood) sessions.push(one.certificate);
   }
-  return { fromHeight, validators, hash: validatorsHash(validators), sessions };
+  return { ...start, validators, hash: validatorsHash(validators), sessions };
 }
 
 /** The sessions of genesis, true as genesis is, and those that came along, each but once. */

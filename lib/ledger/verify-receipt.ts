@@ -17,7 +17,7 @@ import {
   receiptSchema,
 } from './receipt.ts';
 import { checkCertified, checkKnownSet, type FollowedSet, followSets } from './set-chain.ts';
-import type { KnownSet } from './set-chain.ts';
+import { type KnownSet, knownSetOf } from './set-chain.ts';
 
 /** What a good receipt proves. */
 export interface VerifiedReceipt {
@@ -26,9 +26,10 @@ export interface VerifiedReceipt {
   /** Block time, milliseconds since the epoch. */
   time: number;
   header: BlockHeader;
-  /** The set that certified it, in force from `setFromHeight`: a later verifier's `KnownSet`. */
+  /** The set that certified it. */
   validators: ValidatorSet;
-  setFromHeight: number;
+  /** The sets from genesis to that one, as a verifier may remember them. */
+  sets: readonly KnownSet[];
 }
 
 export interface VerifyOptions {
@@ -50,7 +51,8 @@ export async function verifyReceipt(
   const parsed = parseReceipt(receipt);
   checkNetwork(parsed, genesis);
   checkLedger(parsed);
-  const set = await setInForce(genesis, parsed, options);
+  const followed = await followToHeader(genesis, parsed, options);
+  const set = followed.at(-1) as FollowedSet;
   await checkCertified(genesis, parsed.header, parsed.certificate, set, options.verify);
   checkIncluded(parsed);
   const result = parseResult(parsed.result);
@@ -61,7 +63,7 @@ export async function verifyReceipt(
     time: header.time,
     header,
     validators: set.validators,
-    setFromHeight: set.fromHeight,
+    sets: followed.map(knownSetOf),
   };
 }
 
@@ -83,11 +85,19 @@ export function checkLedger({ ledger, header }: { ledger: string; header: BlockH
 export async function setInForce(
   genesis: Genesis,
   claim: Pick<Receipt, 'ledger' | 'sessions' | 'links' | 'header'>,
-  { known, verify }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<FollowedSet> {
+  return (await followToHeader(genesis, claim, options)).at(-1) as FollowedSet;
+}
+
+async function followToHeader(
+  genesis: Genesis,
+  claim: Pick<Receipt, 'ledger' | 'sessions' | 'links' | 'header'>,
+  { known, verify }: VerifyOptions,
+): Promise<FollowedSet[]> {
   const followed = await followSets(genesis, claim, verify);
-  if (known) checkKnownSet(followed, claim.header.height, known);
-  return followed.at(-1) as FollowedSet;
+  if (known) checkKnownSet(followed, claim.header, known);
+  return followed;
 }
 
 function parseReceipt(receipt: Receipt | Uint8Array): Receipt {

@@ -8,7 +8,7 @@ import { sessionCovers } from '../wire/session.ts';
 import { ReceiptError } from './errors.ts';
 import { genesisHeader } from './genesis-header.ts';
 import { parseFormat } from './receipt.ts';
-import { checkCertified, type FollowedSet } from './set-chain.ts';
+import { checkCertified, type FollowedSet, type KnownSet, knownSetOf } from './set-chain.ts';
 import { answerFormat, decodeStateAnswer, type Freshness } from './state-answer.ts';
 import { freshnessSigningBytes, type StateAnswer, stateAnswerSchema } from './state-answer.ts';
 import { verifyStateProof } from './state-proof.ts';
@@ -26,15 +26,20 @@ export interface AnswerOptions extends VerifyOptions {
 export class ProvenView implements StateView {
   readonly header: BlockHeader;
   readonly freshness: Freshness;
+  /** The set in force at the header, and how many seats it has. */
+  readonly set: KnownSet;
+  readonly seats: number;
   readonly #values: ReadonlyMap<string, Uint8Array | null>;
 
   constructor(
-    header: BlockHeader,
-    freshness: Freshness,
+    { header, freshness }: Pick<StateAnswer, 'header' | 'freshness'>,
+    set: FollowedSet,
     values: ReadonlyMap<string, Uint8Array | null>,
   ) {
     this.header = header;
     this.freshness = freshness;
+    this.set = knownSetOf(set);
+    this.seats = set.validators.length;
     this.#values = values;
   }
 
@@ -59,9 +64,9 @@ export async function verifyStateAnswer(
   checkNetwork(parsed, genesis);
   checkLedger(parsed);
   const set = await setInForce(genesis, parsed, options);
-  await checkHead(parsed, genesis, set, options.genesisStateRoot);
-  await checkFreshness(parsed, set, options.nonce);
-  return new ProvenView(parsed.header, parsed.freshness, checkEntries(parsed));
+  await checkHead(parsed, genesis, set, options);
+  await checkFreshness(parsed, set, options);
+  return new ProvenView(parsed, set, checkEntries(parsed));
 }
 
 function parseAnswer(answer: StateAnswer | Uint8Array): StateAnswer {
@@ -75,12 +80,12 @@ async function checkHead(
   { header, certificate }: StateAnswer,
   genesis: Genesis,
   set: FollowedSet,
-  genesisStateRoot: Uint8Array | undefined,
+  { genesisStateRoot, verify }: AnswerOptions,
 ): Promise<void> {
   if ((certificate === null) !== (header.height === 0)) {
     throw new ReceiptError('not_certified', 'genesis alone, and it only, has no certificate');
   }
-  if (certificate) return checkCertified(genesis, header, certificate, set);
+  if (certificate) return checkCertified(genesis, header, certificate, set, verify);
   if (!genesisStateRoot) {
     throw new ReceiptError('genesis_state_unknown', 'the state of height 0 is not known here');
   }
@@ -95,7 +100,7 @@ async function checkHead(
 async function checkFreshness(
   { genesisHash, ledger, header, freshness }: StateAnswer,
   set: FollowedSet,
-  nonce: Uint8Array | undefined,
+  { nonce, verify = verifyP256 }: AnswerOptions,
 ): Promise<void> {
   if (nonce && !equalBytes(nonce, freshness.nonce)) {
     throw new ReceiptError('wrong_nonce', 'the answer is to another question');
@@ -109,7 +114,7 @@ async function checkFreshness(
   const wanted = { validator, incarnation: seat.incarnation, purpose: 'read' as const, height };
   for (const { body } of set.sessions) {
     if (!sessionCovers(body, wanted)) continue;
-    if (await verifyP256(body.key, bytes, signature)) return;
+    if (await verify(body.key, bytes, signature)) return;
   }
   throw new ReceiptError('freshness_invalid', `not signed by a read key of ${validator}`);
 }

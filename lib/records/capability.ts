@@ -1,5 +1,6 @@
 /** What a receipt permits at the custodian: results of the chaincode, read as capabilities. */
 import { z } from 'zod';
+import { limits } from '../limits.ts';
 import { timeField } from '../wire/fields.ts';
 import type { TransactionResult } from '../wire/result.ts';
 import { recordsBounds } from './bounds.ts';
@@ -115,9 +116,15 @@ export function coversRecord(
   );
 }
 
-/** Throws `receipt_expired` once a capability is over. */
-export function checkUsable({ usableUntil }: { usableUntil: number }, nowMs: number): void {
-  if (nowMs >= usableUntil) {
+/**
+ * Throws `receipt_expired` once a capability is over. Whatever the result says, it is over
+ * `receiptUsableMsMax` after its block: only honest chaincode keeps to the parameter.
+ */
+export function checkUsable(
+  { usableUntil }: { usableUntil: number },
+  { blockTime, nowMs }: { blockTime: number; nowMs: number },
+): void {
+  if (nowMs >= Math.min(usableUntil, blockTime + limits.receiptUsableMsMax)) {
     throw new RecordsError('receipt_expired', 'this receipt is over: ask for access anew');
   }
 }

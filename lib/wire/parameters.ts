@@ -15,7 +15,7 @@ export const parametersSchema = z.strictObject({
   /** How far a fresh proposal's time may lie from a replica's clock, milliseconds. */
   clockSkewMsMax: z.int().min(1_000).max(60_000),
   /** How long a receipt opens a record after its block, milliseconds. */
-  receiptUsableMs: z.int().min(10_000).max(300_000),
+  receiptUsableMs: z.int().min(10_000).max(limits.receiptUsableMsMax),
   recoveryDelayMs: z
     .int()
     .min(1_000)

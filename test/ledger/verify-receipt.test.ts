@@ -124,7 +124,7 @@ describe('a receipt', () => {
       expect(verified.height).toBe(7);
       expect(verified.time).toBe(receipt.header.time);
       expect(verified.result).toMatchObject({ id: 'c'.repeat(64), status: 'COMMITTED' });
-      expect(verified.setFromHeight).toBe(0);
+      expect(verified.sets.at(-1)?.fromHeight).toBe(0);
     }
     expect(receipt.sessions).toEqual([]);
     expect(decodeReceipt(encodeReceipt(receipt))).toEqual(receipt);
@@ -255,7 +255,7 @@ describe('a receipt', () => {
 describe('a receipt after set changes', () => {
   it('follows them from genesis and brings only the sessions that its votes need', async () => {
     const verified = await verifyReceipt(encodeReceipt(linked), network.genesis);
-    expect(verified.setFromHeight).toBe(21);
+    expect(verified.sets.at(-1)?.fromHeight).toBe(21);
     expect(verified.validators).toEqual(laterSet);
     expect(linked.sessions.map(({ body }) => body.validator).sort()).toEqual(['vb', 've']);
   });
@@ -322,7 +322,8 @@ describe('a receipt after set changes', () => {
   });
 
   it('that hides a set change which the verifier has seen is refused', async () => {
-    const known = { fromHeight: 21, validatorsHash: validatorsHash(laterSet) };
+    const sinceTime = links[1]?.header.time ?? 0;
+    const known = { fromHeight: 21, validatorsHash: validatorsHash(laterSet), sinceTime };
     await expect(verifyReceipt(linked, network.genesis, { known })).resolves.toBeDefined();
     await expect(verifyReceipt(receipt, network.genesis, { known })).resolves.toBeDefined();
     const header = { ...receipt.header, height: 30 };
@@ -331,6 +332,36 @@ describe('a receipt after set changes', () => {
     await expect(verifyReceipt(forged, network.genesis, { known })).rejects.toMatchObject({
       code: 'stale_set',
     });
+  });
+
+  it('of a height before a known set change, but with a later time, is refused', async () => {
+    const sinceTime = links[1]?.header.time ?? 0;
+    const known = { fromHeight: 21, validatorsHash: validatorsHash(laterSet), sinceTime };
+    for (const [time, verdict] of [
+      [sinceTime, 'good'],
+      [sinceTime + 1, 'stale_set'],
+    ] as const) {
+      const header = { ...receipt.header, time };
+      const backdated = { ...receipt, header, certificate: await network.certify(header) };
+      const judged = verifyReceipt(backdated, network.genesis, { known }).then(
+        () => 'good',
+        (error: unknown) => (error as { code: string }).code,
+      );
+      expect(await judged).toBe(verdict);
+    }
+  });
+
+  it('by those who were suspended or removed later holds, as it was theirs to certify', async () => {
+    const [va, vb, , vd] = network.seats as [Seat, Seat, Seat, Seat];
+    const known = {
+      fromHeight: 21,
+      validatorsHash: validatorsHash(laterSet),
+      sinceTime: links[1]?.header.time ?? 0,
+    };
+    const header = { ...receipt.header, time: receipt.header.time - 1 };
+    const certificate = await network.certify(header, { seats: [va, vb, vd] });
+    const earlier = { ...receipt, header, certificate };
+    await expect(verifyReceipt(earlier, network.genesis, { known })).resolves.toBeDefined();
   });
 });
 

@@ -5,6 +5,7 @@ import { getOpenApi } from '../../aws/service-operations.ts';
 import { openApiInfo } from '../openapi-info.ts';
 import { routes } from '../routes.ts';
 import { getBlock } from './blocks.ts';
+import { getConsistency } from './consistency.ts';
 import { postGenesis } from './genesis.ts';
 import { getTransaction } from './outcome.ts';
 import { postQuery } from './query.ts';
@@ -20,6 +21,7 @@ export function operationsOf(runtime: ApiRuntime): Operations {
     'GET /v1/transactions/{id}': getTransaction(runtime),
     'POST /v1/queries': postQuery(runtime),
     'GET /v1/blocks/{height}': getBlock(runtime),
+    'GET /v1/consistency': getConsistency(runtime),
     'GET /v1/network': getNetwork(runtime),
     'GET /v1/health': getHealth(runtime),
     'GET /v1/events': getEvents(runtime),

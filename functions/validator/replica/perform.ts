@@ -14,6 +14,7 @@ import {
   stageBlock,
   transactionFault,
 } from './execute-block.ts';
+import { keepHistory } from './history.ts';
 import { committedFromPending, nextBlockTime } from './pending.ts';
 import type { OutboxMessage } from './record.ts';
 import type { Run } from './run.ts';
@@ -135,6 +136,7 @@ async function commit(run: Run, output: OutputOf<'commit'>): Promise<void> {
   const { runtime, ledger } = run;
   const { header, hash, certificate } = output;
   await runtime.ports.blocks.putCertified(ledger, header, hash, certificate);
+  await keepHistory(runtime.ports.blocks, header, hash);
   const body =
     run.warm.bodies.get(toHex(hash)) ??
     (await runtime.ports.blocks.body(ledger, hash))?.transactions;

@@ -161,6 +161,15 @@ export function blockContract(make: () => Promise<Stores>): void {
     expect(await blocks.certified('main', 3)).toBeNull();
     await blocks.putCertified('main', header, hashOf('header 3'), certificate);
     expect(await blocks.certified('main', 3)).toEqual({ header, certificate });
+    const nodes = [0, 1, 2].map((level) => ({ level, index: 3, hash: hashOf(`node ${level}`) }));
+    const wanted = [...nodes, { level: 3, index: 0 }].reverse();
+    expect(await blocks.history('main', [])).toEqual([]);
+    await blocks.putHistory('main', nodes);
+    await blocks.putHistory('main', nodes.slice(1));
+    expect(await blocks.history('main', wanted)).toEqual([
+      undefined,
+      ...nodes.map(({ hash }) => hash).reverse(),
+    ]);
     const events = [{ index: 0, topic: 'probe', tag: '00'.repeat(16) }];
     expect(await blocks.events('main', hashOf('header 3'))).toEqual([]);
     await blocks.stageEvents('main', hashOf('header 3'), events);

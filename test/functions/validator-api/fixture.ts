@@ -71,6 +71,8 @@ export class ApiFixture {
   onSleep: () => Promise<void> = () => Promise.resolve();
   readonly runtime: ApiRuntime;
   readonly #handler: HttpHandler;
+  /** Hashes of the committed headers, genesis first. */
+  readonly #history: Uint8Array[] = [];
 
   constructor(parties: Party[], signed: SignedGenesis, mempool: MemoryMempool) {
     this.parties = parties;
@@ -228,6 +230,7 @@ export class ApiFixture {
         }),
       );
     }
+    if (this.#history.length === head.height) this.#history.push(head.headerHash);
     const base = { height: head.height, root: head.header.stateRoot };
     const updated = await updateTree(base, height, overlay.writes(), this.runtime.reader());
     const header: BlockHeader = {
@@ -237,6 +240,7 @@ export class ApiFixture {
       transactionsRoot: merkleRoot(compacts.map(utf8)),
       resultsRoot: merkleRoot(results),
       stateRoot: updated.root,
+      historyRoot: merkleRoot(this.#history),
       time,
     };
     return { header, results, pages: updated.pages, ids: transactions.map(({ id }) => id) };
