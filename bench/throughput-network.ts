@@ -1,6 +1,6 @@
 /** Throughput on a local network: bulk submission through all nodes over HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { blockAuthorization } from '../functions/validator/block-request.ts';
+import { peerAuthorization } from '../functions/validator/block-request.ts';
 import { fetchTransport } from '../sdk/http.ts';
 import { keySigner, signCall } from '../sdk/signing.ts';
 import { postBatch } from '../sdk/validator-api.ts';
@@ -98,8 +98,9 @@ async function committed(
   const head = await headHeight(measured);
   const ids: string[] = [];
   for (let height = after + 1; height <= head; height += 1) {
-    const wanted = { network: name, ledger: 'main', height, now: Date.now() };
-    const authorization = await blockAuthorization(wanted, signingKey);
+    const fn = 'ledger.block' as const;
+    const wanted = { network: name, ledger: 'main', fn, height, now: Date.now() };
+    const authorization = await peerAuthorization(wanted, signingKey);
     const answer = await fetch(`${url}/v1/blocks/${height}`, { headers: { authorization } });
     const block = (await answer.json()) as { transactionIds: string[] };
     ids.push(...block.transactionIds);

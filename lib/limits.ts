@@ -27,6 +27,8 @@ export const limits = {
   queryProofsMax: 2000,
   waitMsMax: 20_000,
   catchUpBlocksMax: 64,
+  /** Set changes in one answer to a peer. */
+  setLinksMax: 64,
   outboxPerPeerMax: 64,
   /** How long a receipt may open a record after its block, whatever the parameters, milliseconds. */
   receiptUsableMsMax: 300_000,

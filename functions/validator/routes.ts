@@ -63,6 +63,7 @@ export const eventsQuerySchema = z.object({
   after: numberText(2 ** 48).default(0),
   limit: numberText(1000).min(1).default(100),
 });
+export const setsQuerySchema = z.object({ after: numberText(2 ** 48).default(0) });
 export const heightText = z.string().regex(/^(?:0|[1-9][0-9]{0,14})$/);
 
 export const consistencyQuerySchema = z.object({
@@ -148,6 +149,20 @@ export const routes: readonly DocumentedRoute[] = [
       queryParameter('to', heightText, 'The later height: the committed head without it'),
     ],
     answers: { 200: z.strictObject({ from: heightField, to: heightField, proof: base64urlField }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/sets',
+    summary: 'Changes of the validator set above a height, each certified by the set before it.',
+    parameters: [
+      queryParameter('after', setsQuerySchema.shape.after, 'First height of the newest set known'),
+    ],
+    answers: {
+      200: z.strictObject({
+        /** CBOR of up to 64 changes with the session certificates of their sets. */
+        sets: base64urlField,
+      }),
+    },
   },
   {
     method: 'GET',

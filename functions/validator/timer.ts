@@ -4,7 +4,7 @@ import middy from '@middy/core';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { parseGenesis, type Genesis } from '../../lib/wire/genesis.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
-import { dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
+import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
 import { dynamoGenesisStore } from '../aws/dynamo-genesis-store.ts';
 import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
@@ -13,6 +13,7 @@ import { sqsInboxSender } from '../aws/sqs-self-sender.ts';
 import { catchUp, type BlockRange } from './catch-up.ts';
 import { timerEnvironmentSchema } from './environment.ts';
 import { Keyring } from './keyring.ts';
+import { SetBook } from './set-book.ts';
 import { handleTimer, type TimerEvent } from './timer-handler.ts';
 
 /** Left for telling the inbox, milliseconds. */
@@ -24,6 +25,7 @@ const clock = (): number => Date.now();
 const ledgerTable = { client: dynamoClient(), name: environment.LEDGER_TABLE };
 const sessions = { client: dynamoClient(), name: environment.SESSION_TABLE };
 const genesisStore = dynamoGenesisStore(ledgerTable);
+const blocks = dynamoBlockStore(ledgerTable);
 const fetched = dynamoFetchedStore(ledgerTable, clock);
 const keyring = new Keyring({
   network,
@@ -50,13 +52,18 @@ async function receive(event: TimerEvent, context: Context): Promise<SQSBatchRes
 
 /** Null until genesis is installed, and without a read key to ask with. */
 async function fetchBlocks(wanted: BlockRange, deadline: number): Promise<BlockRange | null> {
-  if (genesis === null) {
-    const signed = await genesisStore.load();
-    if (signed === null) return null;
-    genesis = parseGenesis(signed.document);
-  }
+  genesis ??= await installedGenesis();
   const readKey = await keyring.openRequestKey();
-  if (readKey === null) return null;
+  if (genesis === null || readKey === null) return null;
+  const links = await blocks.links(wanted.ledger);
+  const sets = await SetBook.open({ genesis, ledger: wanted.ledger, links });
+  const peers = genesis.document.validators.filter(({ id }) => id !== validator);
   const log = (line: object): void => logger.info('block passed over', { ...line });
-  return catchUp({ genesis, validator, readKey, fetched, fetch, clock, log }, wanted, deadline);
+  const deps = { genesis, network, peers, sets, readKey, fetched, fetch, clock, log };
+  return catchUp(deps, wanted, deadline);
+}
+
+async function installedGenesis(): Promise<Genesis | null> {
+  const signed = await genesisStore.load();
+  return signed && parseGenesis(signed.document);
 }

@@ -6,21 +6,19 @@
 import { actorOf } from '../../../lib/chaincode/actor.ts';
 import { readerOf } from '../../../lib/chaincode/draft.ts';
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
-import { thumbprint } from '../../../lib/crypto/p256.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
-import { limits } from '../../../lib/limits.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
-import { WireError } from '../../../lib/wire/errors.ts';
 import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
-import { parseTransaction, verifyTransaction } from '../../../lib/wire/transaction.ts';
+import { parseTransaction } from '../../../lib/wire/transaction.ts';
 import type { Certificate } from '../../../lib/wire/vote.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
-import { BLOCK_QUERY, BLOCK_SCHEME } from '../block-request.ts';
+import { BLOCK_QUERY } from '../block-request.ts';
 import { heightText } from '../routes.ts';
-import { checkQuery, checkQueryWindow } from './query.ts';
+import { isOfPeer, parsePeerQuery } from './peer-query.ts';
+import { checkQuery } from './query.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';
 
 /** Who may read what patients and clinicians signed, as it was sent. */
@@ -79,24 +77,8 @@ async function authorise(
   authorization: string,
   height: number,
 ): Promise<void> {
-  const [scheme, compact] = authorization.split(' ');
-  if (scheme !== BLOCK_SCHEME || compact === undefined) {
-    throw new HttpError('invalid_request', `authorization: expected ${BLOCK_SCHEME} and a query`);
-  }
-  if (compact.length > limits.transactionBytesMax) throw new WireError('too_large', 'the query');
-  const query = parseTransaction(compact);
-  if (query.fn !== BLOCK_QUERY || query.args['height'] !== height || query.signer.kind !== 'key') {
-    throw new HttpError('not_authorised', 'The query is not for this block');
-  }
-  const { kid } = query.signer;
-  const peer = network.genesis.sessions.find(
-    ({ body }) => body.purpose === 'read' && thumbprint(body.key) === kid,
-  );
-  if (peer) {
-    checkQueryWindow(runtime, network, query);
-    if (await verifyTransaction(query, { outer: peer.body.key, inner: null })) return;
-    throw new WireError('bad_signature', 'not of the read key that it names');
-  }
+  const query = parsePeerQuery(authorization, { fn: BLOCK_QUERY, height });
+  if (await isOfPeer(runtime, network, query)) return;
   await checkQuery(runtime, network, query);
   const reader = readerOf(runtime.view(network.head));
   const { role } = await actorOf(reader, query.signer, runtime.deps.clock());

@@ -9,6 +9,7 @@ import { getConsistency } from './consistency.ts';
 import { postGenesis } from './genesis.ts';
 import { getTransaction } from './outcome.ts';
 import { postQuery } from './query.ts';
+import { getSets } from './sets.ts';
 import type { ApiRuntime } from './runtime.ts';
 import { getBootstrap, getEvents, getHealth, getNetwork } from './status.ts';
 import { submitBatch, submitOne } from './submit.ts';
@@ -22,6 +23,7 @@ export function operationsOf(runtime: ApiRuntime): Operations {
     'POST /v1/queries': postQuery(runtime),
     'GET /v1/blocks/{height}': getBlock(runtime),
     'GET /v1/consistency': getConsistency(runtime),
+    'GET /v1/sets': getSets(runtime),
     'GET /v1/network': getNetwork(runtime),
     'GET /v1/health': getHealth(runtime),
     'GET /v1/events': getEvents(runtime),

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { SigningKey } from '../../../lib/crypto/p256.ts';
-import { blockAuthorization } from '../../../functions/validator/block-request.ts';
+import { peerAuthorization } from '../../../functions/validator/block-request.ts';
 import type { World } from './world.ts';
 
 const bodySchema = z.looseObject({
@@ -62,8 +62,9 @@ const healthSchema = z.object({ height: z.int(), leader: z.string(), view: z.int
 /** A block as anyone sees it, or with the ids of its transactions as the holder of `key` does. */
 export async function blockOf(world: World, validator: string, height: number, key?: SigningKey) {
   const { network } = world.network.genesis.document;
-  const wanted = { network, ledger: 'main', height, now: Date.now() };
-  const headers = key ? { authorization: await blockAuthorization(wanted, key) } : {};
+  const fn = 'ledger.block' as const;
+  const wanted = { network, ledger: 'main', fn, height, now: Date.now() };
+  const headers = key ? { authorization: await peerAuthorization(wanted, key) } : {};
   const { body } = await get(`${world.local.urls[validator] ?? ''}/v1/blocks/${height}`, headers);
   return blockSchema.parse(body);
 }

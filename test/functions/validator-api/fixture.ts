@@ -35,9 +35,9 @@ import {
 import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
 import { defaultParameters } from '../../../lib/wire/parameters.ts';
 import { encodeResult } from '../../../lib/wire/result.ts';
-import { sessionCertificateSchema } from '../../../lib/wire/session.ts';
+import { type SessionCertificate, sessionCertificateSchema } from '../../../lib/wire/session.ts';
 import { encodeRequest, jwsTypes, parseTransaction } from '../../../lib/wire/transaction.ts';
-import { validatorsHash } from '../../../lib/wire/validators.ts';
+import { type ValidatorSet, validatorsHash } from '../../../lib/wire/validators.ts';
 import { type Certificate, voteSigningBytes } from '../../../lib/wire/vote.ts';
 import { type ApiCall, type ApiResult as Answer, callApi } from '../call.ts';
 
@@ -65,6 +65,8 @@ export class ApiFixture {
   readonly genesisStore = new MemoryGenesisStore();
   readonly inbox = new MemoryInboxSender();
   readonly lines: RequestLine[] = [];
+  /** The set that votes on the next block. */
+  set: ValidatorSet;
   /** What `clock` says; sleeping moves it. */
   now = NOW;
   /** Runs at each sleep. */
@@ -79,6 +81,7 @@ export class ApiFixture {
     this.signed = signed;
     this.genesis = parseGenesis(signed.document);
     this.mempool = mempool;
+    this.set = this.genesis.validators;
     const own = this.own;
     this.runtime = new ApiRuntime({
       network: NETWORK,
@@ -155,10 +158,13 @@ export class ApiFixture {
     return signJws({ typ, kid: kid ?? thumbprint(signer.publicKey) }, payload, signer);
   }
 
-  /** Executes, certifies and commits a block on the head, as a quorum would. */
-  async commit(compacts: readonly string[]): Promise<CommittedHead> {
+  /**
+   * Executes, certifies and commits a block on the head, as a quorum would. With `change`, its next
+   * set is another.
+   */
+  async commit(compacts: readonly string[], change?: SetChange): Promise<CommittedHead> {
     const head = await this.head();
-    const block = await this.#execute(head, compacts);
+    const block = await this.#execute(head, compacts, change?.validators ?? this.set);
     const { header, results, ids } = block;
     const hash = headerHash(header);
     const certificate = await this.certify(header);
@@ -175,6 +181,12 @@ export class ApiFixture {
     ]);
     await this.blocks.putCertified('main', header, hash, certificate);
     const { height } = header;
+    if (change) {
+      const link = { validators: change.validators, header, certificate };
+      const fromHeight = height + 1;
+      await this.blocks.putLink('main', { fromHeight, link, sessions: change.sessions });
+      this.set = change.validators;
+    }
     const next = { height, headerHash: hash, header, certificate, votedHeight: height };
     const stored = await this.replicas.load('main');
     await this.replicas.save(
@@ -194,8 +206,8 @@ export class ApiFixture {
 
   /** A commit certificate of three of four. */
   async certify(header: BlockHeader): Promise<Certificate> {
-    const { hash: genesisHash, validators } = this.genesis;
-    const context = { genesisHash, ledger: 'main', validatorsHash: validatorsHash(validators) };
+    const { hash: genesisHash } = this.genesis;
+    const context = { genesisHash, ledger: 'main', validatorsHash: header.validatorsHash };
     const { height } = header;
     const vote = { phase: 'commit' as const, height, view: 0, hash: headerHash(header) };
     const bytes = voteSigningBytes(context, vote);
@@ -208,7 +220,7 @@ export class ApiFixture {
     return { ...vote, votes: votes.sort((a, b) => (a.validator < b.validator ? -1 : 1)) };
   }
 
-  async #execute(head: CommittedHead, compacts: readonly string[]) {
+  async #execute(head: CommittedHead, compacts: readonly string[], next: ValidatorSet) {
     const { parameters } = this.genesis.document;
     const height = head.height + 1;
     const time = Math.max(this.now, head.header.time + 1);
@@ -242,9 +254,17 @@ export class ApiFixture {
       stateRoot: updated.root,
       historyRoot: merkleRoot(this.#history),
       time,
+      validatorsHash: validatorsHash(this.set),
+      nextValidatorsHash: validatorsHash(next),
     };
     return { header, results, pages: updated.pages, ids: transactions.map(({ id }) => id) };
   }
+}
+
+/** Another set from the next height on, with the sessions of its seats. */
+export interface SetChange {
+  validators: ValidatorSet;
+  sessions: SessionCertificate[];
 }
 
 export interface SignChanges {

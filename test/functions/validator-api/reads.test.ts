@@ -5,10 +5,11 @@ import { generateSigningKey } from '../../../lib/crypto/p256.ts';
 import { verifyStateAnswer } from '../../../lib/ledger/verify-state-answer.ts';
 import { decodeCbor } from '../../../lib/wire/codec.ts';
 import { jwsTypes, parseTransaction } from '../../../lib/wire/transaction.ts';
-import { blockAuthorization } from '../../../functions/validator/block-request.ts';
+import { peerAuthorization } from '../../../functions/validator/block-request.ts';
 import { encodeRecord } from '../../../functions/validator/replica/record.ts';
 import { decodeRecord } from '../../../functions/validator/replica/record.ts';
-import { ApiFixture, NETWORK, type SignChanges } from './fixture.ts';
+import { type SessionBody, sessionSigningBytes } from '../../../lib/wire/session.ts';
+import { ApiFixture, NETWORK, type Party, type SignChanges } from './fixture.ts';
 
 let api: ApiFixture;
 
@@ -85,8 +86,8 @@ describe('POST /v1/queries', () => {
 
 describe('GET /v1/blocks/{height}', () => {
   const authorised = async (key = api.own.operator, height = 1) => ({
-    authorization: await blockAuthorization(
-      { network: NETWORK, ledger: 'main', height, now: api.now },
+    authorization: await peerAuthorization(
+      { network: NETWORK, ledger: 'main', fn: 'ledger.block', height, now: api.now },
       key,
     ),
   });
@@ -119,6 +120,40 @@ describe('GET /v1/blocks/{height}', () => {
       expect(answer.body['transactionIds']).toEqual([parseTransaction(compact).id]);
       expect(decodeCbor(fromBase64url(answer.body['body'] as string), 100_000)).toEqual([compact]);
     }
+  });
+
+  it('shows the body to a validator whose tables are gone, as its KMS key vouches for it', async () => {
+    await api.commit([await api.sign()]);
+    const east = api.parties[1] as Party;
+    const key = await generateSigningKey();
+    const body: SessionBody = {
+      network: NETWORK,
+      validator: 'east',
+      incarnation: 7,
+      purpose: 'read',
+      key: key.publicKey,
+      fromHeight: 0,
+      untilHeight: 9,
+    };
+    const certified = async (changes: Partial<SessionBody>, by = east.kms) => {
+      const changed = { ...body, ...changes };
+      const signature = await by.sign(sessionSigningBytes(changed));
+      const certificate = { body: changed, signature };
+      return { ...key, sign: (bytes: Uint8Array) => key.sign(bytes), certificate };
+    };
+    const codeOf = async (one: Awaited<ReturnType<typeof certified>>) => {
+      const answer = await api.get('/v1/blocks/1', await authorised(one));
+      return answer.body['code'] ?? answer.status;
+    };
+    expect(await codeOf(await certified({}))).toBe(200);
+    expect(await codeOf(await certified({ purpose: 'vote' }))).toBe('not_authorised');
+    expect(await codeOf(await certified({ network: 'local-other' }))).toBe('not_authorised');
+    expect(await codeOf(await certified({ validator: 'else' }))).toBe('not_authorised');
+    expect(await codeOf(await certified({}, api.own.kms))).toBe('not_authorised');
+    const other = await generateSigningKey();
+    const sign = (bytes: Uint8Array): Promise<Uint8Array> => other.sign(bytes);
+    const borrowed = { ...(await certified({})), sign };
+    expect(await codeOf(borrowed)).toBe('bad_signature');
   });
 
   it('refuses the body to strangers, for another block, and with an old request', async () => {

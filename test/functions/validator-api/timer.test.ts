@@ -7,7 +7,11 @@ import { catchUp, type CatchUpDeps } from '../../../functions/validator/catch-up
 import { handleTimer, type TimerEvent } from '../../../functions/validator/timer-handler.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
-import { ApiFixture } from './fixture.ts';
+import { SetBook } from '../../../functions/validator/set-book.ts';
+import { generateSigningKey } from '../../../lib/crypto/p256.ts';
+import type { StoredLink } from '../../../lib/ledger/stored-link.ts';
+import { type SessionBody, sessionSigningBytes } from '../../../lib/wire/session.ts';
+import { ApiFixture, NETWORK, type Party, type SetChange } from './fixture.ts';
 
 const sqsEvent = (...bodies: string[]): SQSEvent =>
   ({ Records: bodies.map((body, i) => ({ body, messageId: `m${i}` })) }) as unknown as SQSEvent;
@@ -62,8 +66,8 @@ describe('catching up', () => {
   let peers: Record<string, (url: string, init?: RequestInit) => Promise<Response>>;
 
   const honest = async (url: string, init?: RequestInit): Promise<Response> => {
-    const { pathname } = new URL(url);
-    const answer = await api.get(pathname, init?.headers as Record<string, string>);
+    const { pathname, search } = new URL(url);
+    const answer = await api.get(pathname + search, init?.headers as Record<string, string>);
     return new Response(JSON.stringify(answer.body), { status: answer.status });
   };
 
@@ -73,7 +77,9 @@ describe('catching up', () => {
     if (!readKey) throw new Error('no key');
     return {
       genesis: api.genesis,
-      validator: 'west',
+      network: NETWORK,
+      peers: api.genesis.document.validators.filter(({ id }) => id !== 'west'),
+      sets: await SetBook.open({ genesis: api.genesis, ledger: 'main', links: [] }),
       readKey,
       fetched,
       fetch: (input, init) => {
@@ -156,5 +162,81 @@ describe('catching up', () => {
     const above = { ...wanted, fromHeight: 5 };
     expect(await catchUp(await depsOf(), above, api.now + 5_000)).toBeNull();
     expect(await catchUp(await depsOf(), wanted, api.now)).toBeNull();
+  });
+
+  describe('through changes of the validator set', () => {
+    /** West comes back under another incarnation: from the next height on, another set votes. */
+    const rejoin = async (incarnation: number): Promise<SetChange> => {
+      const west = api.parties[3] as Party;
+      const key = await generateSigningKey();
+      const body: SessionBody = {
+        network: NETWORK,
+        validator: 'west',
+        incarnation,
+        purpose: 'vote',
+        key: key.publicKey,
+        fromHeight: 0,
+        untilHeight: 1_000,
+      };
+      const signature = await west.kms.sign(sessionSigningBytes(body));
+      const validators = api.set.map((one) => (one.id === 'west' ? { ...one, incarnation } : one));
+      return { validators, sessions: [{ body, signature }] };
+    };
+
+    beforeEach(async () => {
+      await api.commit([await api.sign()], await rejoin(1));
+      await api.commit([await api.sign()]);
+      await api.commit([await api.sign()], await rejoin(2));
+      await api.commit([await api.sign()]);
+    });
+
+    it('learns the sets from whoever shows the blocks', async () => {
+      const deps = await depsOf();
+      const range = await catchUp(deps, wanted, api.now + 5_000);
+      expect(range).toEqual({ ledger: 'main', fromHeight: 2, toHeight: 8 });
+      expect(deps.sets.links.map(({ fromHeight }) => fromHeight)).toEqual([6, 8]);
+    });
+
+    it('goes on from the sets that are kept here', async () => {
+      const links = (await api.blocks.links('main')).slice(0, 1);
+      const sets = await SetBook.open({ genesis: api.genesis, ledger: 'main', links });
+      const range = await catchUp({ ...(await depsOf()), sets }, wanted, api.now + 5_000);
+      expect(range).toMatchObject({ toHeight: 8 });
+    });
+
+    it.each([
+      ['another set', (link: StoredLink) => ({ ...link.link, validators: [...api.set] })],
+      [
+        'a change that the set before it has not certified',
+        (link: StoredLink) => {
+          const { certificate } = link.link;
+          const votes = certificate.votes.slice(1);
+          return { ...link.link, certificate: { ...certificate, votes } };
+        },
+      ],
+    ] as const)('passes over a peer that shows %s', async (_, forge) => {
+      const [first, ...rest] = await api.blocks.links('main');
+      if (!first) throw new Error('no set change');
+      const sets = again([{ ...first, link: forge(first) }, ...rest]);
+      peers = {
+        north: async (url, init) =>
+          url.includes('/v1/sets') ? new Response(JSON.stringify({ sets })) : honest(url, init),
+      };
+      const range = await catchUp(await depsOf(), wanted, api.now + 5_000);
+      expect(range).toMatchObject({ toHeight: 8 });
+      expect(reasons).toContain('ReceiptError');
+    });
+
+    it('passes over a peer that shows none', async () => {
+      const none = new Map(['north', 'east', 'south'].map((id) => [id, again([])]));
+      const without = (id: string) => async (url: string, init?: RequestInit) =>
+        url.includes('/v1/sets')
+          ? new Response(JSON.stringify({ sets: none.get(id) }))
+          : honest(url, init);
+      peers = { north: without('north'), east: without('east'), south: without('south') };
+      const range = await catchUp(await depsOf(), { ...wanted, toHeight: 9 }, api.now + 5_000);
+      expect(range).toMatchObject({ fromHeight: 2, toHeight: 5 });
+      expect(reasons).toContain('another set');
+    });
   });
 });

@@ -1,0 +1,78 @@
+/** The validator sets of a ledger, followed from genesis: own set changes, then what peers show. */
+
+import { z } from 'zod';
+import type { VerifySignature } from '../../lib/crypto/p256.ts';
+import { followSets, type FollowedSet } from '../../lib/ledger/set-chain.ts';
+import { chainOf, type StoredLink, storedLinksSchema } from '../../lib/ledger/stored-link.ts';
+import { limits } from '../../lib/limits.ts';
+import type { Genesis } from '../../lib/wire/genesis.ts';
+import { askPeer, decodePart, type Peer, type PeerDeps } from './peer-client.ts';
+
+/** Set changes of one answer as CBOR in base64url, at most. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const answerSchema = z.object({ sets: z.string() });
+
+export interface SetBookStart {
+  readonly genesis: Genesis;
+  readonly ledger: string;
+  /** Set changes that are kept here. */
+  readonly links: readonly StoredLink[];
+  readonly verify?: VerifySignature;
+}
+
+export class SetBook {
+  readonly #start: SetBookStart;
+  #links: readonly StoredLink[];
+  #followed: readonly FollowedSet[];
+
+  private constructor(start: SetBookStart, followed: readonly FollowedSet[]) {
+    this.#start = start;
+    this.#links = start.links;
+    this.#followed = followed;
+  }
+
+  /** Throws `ReceiptError` where what is kept here does not follow from genesis. */
+  static async open(start: SetBookStart): Promise<SetBook> {
+    const { genesis, ledger, links, verify } = start;
+    return new SetBook(start, await followSets(genesis, chainOf(ledger, links), verify));
+  }
+
+  get links(): readonly StoredLink[] {
+    return this.#links;
+  }
+
+  /** The set that votes on a height, as far as it is known here. */
+  setAt(height: number): FollowedSet {
+    return this.#followed.findLast((set) => set.fromHeight <= height) as FollowedSet;
+  }
+
+  /** Takes set changes that follow those known. Throws `ReceiptError` where they do not. */
+  async learn(more: readonly StoredLink[]): Promise<void> {
+    const after = this.#links.at(-1)?.fromHeight ?? 0;
+    const fresh = more.filter(({ fromHeight }) => fromHeight > after);
+    if (fresh.length === 0) return;
+    const { genesis, ledger, verify } = this.#start;
+    const links = [...this.#links, ...fresh];
+    const followed = await followSets(genesis, chainOf(ledger, links), verify);
+    // Another height may have been asked for meanwhile and have brought more.
+    if (followed.length <= this.#followed.length) return;
+    this.#links = links.map((one) => ({ ...one, fromHeight: one.link.header.height + 1 }));
+    this.#followed = followed;
+  }
+
+  /** Asks a peer for the set changes after those known, and follows them. */
+  async learnFrom(deps: PeerDeps, peer: Peer): Promise<void> {
+    for (;;) {
+      const after = this.#links.at(-1)?.fromHeight ?? 0;
+      const answer = await askPeer(deps, peer, answerSchema, {
+        path: `/v1/sets?after=${after}`,
+        query: null,
+        bytesMax: ANSWER_BYTES_MAX,
+      });
+      const links = decodePart(storedLinksSchema, answer.sets, ANSWER_BYTES_MAX);
+      const known = this.#links.length;
+      await this.learn(links);
+      if (links.length < limits.setLinksMax || this.#links.length === known) return;
+    }
+  }
+}
