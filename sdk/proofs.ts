@@ -1,17 +1,15 @@
 /** The one place where the SDK verifies: receipts and state answers, against the genesis document. */
-import { equalBytes, fromBase64url } from '../lib/crypto/bytes.ts';
-import { cells } from '../lib/chaincode/cells.ts';
+import { fromBase64url } from '../lib/crypto/bytes.ts';
 import { ChaincodeError } from '../lib/chaincode/errors.ts';
 import { query as runQuery } from '../lib/chaincode/execute.ts';
 import { genesisWrites } from '../lib/chaincode/genesis-state.ts';
-import { readerOf } from '../lib/chaincode/draft.ts';
+import { verifyP256 } from '../lib/crypto/p256.ts';
 import type { KnownSet } from '../lib/ledger/set-chain.ts';
 import { updateTree } from '../lib/ledger/state-tree.ts';
 import { verifyReceipt } from '../lib/ledger/verify-receipt.ts';
 import { type ProvenView, verifyStateAnswer } from '../lib/ledger/verify-state-answer.ts';
 import type { Genesis } from '../lib/wire/genesis.ts';
 import type { BlockHeader } from '../lib/wire/header.ts';
-import { type Parameters, parametersHash } from '../lib/wire/parameters.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { SdkError } from './errors.ts';
 
@@ -112,23 +110,14 @@ export class Proofs {
   > {
     const { network } = this.#genesis.document;
     const { ledger, height, time } = view.header;
-    const parameters = await this.#parameters(view);
-    const context = { network, ledger, height, time: Math.max(time, now), parameters };
+    const place = { network, ledger, height, time: Math.max(time, now) };
+    const context = { ...place, genesisHash: this.#genesis.hash, verify: verifyP256 };
     try {
       return { status: 'answered', value: await runQuery(view, query, context) };
     } catch (error) {
       if (error instanceof ChaincodeError) return { status: 'refused', error };
       throw error;
     }
-  }
-
-  /** Those of genesis while they are in force, else those that the answer proves. */
-  async #parameters(view: ProvenView): Promise<Parameters> {
-    const { parameters } = this.#genesis.document;
-    if (equalBytes(parametersHash(parameters), view.header.paramsHash)) return parameters;
-    const current = await readerOf(view).get(cells.parameters);
-    if (!current) throw new Error('the parameters are missing of state');
-    return current;
   }
 
   #stateRootOfGenesis(): Promise<Uint8Array> {

@@ -19,6 +19,13 @@ export const chaincodeBounds = {
   ciphertextBytesMax: 4 * 1024 ** 3,
   listMax: 2 ** 40,
   certificateBytesMax: 4_096,
+  /** An X-Wing public key. */
+  shareKeyBytes: 1_216,
+  /** How often a validator may bring new keys by itself in a span of time, milliseconds. */
+  rejoinsMax: 16,
+  rejoinsMs: 24 * 3_600_000,
+  /** A session certificate in base64url. */
+  sessionCharsMax: 1_024,
   /** Shards of replay protection that one block prunes beyond those that it fills. */
   seenPrunedMax: 256,
   /** Entries of one shard: 16 bytes each, and a CBOR head, fit a value of state. */

@@ -1,10 +1,13 @@
 /** State keys with the schemas of their values: what functions read and write. */
 import type { z } from 'zod';
+import { seatSessionsSchema } from '../wire/governed.ts';
 import { parametersSchema } from '../wire/parameters.ts';
 import { validatorSetSchema } from '../wire/validators.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
 import {
   authoritySchema,
+  blameSchema,
+  directorySchema,
   epochsSchema,
   historySchema,
   holdingsSchema,
@@ -37,6 +40,10 @@ export const cells = {
   authority: cell(keys.authority, authoritySchema),
   parameters: cell(keys.parameters, parametersSchema),
   validators: cell(keys.validators, validatorSetSchema),
+  sessions: cell(keys.sessions, seatSessionsSchema),
+  directory: (validator: string) => cell(keys.directory(validator), directorySchema),
+  blame: (validator: string, incarnation: number) =>
+    cell(keys.blame(validator, incarnation), blameSchema),
   identity: (kid: string) => cell(keys.identity(kid), identitySchema),
   subject: (subject: string) => cell(keys.subject(subject), subjectSchema),
   hospital: (validator: string) => cell(keys.hospital(validator), hospitalSchema),

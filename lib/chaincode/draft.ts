@@ -91,16 +91,28 @@ export class Draft {
   readonly events: LedgerEvent[] = [];
   readonly #place: Place;
   readonly #pending = new Map<string, Uint8Array>();
+  readonly #overlay: StateView;
 
   constructor(view: StateView, place: Place) {
     this.#place = place;
-    const overlay: StateView = {
+    this.#overlay = {
       get: (key) => {
         const own = this.#pending.get(key);
         return own ? Promise.resolve(own) : view.get(key);
       },
     };
-    this.reader = readerOf(overlay);
+    this.reader = readerOf(this.#overlay);
+  }
+
+  /** A draft on top of this one: what it writes is forgotten unless it is taken over. */
+  trial(): Draft {
+    return new Draft(this.#overlay, this.#place);
+  }
+
+  /** Takes over what a trial would write. */
+  absorb(trial: Draft): void {
+    for (const [key, value] of trial.#pending) this.#pending.set(key, value);
+    this.events.push(...trial.events);
   }
 
   get<T>(cell: Cell<T>): Promise<T | null> {

@@ -33,6 +33,18 @@ export const chaincodeErrors = {
   already_revoked: 'it was revoked before',
   renewal_mismatch: 'a renewal keeps subject, role and hospital',
   bad_renewal_signature: 'the old key did not sign the renewal',
+  // validator
+  unknown_validator: 'there is no such validator in the set',
+  not_own_seat: 'only the present KMS key of the validator may do this',
+  validator_suspended: 'a suspended validator comes back by governance only',
+  wrong_incarnation: 'the incarnation does not follow that of the seat',
+  bad_session: 'a session certificate cannot be read, or is not of this validator, key and height',
+  key_taken: 'the key, or the subject that it would have, is used on this ledger',
+  too_many_rejoins: 'the validator brought new keys too often in a day',
+  evidence_malformed: 'the evidence cannot be read',
+  evidence_void: 'the evidence proves nothing against the seat as it is now',
+  already_suspended: 'the validator is suspended',
+  already_accused: 'the evidence is recorded, and nobody more can be suspended now',
   // patient
   pseudonym_taken: 'the pseudonym is registered',
   owner_key_taken: 'the owner key is registered',

@@ -2,9 +2,10 @@
 import type { StateView } from '../ledger/state-view.ts';
 import type { Transaction } from '../wire/transaction.ts';
 import { actorOf } from './actor.ts';
+import { cells } from './cells.ts';
 import { Draft, type LedgerEvent, readerOf, type Write } from './draft.ts';
 import { ChaincodeError, type ChaincodeErrorCode } from './errors.ts';
-import type { ChaincodeContext, ChaincodeFunction, PlainValue } from './functions.ts';
+import type { ChaincodeContext, ChaincodeFunction, PlainValue, QueryContext } from './functions.ts';
 import { keys } from './keys.ts';
 import type { Role } from './roles.ts';
 import { seenKeys } from './seen.ts';
@@ -16,8 +17,8 @@ export type Execution =
   | { status: 'COMMITTED'; writes: Write[]; events: LedgerEvent[]; value: PlainValue }
   | { status: 'INVALID'; code: ChaincodeErrorCode };
 
-/** The chaincode that this code is; parameters name the one that executes. */
-export const chaincodeVersion = 1;
+/** Versions of the chaincode in this bundle; parameters name the one that executes. */
+export const chaincodeVersions = { min: 1, max: 2 } as const;
 
 /** The ledger of these functions. */
 const MAIN_LEDGER = 'main';
@@ -60,10 +61,13 @@ export async function execute(
 export async function query(
   view: StateView,
   transaction: Transaction,
-  context: ChaincodeContext,
+  { network, ledger, height, time, genesisHash, verify }: QueryContext,
 ): Promise<PlainValue> {
-  requireVersion(context);
   const reader = readerOf(view);
+  const parameters = await reader.get(cells.parameters);
+  if (!parameters) throw new Error('the parameters are missing of state');
+  const context = { network, ledger, height, time, genesisHash, verify, parameters };
+  requireVersion(context);
   const wanted = find(transaction, context);
   if (wanted.kind !== 'query') throw new ChaincodeError('unknown_function');
   const parsed = parseArgs(wanted, transaction.args);
@@ -83,14 +87,14 @@ export function readHints(transaction: Transaction): string[] {
       ? [keys.identity(signer.kid)]
       : [keys.owner(signer.ownerKid), keys.authority];
   const replay = kind === 'transaction' ? [...seenKeys(transaction), keys.seenCursor] : [];
-  const wanted = functionNamed(fn);
+  const wanted = functionNamed(fn, chaincodeVersions.max);
   const parsed = wanted?.schema.safeParse(args);
   const named = wanted && parsed?.success ? wanted.hints(parsed.data, signer) : [];
   return [...new Set([...own, ...replay, ...named])];
 }
 
 function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFunction {
-  const found = functionNamed(transaction.fn);
+  const found = functionNamed(transaction.fn, context.parameters.chaincodeVersion);
   const isHere = context.ledger === MAIN_LEDGER && transaction.ledger === context.ledger;
   if (!found || !isHere || found.kind !== transaction.kind) {
     throw new ChaincodeError('unknown_function');
@@ -111,7 +115,8 @@ function requireRole(wanted: ChaincodeFunction, role: Role): void {
 }
 
 function requireVersion({ parameters }: ChaincodeContext): void {
-  if (parameters.chaincodeVersion !== chaincodeVersion) {
-    throw new RangeError(`chaincode ${parameters.chaincodeVersion} is not in this bundle`);
+  const { chaincodeVersion } = parameters;
+  if (chaincodeVersion < chaincodeVersions.min || chaincodeVersion > chaincodeVersions.max) {
+    throw new RangeError(`chaincode ${chaincodeVersion} is not in this bundle`);
   }
 }

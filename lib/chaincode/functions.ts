@@ -1,5 +1,6 @@
 /** What a function of the chaincode is, and how a family defines one. */
 import type { z } from 'zod';
+import type { VerifySignature } from '../crypto/p256.ts';
 import type { Parameters } from '../wire/parameters.ts';
 import type { Signer } from '../wire/transaction.ts';
 import type { Draft, Reader } from './draft.ts';
@@ -14,8 +15,15 @@ export interface ChaincodeContext {
   height: number;
   /** Block time, milliseconds; for a query never before that of the head. */
   time: number;
+  /** In force for the block; for a query, the newest that the state has. */
   parameters: Parameters;
+  genesisHash: Uint8Array;
+  /** Judges every signature that is not of a certificate of the membership service. */
+  verify: VerifySignature;
 }
+
+/** A query runs under the parameters of the state that it reads, so that none can be slipped in. */
+export type QueryContext = Omit<ChaincodeContext, 'parameters'>;
 
 /** Who acts: an enrolled patient behind a pseudonym, or an identity of the ledger. */
 export type Actor =
@@ -56,7 +64,13 @@ export interface QueryCall {
   context: ChaincodeContext;
 }
 
-interface FunctionHead {
+/** Versions of the chaincode in which a function exists: from `since` (1) until `until` (ever). */
+export interface Versions {
+  since?: number;
+  until?: number;
+}
+
+interface FunctionHead extends Versions {
   name: string;
   /** One sentence: what it does. */
   summary: string;
@@ -79,7 +93,7 @@ export interface QueryFunction extends FunctionHead {
 
 export type ChaincodeFunction = TransactionFunction | QueryFunction;
 
-interface Definition<S extends z.ZodType, C> {
+interface Definition<S extends z.ZodType, C> extends Versions {
   name: string;
   summary: string;
   roles: readonly Role[];

@@ -18,23 +18,35 @@ interface Party {
 }
 
 /**
- * The writes that make the first state, in the order of their keys: parameters, validators,
- * authority, hospitals, and the identities of operators, custodian and membership service.
+ * The writes that make the first state, in the order of their keys: parameters, validators with
+ * their sessions, authority, hospitals with their addresses, and the identities of operators,
+ * validators, custodian and membership service.
  * @throws Error where two parties share a key
  */
 export function genesisWrites(genesis: Genesis): Write[] {
-  const { document, validators } = genesis;
+  const { document, validators, sessions } = genesis;
   const certificate = fromBase64url(document.membership.caCertificate);
   const { publicKey: authorityKey } = parseCertificate(certificate);
   const authorityKid = thumbprint(authorityKey);
   const writes = [
     write(cells.parameters, document.parameters),
     write(cells.validators, validators),
+    write(cells.sessions, sessions),
     write(cells.authority, { certificate, publicKey: authorityKey, kid: authorityKid }),
   ];
-  for (const { id, name, operatorKey } of document.validators) {
+  for (const { id, name, apiUrl, operatorKey, shareKey } of document.validators) {
     const operator = thumbprint(fromBase64url(operatorKey));
+    const incarnation = validators.find((one) => one.id === id)?.incarnation ?? 0;
+    const entry = {
+      ...{ name, apiUrl, incarnation },
+      operatorKey: fromBase64url(operatorKey),
+      shareKey: fromBase64url(shareKey),
+      since: { time: document.createdAt, height: 0 },
+      removed: null,
+      rejoined: null,
+    };
     writes.push(write(cells.hospital(id), { name, operator }));
+    writes.push(write(cells.directory(id), entry));
   }
   for (const party of partiesOf(genesis, authorityKey)) {
     const { role, subject, hospital, publicKey } = party;
@@ -56,6 +68,13 @@ function partiesOf({ document }: Genesis, authorityKey: Uint8Array): Party[] {
     name: `Operator of ${name}`,
     publicKey: fromBase64url(operatorKey),
   }));
+  const validators = document.validators.map(({ id, name, kmsKey }): Party => ({
+    role: 'validator',
+    subject: `validator-${id}`,
+    hospital: id,
+    name: `Validator of ${name}`,
+    publicKey: fromBase64url(kmsKey),
+  }));
   const custodian: Party = {
     role: 'custodian',
     subject: 'custodian',
@@ -70,7 +89,7 @@ function partiesOf({ document }: Genesis, authorityKey: Uint8Array): Party[] {
     name: 'Membership service',
     publicKey: authorityKey,
   };
-  return [...operators, custodian, membership];
+  return [...operators, ...validators, custodian, membership];
 }
 
 function identityOfParty(party: Party, time: number): Identity {

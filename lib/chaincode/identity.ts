@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
-import { thumbprint, verifyP256 } from '../crypto/p256.ts';
+import { thumbprint } from '../crypto/p256.ts';
 import { CertificateError } from '../membership/certificate-error.ts';
 import { type ParsedCertificate, verifyCertificate } from '../membership/certificates.ts';
 import { identityOf } from './actor.ts';
@@ -78,7 +78,7 @@ export const identityRenew = defineTransaction({
       previousKid,
       publicKey: identity.publicKey,
     });
-    if (!(await verifyP256(previous.publicKey, signed, fromBase64url(previousSignature)))) {
+    if (!(await context.verify(previous.publicKey, signed, fromBase64url(previousSignature)))) {
       throw new ChaincodeError('bad_renewal_signature');
     }
     const ended = { time: context.time, height: context.height, reason: 'renewed' };

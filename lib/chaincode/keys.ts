@@ -11,6 +11,15 @@ export const keys = {
   authority: 'ca/current',
   parameters: 'parameters/current',
   validators: 'validators/current',
+  /** Certified vote and read keys of the present seats. */
+  sessions: 'sessions/current',
+  /** What others need of a validator, a former one too. */
+  directory: (validator: string): string => `directory/${validator}`,
+  /** Proposals that are not over, and what changed last. */
+  governance: 'governance/current',
+  proposal: (id: string): string => `proposal/${id}`,
+  /** Proven equivocation of one incarnation. */
+  blame: (validator: string, incarnation: number): string => `blame/${validator}/${incarnation}`,
   identity: (kid: string): string => `identity/${kid}`,
   subject: (subject: string): string => `subject/${subject}`,
   hospital: (validator: string): string => `hospital/${validator}`,
@@ -43,6 +52,8 @@ export const lists = {
     list(`records/${pseudonym}/tag/${tag}/month/${month}`),
   /** Everything that was done or tried with a patient's data. */
   history: (pseudonym: string): ListKeys => list(`history/${pseudonym}`),
+  /** Every proposal that was ever made. */
+  proposals: (): ListKeys => list('proposals'),
   /** Notices: `p` and `s` keep a patient's apart from a subject of the same text. */
   patientInbox: (pseudonym: string): ListKeys => list(`inbox/p/${pseudonym}`),
   subjectInbox: (subject: string): ListKeys => list(`inbox/s/${subject}`),

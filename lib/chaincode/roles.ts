@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { roleSchema } from '../membership/roles.ts';
 import type { Right } from './fields.ts';
 
-/** What a certificate can give, and the membership service itself. */
-export const roles = [...roleSchema.options, 'membership'] as const;
+/** What a certificate can give, the membership service itself, and a validator's KMS key. */
+export const roles = [...roleSchema.options, 'membership', 'validator'] as const;
 export type Role = (typeof roles)[number];
 
 /** Roles that an identity on the ledger can have; patients have owner keys instead. */

@@ -20,6 +20,7 @@ import {
 } from './permission.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
+import { validatorAccuse, validatorRejoin, validatorRotateKey } from './validator.ts';
 
 export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   identityRegisterClinician,
@@ -44,13 +45,20 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   accessList,
   historyList,
   inboxList,
+  validatorRejoin,
+  validatorRotateKey,
+  validatorAccuse,
   governanceProbe,
   networkHead,
 ];
 
 const byName = new Map(chaincodeFunctions.map((one) => [one.name, one]));
 
-/** The function of this name, or undefined: denied. */
-export function functionNamed(name: string): ChaincodeFunction | undefined {
-  return byName.get(name);
+/** The function of this name in a version of the chaincode, or undefined: denied. */
+export function functionNamed(name: string, version: number): ChaincodeFunction | undefined {
+  const found = byName.get(name);
+  if (!found || version < (found.since ?? 1) || version > (found.until ?? Infinity)) {
+    return undefined;
+  }
+  return found;
 }

@@ -1,14 +1,17 @@
 /** Values of state: deterministic CBOR with a schema for each kind of key. */
 import { z } from 'zod';
 import {
+  bytesField,
   hashField,
   heightField,
+  ledgerField,
   publicKeyField,
   timeField,
   transactionIdField,
   validatorIdField,
+  viewField,
 } from '../wire/fields.ts';
-import { bytesField } from '../wire/fields.ts';
+import { phaseSchema } from '../wire/vote.ts';
 import { chaincodeBounds } from './bounds.ts';
 import {
   digestField,
@@ -62,6 +65,38 @@ export const subjectSchema = z.strictObject({
 export type Subject = z.infer<typeof subjectSchema>;
 
 export const hospitalSchema = z.strictObject({ name: z.string().max(128), operator: kidField });
+
+/** What others need of a validator; one that left keeps its entry, and its last incarnation. */
+export const directorySchema = z.strictObject({
+  name: z.string().min(1).max(128),
+  apiUrl: z.string().max(512),
+  operatorKey: publicKeyField,
+  /** X-Wing public key that receives shares. */
+  shareKey: bytesField(chaincodeBounds.shareKeyBytes),
+  incarnation: heightField,
+  since: momentSchema,
+  removed: momentSchema.nullable(),
+  /** How often it brought new keys by itself since a moment. */
+  rejoined: z
+    .strictObject({ since: timeField, count: z.int().min(1).max(chaincodeBounds.rejoinsMax) })
+    .nullable(),
+});
+export type DirectoryEntry = z.infer<typeof directorySchema>;
+
+/** A proven equivocation: the transaction that brought the evidence holds it. */
+export const blameSchema = z.strictObject({
+  ledger: ledgerField,
+  phase: phaseSchema,
+  height: heightField,
+  view: viewField,
+  hashes: z.tuple([hashField, hashField]),
+  accuser: kidField,
+  transaction: transactionIdField,
+  at: momentSchema,
+  /** False where as many were suspended as may be faulty. */
+  suspended: z.boolean(),
+});
+export type Blame = z.infer<typeof blameSchema>;
 
 export const authoritySchema = z.strictObject({
   certificate: bytesField(chaincodeBounds.certificateBytesMax),

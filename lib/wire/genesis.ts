@@ -8,7 +8,7 @@ import { limits } from '../limits.ts';
 import { parseWith } from './codec.ts';
 import { WireError } from './errors.ts';
 import { heightField, networkField, timeField, validatorIdField } from './fields.ts';
-import { parametersSchema, unsafeParameter } from './parameters.ts';
+import { parametersConflict, parametersSchema, unsafeParameter } from './parameters.ts';
 import { type SessionCertificate, verifySessionCertificate } from './session.ts';
 import type { ValidatorSet } from './validators.ts';
 
@@ -84,6 +84,8 @@ export function parseGenesis(text: string): Genesis {
   }
   const document = parseWith(genesisSchema, value);
   requireSafe(document);
+  const conflict = parametersConflict(document.parameters);
+  if (conflict) throw new WireError('malformed', conflict);
   const ids = new Set(document.validators.map((validator) => validator.id));
   if (ids.size !== document.validators.length) {
     throw new WireError('malformed', 'two validators share an id');

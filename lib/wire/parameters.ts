@@ -12,6 +12,8 @@ export const parametersSchema = z.strictObject({
   requestTimeoutMs: z.int().min(2_000).max(120_000),
   /** Longest a view-change time-out may grow, milliseconds. */
   viewTimeoutMsMax: z.int().min(4_000).max(600_000),
+  /** A leader proposes no block earlier than this after its parent's time, milliseconds. */
+  blockIntervalMs: z.int().min(0).max(60_000),
   /** How far a fresh proposal's time may lie from a replica's clock, milliseconds. */
   clockSkewMsMax: z.int().min(1_000).max(60_000),
   /** How long a receipt opens a record after its block, milliseconds. */
@@ -34,6 +36,7 @@ export const defaultParameters: Parameters = {
   blockTransactionsMax: limits.blockTransactionsMax,
   requestTimeoutMs: 4_000,
   viewTimeoutMsMax: 60_000,
+  blockIntervalMs: 0,
   clockSkewMsMax: 10_000,
   receiptUsableMs: 300_000,
   recoveryDelayMs: 72 * 3_600_000,
@@ -48,6 +51,17 @@ const safe = { recoveryDelayMsMin: 24 * 3_600_000, receiptUsableMsMin: 60_000 } 
 export function unsafeParameter(parameters: Parameters): string | null {
   if (parameters.recoveryDelayMs < safe.recoveryDelayMsMin) return 'recoveryDelayMs';
   return parameters.receiptUsableMs < safe.receiptUsableMsMin ? 'receiptUsableMs' : null;
+}
+
+/**
+ * Why parameters cannot go together, or null: a leader that waits for its interval must not look
+ * like one that is dead, and time-outs grow from the first to the longest.
+ */
+export function parametersConflict(parameters: Parameters): string | null {
+  const { blockIntervalMs, requestTimeoutMs, viewTimeoutMsMax } = parameters;
+  if (2 * blockIntervalMs > requestTimeoutMs) return 'blockIntervalMs is over half of a time-out';
+  if (viewTimeoutMsMax < requestTimeoutMs) return 'viewTimeoutMsMax is below requestTimeoutMs';
+  return null;
 }
 
 export function parametersHash(parameters: Parameters): Uint8Array {

@@ -21,7 +21,7 @@ import {
 
 const clinicians: Role[] = ['doctor', 'nurse', 'pharmacist'];
 const named: Role[] = [...clinicians, 'insurer', 'researcher', 'auditor'];
-const all: Role[] = ['patient', ...named, 'operator', 'custodian', 'membership'];
+const all: Role[] = ['patient', ...named, 'operator', 'custodian', 'membership', 'validator'];
 
 /** Written by hand, apart from the table that it checks. */
 const expected: Record<string, Role[]> = {
@@ -47,6 +47,9 @@ const expected: Record<string, Role[]> = {
   'access.list': ['patient', ...clinicians],
   'history.list': ['patient'],
   'inbox.list': all,
+  'validator.rejoin': ['validator'],
+  'validator.rotate-key': ['validator'],
+  'validator.accuse': all,
   'governance.probe': ['operator'],
   'network.head': all,
 };
@@ -69,6 +72,7 @@ beforeAll(async () => {
   actors.set('operator', base.operator());
   actors.set('custodian', base.custodian);
   actors.set('membership', base.membership);
+  actors.set('validator', base.validator());
 });
 
 /** Arguments that fit the schema, whatever then becomes of them. */
@@ -80,6 +84,10 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
   const root = { categoryKeysRoot: digest, categoryKeysFrom: '2025-11' };
   const { certificate } = newcomer;
   const previousSignature = 'A'.repeat(86);
+  const seatArgs = {
+    ...{ validator: base.operator().hospital, session: 'AA', read: 'AA' },
+    shareKey: 'A'.repeat(1622),
+  };
   const known: Record<string, SignedRequest['args']> = {
     'identity.register-clinician': { certificate },
     'identity.renew': { certificate, previousKid: colleague.kid, previousSignature },
@@ -97,6 +105,9 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.get': { recordId },
     'access.request': { recordId, purpose: 'TREAT' },
     'access.list': { pseudonym, purpose: 'TREAT' },
+    'validator.rejoin': { ...seatArgs, incarnation: 1 },
+    'validator.rotate-key': { ...seatArgs, kmsKey: `${'A'.repeat(87)}` },
+    'validator.accuse': { evidence: 'AA' },
     'governance.probe': { label: 'probe' },
   };
   return known[fn] ?? {};

@@ -97,9 +97,9 @@ it('hints at keys that are then read', async () => {
 it('stops at a version that this code is not', async () => {
   const world = await World.make();
   const { context } = world;
-  const parameters = { ...context.parameters, chaincodeVersion: 2 };
+  const parameters = { ...context.parameters, chaincodeVersion: 3 };
   const probe = world.transaction(world.operator(), 'governance.probe', { label: 'x' });
-  await expect(execute(world, probe, { ...context, parameters })).rejects.toThrow('chaincode 2');
+  await expect(execute(world, probe, { ...context, parameters })).rejects.toThrow('chaincode 3');
 });
 
 it('makes the first state from the genesis document alone', async () => {
@@ -108,7 +108,7 @@ it('makes the first state from the genesis document alone', async () => {
   const written = writes.map((write) => write.key);
   expect(written).toEqual([...new Set(written)].sort());
   expect(writes).toEqual(genesisWrites(network.genesis));
-  expect(written.filter((key) => key.startsWith('identity/'))).toHaveLength(6);
+  expect(written.filter((key) => key.startsWith('identity/'))).toHaveLength(10);
   const { document } = network.genesis;
   const [first, ...others] = document.validators;
   const shared = others.map((one) => ({ ...one, operatorKey: first!.operatorKey }));

@@ -2,7 +2,12 @@
 import { toBase64, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { sha256, taggedHash } from '../../lib/crypto/hash.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
-import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
+import {
+  generateSigningKey,
+  type SigningKey,
+  thumbprint,
+  verifyP256,
+} from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
 import { execute, type Execution, query } from '../../lib/chaincode/execute.ts';
 import type { ChaincodeContext, PlainValue } from '../../lib/chaincode/functions.ts';
@@ -11,6 +16,7 @@ import type { StateView } from '../../lib/ledger/state-view.ts';
 import { issueCertificate, randomSerial } from '../../lib/membership/certificates.ts';
 import type { CertificateClaims } from '../../lib/membership/certificates.ts';
 import type { Role as CertifiedRole } from '../../lib/membership/roles.ts';
+import type { Parameters } from '../../lib/wire/parameters.ts';
 import {
   encodeRequest,
   jwsTypes,
@@ -65,11 +71,14 @@ export class World implements StateView {
   readonly state: Map<string, Uint8Array>;
   time = START;
   height = 1;
+  /** In force at this height. */
+  parameters: Parameters;
   #counter = 0;
 
   constructor(network: TestNetwork, state = new Map<string, Uint8Array>()) {
     this.network = network;
     this.state = state;
+    this.parameters = network.genesis.document.parameters;
   }
 
   /** A world at genesis; the network's keys are made once for each test file. */
@@ -85,6 +94,7 @@ export class World implements StateView {
     const copy = new World(this.network, new Map(this.state));
     copy.time = this.time;
     copy.height = this.height;
+    copy.parameters = this.parameters;
     return copy;
   }
 
@@ -93,8 +103,10 @@ export class World implements StateView {
   }
 
   get context(): ChaincodeContext {
-    const { parameters } = this.network.genesis.document;
-    return { network: NETWORK, ledger: 'main', height: this.height, time: this.time, parameters };
+    const { parameters } = this;
+    const { hash: genesisHash } = this.network.genesis;
+    const place = { network: NETWORK, ledger: 'main', height: this.height, time: this.time };
+    return { ...place, parameters, genesisHash, verify: verifyP256 };
   }
 
   apply(writes: readonly { key: string; value: Uint8Array | null }[]): void {
@@ -107,6 +119,11 @@ export class World implements StateView {
   operator(index = 0): Acting & { hospital: string } {
     const { id, operator } = this.network.validators[index]!;
     return { kid: thumbprint(operator.publicKey), hospital: id };
+  }
+
+  validator(index = 0): Acting & { hospital: string } {
+    const { id, kms } = this.network.validators[index]!;
+    return { kid: thumbprint(kms.publicKey), hospital: id };
   }
 
   get custodian(): Acting {

@@ -4,6 +4,7 @@ import { ChaincodeError } from '../../lib/chaincode/errors.ts';
 import { execute, query as runQuery } from '../../lib/chaincode/execute.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
+import { verifyP256 } from '../../lib/crypto/p256.ts';
 import { genesisHeader } from '../../lib/ledger/genesis-header.ts';
 import { merkleRoot } from '../../lib/ledger/merkle.ts';
 import { buildReceipt, encodeReceipt } from '../../lib/ledger/receipt.ts';
@@ -79,7 +80,8 @@ export class FakeLedger {
     const keys = await resolveKeys(view, transaction, { time, network });
     if (!(await verifyTransaction(transaction, keys))) throw new ChaincodeError('unknown_signer');
     const { parameters } = genesis.document;
-    const context = { network, ledger: 'main', height, time, parameters };
+    const place = { network, ledger: 'main', height, time, parameters };
+    const context = { ...place, genesisHash: genesis.hash, verify: verifyP256 };
     const done = await execute(view, transaction, context);
     const isDone = done.status === 'COMMITTED';
     const result = encodeResult({
@@ -124,7 +126,7 @@ export class FakeLedger {
     const query = parseTransaction(compact);
     const { genesis } = this.net;
     const head = this.#heads[height] as Head;
-    const { network, parameters } = genesis.document;
+    const { network } = genesis.document;
     const below = this.#view(head);
     const time = Math.max(head.header.time, this.now());
     const keys = await resolveKeys(below, query, { time, network });
@@ -135,7 +137,8 @@ export class FakeLedger {
       ledger: 'main',
       height,
       time,
-      parameters,
+      genesisHash: genesis.hash,
+      verify: verifyP256,
     });
     void value;
     const base = { height, root: head.header.stateRoot };

@@ -3,6 +3,7 @@
 import { query as runQuery, readHints } from '../../../lib/chaincode/execute.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
+import { verifyP256 } from '../../../lib/crypto/p256.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
 import {
   buildStateAnswer,
@@ -78,12 +79,13 @@ async function answerQuery(
   { genesis, head }: RunningNetwork,
   query: Transaction,
 ): Promise<Uint8Array> {
-  const { network, parameters } = genesis.document;
+  const { network } = genesis.document;
   const below = runtime.view(head);
   await below.prefetch(readHints(query));
   const view = new RecordingView(below);
   const time = Math.max(head.header.time, runtime.deps.clock());
-  const context = { network, ledger: MAIN_LEDGER, height: head.height, time, parameters };
+  const place = { network, ledger: MAIN_LEDGER, height: head.height, time };
+  const context = { ...place, genesisHash: genesis.hash, verify: verifyP256 };
   // The client runs the same function over the proofs: only what it reads is sent, not its value.
   await runQuery(view, query, context);
   const keys = view.keys();

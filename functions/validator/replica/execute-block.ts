@@ -10,6 +10,7 @@ import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
 import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../../lib/crypto/hash.ts';
+import { verifyP256 } from '../../../lib/crypto/p256.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { updateTree } from '../../../lib/ledger/state-tree.ts';
 import { OverlayView, TreeView } from '../../../lib/ledger/state-view.ts';
@@ -131,7 +132,9 @@ export async function executeBlock(
   const { network, parameters } = runtime.genesis.document;
   const { ledger, head } = state;
   const height = head.header.height + 1;
-  const context = { network, ledger, height, time: plan.time, parameters };
+  const place = { network, ledger, height, time: plan.time };
+  const genesisHash = runtime.genesis.hash;
+  const context = { ...place, parameters, genesisHash, verify: verifyP256 };
   const base = headView(runtime, state);
   await base.prefetch(candidates.flatMap(readHints));
   const overlay = new OverlayView(base);

@@ -17,7 +17,12 @@ import { execute } from '../../../lib/chaincode/execute.ts';
 import { recordSeen } from '../../../lib/chaincode/seen.ts';
 import { fromBase64url, toBase64url, utf8 } from '../../../lib/crypto/bytes.ts';
 import { signJws } from '../../../lib/crypto/jws.ts';
-import { generateSigningKey, type SigningKey, thumbprint } from '../../../lib/crypto/p256.ts';
+import {
+  generateSigningKey,
+  type SigningKey,
+  thumbprint,
+  verifyP256,
+} from '../../../lib/crypto/p256.ts';
 import { randomId } from '../../../lib/crypto/random.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { updateTree } from '../../../lib/ledger/state-tree.ts';
@@ -228,7 +233,8 @@ export class ApiFixture {
     const transactions = compacts.map(parseTransaction);
     const results: Uint8Array[] = [];
     for (const transaction of transactions) {
-      const context = { network: NETWORK, ledger: 'main', height, time, parameters };
+      const place = { network: NETWORK, ledger: 'main', height, time, parameters };
+      const context = { ...place, genesisHash: this.genesis.hash, verify: verifyP256 };
       const execution = await execute(overlay, transaction, context);
       const isDone = execution.status === 'COMMITTED';
       if (isDone) overlay.apply(execution.writes);

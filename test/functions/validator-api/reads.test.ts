@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { query } from '../../../lib/chaincode/execute.ts';
 import { fromBase64url } from '../../../lib/crypto/bytes.ts';
-import { generateSigningKey } from '../../../lib/crypto/p256.ts';
+import { generateSigningKey, verifyP256 } from '../../../lib/crypto/p256.ts';
 import { verifyStateAnswer } from '../../../lib/ledger/verify-state-answer.ts';
 import { decodeCbor } from '../../../lib/wire/codec.ts';
 import { jwsTypes, parseTransaction } from '../../../lib/wire/transaction.ts';
@@ -31,9 +31,9 @@ async function proven(text: string) {
     api.genesis,
     { nonce: fromBase64url(parsed.nonce), genesisStateRoot: update.root },
   );
-  const { parameters } = api.genesis.document;
   const { height, time } = view.header;
-  const context = { network: NETWORK, ledger: 'main', height, time, parameters };
+  const place = { network: NETWORK, ledger: 'main', height, time };
+  const context = { ...place, genesisHash: api.genesis.hash, verify: verifyP256 };
   return { view, value: await query(view, parsed, context) };
 }
 

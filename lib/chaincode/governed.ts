@@ -1,0 +1,19 @@
+/** What the state says of the governed things: who votes, with which keys, by which parameters. */
+import type { StateView } from '../ledger/state-view.ts';
+import type { Governed } from '../wire/governed.ts';
+import { cells } from './cells.ts';
+import { readerOf } from './draft.ts';
+import { keys } from './keys.ts';
+
+/** A block that writes none of these leaves what governs as it was. */
+export const governedKeys: readonly string[] = [keys.validators, keys.sessions, keys.parameters];
+
+/** From the state after block h: what governs height h + 2. */
+export async function governedOf(view: StateView): Promise<Governed> {
+  const reader = readerOf(view);
+  const validators = await reader.get(cells.validators);
+  const sessions = await reader.get(cells.sessions);
+  const parameters = await reader.get(cells.parameters);
+  if (!validators || !sessions || !parameters) throw new Error('what governs is missing of state');
+  return { validators, sessions, parameters };
+}
