@@ -47,31 +47,48 @@ export function dynamoKeyringStore({ sessions, ledger }: DynamoKeyringTables): K
       const item = await getItem(sessions, BUNDLE);
       return item && textOf(item, 'json');
     },
-    async create(keys, bundle) {
-      const items = [
-        { ...keyItem(BUNDLE), json: text(bundle) },
-        ...Object.entries(keys).map(([purpose, key]) => itemOf(purpose as WrapPurpose, key)),
-      ];
-      try {
-        await sessions.client.send(
-          new TransactWriteItemsCommand({
-            TransactItems: items.map((Item) => ({
-              Put: { TableName: sessions.name, Item, ConditionExpression: IS_NEW },
-            })),
-          }),
-        );
-        return true;
-      } catch (error) {
-        if (!(error instanceof TransactionCanceledException)) throw error;
-        const failed = error.CancellationReasons?.some((one) => one.Code !== 'None');
-        if (failed && (await getItem(sessions, BUNDLE)) !== null) return false;
-        throw error;
-      }
+    create: (keys, bundle) => putAll(sessions, keys, bundle, null),
+    async keep(purpose, key) {
+      await putItem(sessions, itemOf(purpose, key));
     },
+    replace: (keys, bundle, before) => putAll(sessions, keys, bundle, before),
     async ledgerIdentity() {
       return (await Promise.all([identityOf(ledger), tableIdOf(ledger)])).join('/');
     },
   };
+}
+
+/** All keys with the bundle, or nothing where the bundle is another than `before`. */
+async function putAll(
+  sessions: DynamoTable,
+  keys: Readonly<Record<WrapPurpose, WrappedKey>>,
+  bundle: string,
+  before: string | null,
+): Promise<boolean> {
+  const puts = Object.entries(keys).map(([purpose, key]) => ({
+    TableName: sessions.name,
+    Item: itemOf(purpose as WrapPurpose, key),
+  }));
+  const isBefore =
+    before === null
+      ? { ConditionExpression: IS_NEW }
+      : {
+          ConditionExpression: '#json = :before',
+          ExpressionAttributeNames: { '#json': 'json' },
+          ExpressionAttributeValues: { ':before': text(before) },
+        };
+  const first = { TableName: sessions.name, Item: { ...keyItem(BUNDLE), json: text(bundle) } };
+  const items = [{ ...first, ...isBefore }, ...puts].map((Put) => ({ Put }));
+  try {
+    await sessions.client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+    return true;
+  } catch (error) {
+    if (!(error instanceof TransactionCanceledException)) throw error;
+    const failed = error.CancellationReasons?.some((one) => one.Code !== 'None');
+    const present = await getItem(sessions, BUNDLE);
+    if (failed && (present && textOf(present, 'json')) !== before) return false;
+    throw error;
+  }
 }
 
 /** A random id that is written into the table once. */

@@ -3,13 +3,13 @@
 import type { KeyringStore, WrappedKey, WrapPurpose } from '../validator/ports.ts';
 
 export class MemoryKeyringStore implements KeyringStore {
-  #keys: Readonly<Record<WrapPurpose, WrappedKey>> | null = null;
+  #keys: Partial<Record<WrapPurpose, WrappedKey>> = {};
   #bundle: string | null = null;
   /** What `ledgerIdentity` answers; a test sets another to restore the ledger table. */
   identity = 'memory';
 
   async load(purpose: WrapPurpose): Promise<WrappedKey | null> {
-    return structuredClone(this.#keys?.[purpose] ?? null);
+    return structuredClone(this.#keys[purpose] ?? null);
   }
 
   async bundle(): Promise<string | null> {
@@ -17,7 +17,19 @@ export class MemoryKeyringStore implements KeyringStore {
   }
 
   async create(keys: Readonly<Record<WrapPurpose, WrappedKey>>, bundle: string): Promise<boolean> {
-    if (this.#keys !== null) return false;
+    return this.replace(keys, bundle, null);
+  }
+
+  async keep(purpose: WrapPurpose, key: WrappedKey): Promise<void> {
+    this.#keys = { ...this.#keys, [purpose]: structuredClone(key) };
+  }
+
+  async replace(
+    keys: Readonly<Record<WrapPurpose, WrappedKey>>,
+    bundle: string,
+    before: string | null,
+  ): Promise<boolean> {
+    if (this.#bundle !== before) return false;
     this.#keys = structuredClone(keys);
     this.#bundle = bundle;
     return true;

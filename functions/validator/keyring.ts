@@ -21,7 +21,7 @@ import {
 } from '../../lib/wire/session.ts';
 import type { GenesisStore, KeyringStore, KeyWrap, WrappedKey, WrapPurpose } from './ports.ts';
 
-/** A first session covers every height: it ends with a rejoin, not with time. */
+/** A session covers every height: it ends with a rejoin, not with time. */
 const UNTIL_HEIGHT = 2 ** 40;
 const CERTIFICATE_BYTES_MAX = 1_024;
 const WAKE_SECRET_BYTES = 32;
@@ -58,21 +58,37 @@ export interface KeyringDeps {
   readonly validator: string;
   readonly store: KeyringStore;
   readonly wrap: KeyWrap;
+  /** Milliseconds since the epoch. @default the system's */
+  readonly clock?: () => number;
 }
+
+/** Keys of other processes are replaced by a rejoin: what is open is looked at again after this. */
+const REFRESH_MS = 30_000;
 
 /** Opens keys once per process; what is missing is looked for again at the next call. */
 export class Keyring {
   readonly #deps: KeyringDeps;
+  readonly #clock: () => number;
   readonly #opened = new Map<WrapPurpose, OpenedKey>();
   #bundle: Bundle | null = null;
   #read: OpenReadKey | null = null;
+  #openedAt = -Infinity;
 
   constructor(deps: KeyringDeps) {
     this.#deps = deps;
+    this.#clock = deps.clock ?? Date.now;
+  }
+
+  /** Forgets what is open: the keys in the table were replaced. */
+  forget(): void {
+    this.#opened.clear();
+    this.#bundle = null;
+    this.#read = null;
   }
 
   /** The public keys, or null before bootstrap. */
   async bundle(): Promise<Bundle | null> {
+    this.#forgetOld();
     if (this.#bundle === null) {
       const text = await this.#deps.store.bundle();
       if (text !== null) this.#bundle = parseWith(bundleSchema, JSON.parse(text));
@@ -96,6 +112,7 @@ export class Keyring {
 
   /** The same key to ask peers for blocks: a replica that lost its ledger has to. */
   async openRequestKey(): Promise<OpenReadKey | null> {
+    this.#forgetOld();
     const opened = await this.#open('read');
     if (opened !== null) this.#read ??= await readKeyOf(opened);
     return this.#read;
@@ -106,7 +123,15 @@ export class Keyring {
     return (await this.#open('share'))?.secret ?? null;
   }
 
+  #forgetOld(): void {
+    const now = this.#clock();
+    if (now - this.#openedAt < REFRESH_MS) return;
+    this.forget();
+    this.#openedAt = now;
+  }
+
   async #open(purpose: WrapPurpose): Promise<OpenedKey | null> {
+    this.#forgetOld();
     const known = this.#opened.get(purpose);
     if (known) return known;
     const { store, wrap } = this.#deps;
@@ -136,51 +161,107 @@ async function readKeyOf({ secret, stored }: OpenedKey): Promise<OpenReadKey> {
   };
 }
 
+/** What makes new keys: the institution's KMS key certifies them. */
+export interface KeyMaker extends KeyringDeps {
+  readonly kmsKey: SigningKey;
+}
+
 /**
  * Makes session, read and share key, unless there are some. Nothing is made once a genesis is
  * installed: a replica that lost its session key then must rejoin under a new incarnation.
  * Answers whether the keys are there.
  */
 export async function bootstrapKeyring(
-  deps: KeyringDeps & { readonly kmsKey: SigningKey; readonly genesis: GenesisStore },
+  deps: KeyMaker & { readonly genesis: GenesisStore },
 ): Promise<boolean> {
-  const { store, kmsKey } = deps;
+  const { store } = deps;
   if ((await store.bundle()) !== null) return true;
   if ((await deps.genesis.load()) !== null) return false;
-  const ledgerIdentity = await store.ledgerIdentity();
-  const [session, read] = await Promise.all([
-    newSession(deps, 'vote', ledgerIdentity),
-    newSession(deps, 'read', ledgerIdentity),
-  ]);
-  const pair = await xWingKeyPair();
-  const share = {
-    wrapped: await deps.wrap.wrap('share', pair.seed),
-    publicKey: pair.publicKey,
-    certificate: new Uint8Array(),
-    ledgerIdentity,
-  };
-  const bundle: Bundle = {
-    validator: deps.validator,
-    kmsKey: toBase64url(kmsKey.publicKey),
-    session: { certificate: toBase64url(session.certificate) },
-    read: { certificate: toBase64url(read.certificate) },
-    shareKey: toBase64url(pair.publicKey),
-  };
+  const { keys, bundle } = await makeKeys(deps, 0, null);
   // False means that another run made them first: its keys count, these are forgotten.
-  await store.create({ session, read, share }, JSON.stringify(bundle));
+  await store.create(keys, JSON.stringify(bundle));
   return true;
 }
 
+/**
+ * Makes session and read key for a new incarnation, over those of before. The share key stays
+ * where it still opens: others sealed to it, and it votes for nothing. Null where another run was
+ * first.
+ */
+export async function renewKeyring(deps: KeyMaker, incarnation: number): Promise<Bundle | null> {
+  const { store } = deps;
+  const [before, share] = await Promise.all([store.bundle(), oldShare(deps)]);
+  const { keys, bundle } = await makeKeys(deps, incarnation, share);
+  return (await store.replace(keys, JSON.stringify(bundle), before)) ? bundle : null;
+}
+
+/**
+ * Makes a read key where there is none: a validator that lost its keys asks its peers with it, as
+ * its KMS key vouches for it. It votes for nothing.
+ */
+export async function ensureReadKey(deps: KeyMaker, incarnation: number): Promise<void> {
+  const { store } = deps;
+  if ((await store.load('read')) !== null) return;
+  await store.keep('read', await newSession(deps, 'read', incarnation));
+}
+
+interface MadeKeys {
+  readonly keys: Readonly<Record<WrapPurpose, WrappedKey>>;
+  readonly bundle: Bundle;
+}
+
+async function makeKeys(
+  deps: KeyMaker,
+  incarnation: number,
+  share: WrappedKey | null,
+): Promise<MadeKeys> {
+  const [session, read, shared] = await Promise.all([
+    newSession(deps, 'vote', incarnation),
+    newSession(deps, 'read', incarnation),
+    share ?? newShare(deps),
+  ]);
+  const bundle: Bundle = {
+    validator: deps.validator,
+    kmsKey: toBase64url(deps.kmsKey.publicKey),
+    session: { certificate: toBase64url(session.certificate) },
+    read: { certificate: toBase64url(read.certificate) },
+    shareKey: toBase64url(shared.publicKey),
+  };
+  return { keys: { session, read, share: shared }, bundle };
+}
+
+/** Null where there is none, or its wrapping key is gone. */
+async function oldShare({ store, wrap }: KeyringDeps): Promise<WrappedKey | null> {
+  const stored = await store.load('share');
+  if (stored === null) return null;
+  try {
+    await wrap.unwrap('share', stored.wrapped);
+    return { ...stored, ledgerIdentity: await store.ledgerIdentity() };
+  } catch {
+    return null;
+  }
+}
+
+async function newShare({ store, wrap }: KeyringDeps): Promise<WrappedKey> {
+  const pair = await xWingKeyPair();
+  return {
+    wrapped: await wrap.wrap('share', pair.seed),
+    publicKey: pair.publicKey,
+    certificate: new Uint8Array(),
+    ledgerIdentity: await store.ledgerIdentity(),
+  };
+}
+
 async function newSession(
-  { network, validator, wrap, kmsKey }: KeyringDeps & { readonly kmsKey: SigningKey },
+  { network, validator, wrap, kmsKey, store }: KeyMaker,
   purpose: SessionBody['purpose'],
-  ledgerIdentity: string,
+  incarnation: number,
 ): Promise<WrappedKey> {
   const key = await generateSigningKey({ extractable: true });
   const body: SessionBody = {
     network,
     validator,
-    incarnation: 0,
+    incarnation,
     purpose,
     key: key.publicKey,
     fromHeight: 0,
@@ -192,7 +273,7 @@ async function newSession(
     wrapped: await wrap.wrap(wrapPurpose, await exportSigningKey(key)),
     publicKey: key.publicKey,
     certificate: encodeCbor({ body, signature }),
-    ledgerIdentity,
+    ledgerIdentity: await store.ledgerIdentity(),
   };
 }
 

@@ -76,6 +76,17 @@ export interface KeyringStore {
   bundle(): Promise<string | null>;
   /** Stores all keys and the bundle together unless there are some; answers false then. */
   create(keys: Readonly<Record<WrapPurpose, WrappedKey>>, bundle: string): Promise<boolean>;
+  /** Stores one key over whatever was there. */
+  keep(purpose: WrapPurpose, key: WrappedKey): Promise<void>;
+  /**
+   * Stores all keys and the bundle together over those of before, which are gone then; answers
+   * false where the bundle is not `before` any more (null: there was none).
+   */
+  replace(
+    keys: Readonly<Record<WrapPurpose, WrappedKey>>,
+    bundle: string,
+    before: string | null,
+  ): Promise<boolean>;
   /** Names the ledger table as it is now: differs for a new, cloned or restored table. */
   ledgerIdentity(): Promise<string>;
 }

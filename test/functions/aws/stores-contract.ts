@@ -338,4 +338,30 @@ export function otherContract(make: () => Promise<Stores>): void {
     expect(await keyring.load('session')).toEqual(keys.session);
     expect(await keyring.load('share')).toEqual(keys.share);
   });
+
+  it('replaces a keyring as a whole, for the first who saw the one before', async () => {
+    const { keyring } = await make();
+    const ledgerIdentity = await keyring.ledgerIdentity();
+    const key = (label: string): WrappedKey => ({
+      wrapped: utf8(`${label} wrapped`),
+      publicKey: utf8(`${label} public`),
+      certificate: utf8(`${label} certificate`),
+      ledgerIdentity,
+    });
+    const keysOf = (label: string) => ({
+      session: key(`${label} session`),
+      read: key(`${label} read`),
+      share: key(`${label} share`),
+    });
+    await keyring.keep('read', key('early'));
+    expect(await keyring.load('read')).toEqual(key('early'));
+    expect(await keyring.bundle()).toBeNull();
+    expect(await keyring.replace(keysOf('first'), '{"n":1}', null)).toBe(true);
+    expect(await keyring.replace(keysOf('late'), '{"n":2}', null)).toBe(false);
+    expect(await keyring.replace(keysOf('second'), '{"n":2}', '{"n":1}')).toBe(true);
+    expect(await keyring.replace(keysOf('late'), '{"n":3}', '{"n":1}')).toBe(false);
+    expect(await keyring.bundle()).toBe('{"n":2}');
+    expect(await keyring.load('session')).toEqual(keysOf('second').session);
+    expect(await keyring.load('read')).toEqual(keysOf('second').read);
+  });
 }

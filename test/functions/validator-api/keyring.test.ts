@@ -2,12 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { MemoryGenesisStore } from '../../../functions/memory/genesis-store.ts';
 import { MemoryKeyWrap } from '../../../functions/memory/key-wrap.ts';
 import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
-import { bootstrapKeyring, Keyring } from '../../../functions/validator/keyring.ts';
+import {
+  bootstrapKeyring,
+  ensureReadKey,
+  Keyring,
+  renewKeyring,
+} from '../../../functions/validator/keyring.ts';
 import { toBase64url, utf8 } from '../../../lib/crypto/bytes.ts';
 import { generateSigningKey, verifyP256 } from '../../../lib/crypto/p256.ts';
 import { xWingKeyPair } from '../../../lib/crypto/x-wing.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
-import { sessionCovers, verifySessionCertificate } from '../../../lib/wire/session.ts';
+import {
+  type SessionCertificate,
+  sessionCovers,
+  verifySessionCertificate,
+} from '../../../lib/wire/session.ts';
 
 async function setUp() {
   const kmsKey = await generateSigningKey();
@@ -86,5 +95,76 @@ describe('opening keys', () => {
     const secret = (await a.openReadKey())?.wakeSecret;
     expect(secret).toHaveLength(32);
     expect((await b.openReadKey())?.wakeSecret).toEqual(secret);
+  });
+});
+
+describe('renewal', () => {
+  it('certifies new session and read keys for the next incarnation, and keeps the share key', async () => {
+    const { kmsKey, genesis, deps, store } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const before = await new Keyring(deps).bundle();
+    const seed = await new Keyring(deps).openShareSeed();
+    store.identity = 'restored';
+    const bundle = await renewKeyring({ ...deps, kmsKey }, 1);
+    const keyring = new Keyring(deps);
+    expect(await keyring.bundle()).toEqual(bundle);
+    expect(bundle?.shareKey).toBe(before?.shareKey);
+    expect(await keyring.openShareSeed()).toEqual(seed);
+    const [session, read] = [await keyring.openSessionKey(), await keyring.openReadKey()];
+    for (const one of [session, read]) {
+      expect(one?.certificate.body.incarnation).toBe(1);
+      const certificate = one?.certificate as SessionCertificate;
+      expect(await verifySessionCertificate(certificate, kmsKey.publicKey)).toBe(true);
+    }
+    expect(bundle?.session.certificate).toBe(toBase64url(encodeCbor(session?.certificate)));
+  });
+
+  it('makes another share key where the old one does not open any more', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const before = await new Keyring(deps).bundle();
+    const wrap = new MemoryKeyWrap();
+    const bundle = await renewKeyring({ ...deps, wrap, kmsKey }, 1);
+    expect(bundle?.shareKey).not.toBe(before?.shareKey);
+    expect(await new Keyring({ ...deps, wrap }).openShareSeed()).not.toBeNull();
+  });
+
+  it('lets one of two runs win, whole', async () => {
+    const { kmsKey, genesis, deps, store } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const made = await Promise.all([1, 1, 1].map((n) => renewKeyring({ ...deps, kmsKey }, n)));
+    const winners = made.filter((one) => one !== null);
+    expect(winners).toHaveLength(1);
+    expect(JSON.parse((await store.bundle()) ?? '')).toEqual(winners[0]);
+  });
+
+  it('is seen by other processes within half a minute, and at once when told', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    let now = 1_000;
+    const keyring = new Keyring({ ...deps, clock: () => now });
+    const told = new Keyring({ ...deps, clock: () => now });
+    const incarnations = async () =>
+      Promise.all(
+        [keyring, told].map(async (one) => (await one.openReadKey())?.certificate.body.incarnation),
+      );
+    expect(await incarnations()).toEqual([0, 0]);
+    await renewKeyring({ ...deps, kmsKey }, 1);
+    told.forget();
+    expect(await incarnations()).toEqual([0, 1]);
+    now += 30_000;
+    expect(await incarnations()).toEqual([1, 1]);
+  });
+
+  it('makes a read key alone where all is gone, which votes for nothing', async () => {
+    const { kmsKey, deps } = await setUp();
+    await ensureReadKey({ ...deps, kmsKey }, 1);
+    const keyring = new Keyring(deps);
+    const first = await keyring.openRequestKey();
+    expect(first?.certificate.body).toMatchObject({ purpose: 'read', incarnation: 1 });
+    expect(await keyring.openSessionKey()).toBeNull();
+    expect(await keyring.bundle()).toBeNull();
+    await ensureReadKey({ ...deps, kmsKey }, 2);
+    expect((await new Keyring(deps).openRequestKey())?.publicKey).toEqual(first?.publicKey);
   });
 });
