@@ -2,6 +2,7 @@
 import { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { verifyP256 } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
@@ -21,7 +22,12 @@ import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
 import { inboxEnvironmentSchema } from './environment.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
 import { bootstrapKeyring, Keyring } from './keyring.ts';
-import { type StepLog, type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
+import {
+  type SessionSigner,
+  type StepLog,
+  type ValidatorRuntime,
+  VerifiedTransactions,
+} from './runtime.ts';
 import { step } from './step.ts';
 
 /** Decoded pages of the state tree kept by a warm process, bytes. */
@@ -113,7 +119,9 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
       peers: sqsPeerSender(sqsClient(), environment.PEERS),
       self: sqsSelfSender(sqsClient(), environment.TIMER_URL),
     },
-    signer: await keyring.openSessionKey(),
+    signer: await openSigner(),
+    identity: () => kmsSigningKey(kmsClient(), environment.SIGN_KEY_ID),
+    verify: verifyP256,
     clock: now,
     freshId: randomId,
     log: report,
@@ -122,6 +130,12 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
     verified: new VerifiedTransactions(),
   };
   return runtime;
+}
+
+/** The session key with its incarnation, or null without one. */
+async function openSigner(): Promise<SessionSigner | null> {
+  const key = await keyring.openSessionKey();
+  return key && { sign: (bytes) => key.sign(bytes), incarnation: key.certificate.body.incarnation };
 }
 
 /** A replica that stops itself must be seen at once: CRITICAL lines raise an alarm. */

@@ -9,6 +9,7 @@ import type {
   SelfSender,
   VoteSigner,
 } from '../../lib/ports.ts';
+import type { SigningKey, VerifySignature } from '../../lib/crypto/p256.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { PageCache } from '../../lib/ledger/page-cache.ts';
 import type { Transaction } from '../../lib/wire/transaction.ts';
@@ -25,12 +26,19 @@ export interface StepPorts {
   self: SelfSender;
 }
 
+/** Signs votes; counts while its incarnation is that of the own seat. */
+export type SessionSigner = VoteSigner & { readonly incarnation: number };
+
 export interface ValidatorRuntime {
   self: string;
   genesis: Genesis;
   ports: StepPorts;
-  /** Null makes the replica a learner: it follows and does not vote. */
-  signer: VoteSigner | null;
+  /** The session key; null makes the replica a learner: it follows and does not vote. */
+  signer: SessionSigner | null;
+  /** The institution's KMS key: signs accusations. */
+  identity(): Promise<SigningKey>;
+  /** Checks signatures of votes, sessions and transactions. */
+  verify: VerifySignature;
   /** Milliseconds since the epoch. */
   clock(): number;
   /** A fresh queue deduplication id. */

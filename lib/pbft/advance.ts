@@ -1,15 +1,17 @@
 /** Draws the conclusions that the recorded facts allow, until none is left. */
 import { appendToFrontier, frontierRoot } from '../ledger/merkle.ts';
-import { headerHash } from '../wire/header.ts';
+import { type BlockHeader, headerHash } from '../wire/header.ts';
 import { certificateFrom } from '../wire/vote.ts';
+import { dropContradictions } from './contradiction.ts';
 import { type Draft, leaderNow, sameHash } from './draft.ts';
 import { invariant } from './errors.ts';
 import { castCommit, castPrepare } from './own-votes.ts';
 import { proposalFault } from './proposal.ts';
 import { selectedHere } from './selection.ts';
-import { headerFor, includesHash } from './slot.ts';
+import { mayVote, moveGoverned, sameSet } from './seats.ts';
+import { headerFor, includesHash, isExecuted } from './slot.ts';
 import { emptySlot, type ReplicaState } from './state.ts';
-import { advanceViewChange } from './view-change.ts';
+import { advanceViewChange, enterSet } from './view-change.ts';
 
 /** `afterBuild`: the step has just built, so building again at once would loop. */
 export function advance(draft: Draft, afterBuild: boolean): void {
@@ -61,26 +63,49 @@ function decide(draft: Draft): boolean {
     draft.halt('execution_contradicts_certificate', `parent of height ${header.height}`);
     return false;
   }
-  if (!includesHash(slot.executed, certificate.hash)) {
+  if (!isExecuted(slot, certificate.hash)) {
     execute(draft, header, certificate.hash);
     return false;
   }
-  draft.outputs.push({ type: 'commit', header, hash: certificate.hash, certificate });
-  moveHead(state, { header, hash: certificate.hash, certificate });
-  state.timeoutMs = draft.timing.requestTimeoutMs;
+  const { hash } = certificate;
+  const entered = isSetChange(header) ? state.upcoming : null;
+  draft.outputs.push({ type: 'commit', header, hash, certificate, entered });
+  moveHead(draft, { header, hash: certificate.hash, certificate });
   return true;
 }
 
-function moveHead(state: ReplicaState, head: ReplicaState['head']): void {
+/** The height after this header has another set than it. */
+function isSetChange(header: BlockHeader): boolean {
+  return !sameHash(header.validatorsHash, header.nextValidatorsHash);
+}
+
+/** L7: the next height begins, under what governs it. */
+function moveHead(draft: Draft, head: ReplicaState['head']): void {
+  const { state } = draft;
   invariant(head.header.height === state.head.header.height + 1, 'heads advance one by one');
   invariant(sameHash(headerHash(head.header), head.hash), 'a head is named by its hash');
   state.frontier = appendToFrontier(state.frontier, head.header.height, head.hash);
+  const executed = state.slot.executed.find((one) => sameHash(one.hash, head.hash));
   state.head = head;
   state.slot = state.next;
   state.next = emptySlot();
   const { proposal } = state.slot;
   // A proposal that came early belongs to the view in which it came.
   if (proposal && proposal.view !== state.view) state.slot.proposal = null;
+  const before = state.validators;
+  moveGoverned(state, executed?.after ?? null);
+  state.learner = !mayVote(state);
+  shrinkTimeout(state);
+  if (sameSet(before, state.validators)) return;
+  dropContradictions(state);
+  enterSet(draft);
+}
+
+/** A commit halves what view changes had doubled, within the parameters now in force. */
+function shrinkTimeout(state: ReplicaState): void {
+  const { requestTimeoutMs, viewTimeoutMsMax } = state.parameters;
+  const halved = Math.floor(state.timeoutMs / 2);
+  state.timeoutMs = Math.min(Math.max(halved, requestTimeoutMs), viewTimeoutMsMax);
 }
 
 /** L3: the leader proposes as soon as nothing is in flight and something waits. */
@@ -96,6 +121,7 @@ function proposeIfLeader(draft: Draft, afterBuild: boolean): void {
     return;
   }
   if (!state.oldest || afterBuild) return;
+  if (draft.now < state.head.header.time + state.parameters.blockIntervalMs) return;
   draft.outputs.push({ type: 'build', view, height, historyRoot: historyRoot(state) });
 }
 
@@ -107,7 +133,7 @@ function vote(draft: Draft): void {
   if (!proposal || proposal.view !== state.view || slot.decided) return;
   if (includesHash(slot.refused, proposal.hash)) return;
   if (slot.faulted?.view === state.view && sameHash(slot.faulted.hash, proposal.hash)) return;
-  if (!includesHash(slot.executed, proposal.hash)) {
+  if (!isExecuted(slot, proposal.hash)) {
     const fault = proposalFault(draft, proposal);
     if (fault) {
       draft.alarm('proposal_refused', fault);

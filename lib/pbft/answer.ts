@@ -2,7 +2,7 @@
 import type { MessageOf } from '../wire/messages.ts';
 import { type Draft, sameHash } from './draft.ts';
 import { selectedHere } from './selection.ts';
-import { headerFor, includesHash } from './slot.ts';
+import { headerFor, isExecuted } from './slot.ts';
 import type { ReplicaState, Slot } from './state.ts';
 
 type Status = MessageOf<'status'>;
@@ -92,7 +92,7 @@ function sendWanted(draft: Draft, from: string, status: Status): void {
     const { header, vote } = proposal;
     return draft.send(from, { type: 'pre-prepare', header, transactions: null, vote }, wanted);
   }
-  if (!includesHash(slot.executed, wanted)) return;
+  if (!isExecuted(slot, wanted)) return;
   const selected = selectedHere(draft.state);
   const bound = selected && sameHash(selected.hash, wanted) ? selected.header : null;
   const header = headerFor(slot, wanted) ?? bound;

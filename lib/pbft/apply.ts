@@ -7,11 +7,12 @@ import { advance } from './advance.ts';
 import { ownStatus } from './answer.ts';
 import { type Draft, draftOf, sameHash } from './draft.ts';
 import type { Input } from './input.ts';
+import { mayVote } from './seats.ts';
 import type { Output } from './output.ts';
 import { recordMessage } from './record.ts';
 import { recordOwnVote } from './own-votes.ts';
-import { includesHash } from './slot.ts';
-import type { ReplicaState, Timing } from './state.ts';
+import { isExecuted, includesHash } from './slot.ts';
+import type { ReplicaState } from './state.ts';
 import { onTick, scheduleTick } from './timers.ts';
 
 export interface Transition {
@@ -20,9 +21,9 @@ export interface Transition {
 }
 
 /** The next state and what is to be done; `now` in milliseconds. */
-export function apply(state: ReplicaState, input: Input, now: number, timing: Timing): Transition {
+export function apply(state: ReplicaState, input: Input, now: number): Transition {
   if (state.halted) return { state, outputs: [] };
-  const draft = draftOf(state, now, timing);
+  const draft = draftOf(state, now);
   record(draft, input);
   advance(draft, input.type === 'built');
   scheduleTick(draft);
@@ -43,6 +44,10 @@ function record(draft: Draft, input: Input): void {
       return recordExecuted(draft, input);
     case 'body':
       if (sameHash(state.slot.wanted, input.hash)) state.slot.wanted = null;
+      return;
+    case 'session':
+      state.session = input.incarnation;
+      state.learner = !mayVote(state);
       return;
     case 'signed':
       return recordOwnVote(draft, input.vote);
@@ -65,7 +70,8 @@ function recordBuilt(draft: Draft, built: Extract<Input, { type: 'built' }>['bui
   if (state.changing || state.slot.proposal) return;
   if (built.header.height !== state.head.header.height + 1 || built.header.view !== state.view)
     return;
-  state.slot.executed = [...state.slot.executed, built.hash];
+  const { hash, after } = built;
+  state.slot.executed = [...state.slot.executed, { hash, after }];
   state.slot.proposal = { view: state.view, header: built.header, hash: built.hash, vote: null };
 }
 
@@ -76,10 +82,12 @@ function recordExecuted(draft: Draft, input: Extract<Input, { type: 'executed' }
     draft.send('all', ownStatus(draft.state));
     return;
   }
-  const list = input.outcome === 'ok' ? slot.executed : slot.refused;
-  if (!includesHash(list, input.hash)) {
-    if (input.outcome === 'ok') slot.executed = [...list, input.hash];
-    else slot.refused = [...list, input.hash];
+  const { hash } = input;
+  if (input.outcome === 'ok') {
+    if (isExecuted(slot, hash)) return;
+    slot.executed = [...slot.executed, { hash, after: input.after }];
+    return;
   }
-  if (input.outcome === 'mismatch') draft.alarm('proposal_refused', 'execution differs');
+  if (!includesHash(slot.refused, hash)) slot.refused = [...slot.refused, hash];
+  draft.alarm('proposal_refused', 'execution differs');
 }

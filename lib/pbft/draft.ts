@@ -4,12 +4,11 @@ import { leaderOf } from '../wire/validators.ts';
 import type { Message } from '../wire/messages.ts';
 import type { UnsignedVote } from '../wire/vote.ts';
 import type { AlarmCode, Output, Recipient } from './output.ts';
-import type { ReplicaState, Timing } from './state.ts';
+import type { ReplicaState } from './state.ts';
 
 export interface Draft {
   readonly state: ReplicaState;
   readonly now: number;
-  readonly timing: Timing;
   readonly outputs: Output[];
   send(to: Recipient, message: Message, withBody?: Uint8Array | null): void;
   sign(vote: Omit<UnsignedVote, 'validator'>): void;
@@ -19,7 +18,7 @@ export interface Draft {
 }
 
 /** Slots are copied one level deep; their arrays are replaced, never changed in place. */
-export function draftOf(before: ReplicaState, now: number, timing: Timing): Draft {
+export function draftOf(before: ReplicaState, now: number): Draft {
   const state = { ...before, slot: { ...before.slot }, next: { ...before.next } };
   const outputs: Output[] = [];
   const alarm = (code: AlarmCode, detail: string): void => {
@@ -28,7 +27,6 @@ export function draftOf(before: ReplicaState, now: number, timing: Timing): Draf
   return {
     state,
     now,
-    timing,
     outputs,
     alarm,
     send: (to, message, withBody = null) => outputs.push({ type: 'send', to, message, withBody }),

@@ -1,7 +1,9 @@
 /** What can happen to a replica; each input is one step of `apply`. Lines refer to docs/pbft.md. */
 import type { BlockHeader } from '../wire/header.ts';
 import type { Message } from '../wire/messages.ts';
+import type { Governed } from '../wire/governed.ts';
 import type { Vote } from '../wire/vote.ts';
+import type { Executed } from './state.ts';
 
 export type Input =
   /** A message whose signatures and certificates were verified (`verifyMessage`). */
@@ -9,14 +11,17 @@ export type Input =
   /** L1: the oldest valid pending request here, or null when none waits. */
   | { type: 'pending'; oldest: string | null }
   /** L3: the block that `build` asked for; null when nothing valid was pending. */
-  | { type: 'built'; built: { header: BlockHeader; hash: Uint8Array } | null }
+  | { type: 'built'; built: ({ header: BlockHeader } & Executed) | null }
   /**
    * L5: what execution of a body said. `ok`: durable and equal to the header; `mismatch`: the
    * header lies; `missing`: no body under this hash is held.
    */
-  | { type: 'executed'; hash: Uint8Array; outcome: 'ok' | 'mismatch' | 'missing' }
+  | { type: 'executed'; hash: Uint8Array; outcome: 'ok'; after: Governed | null }
+  | { type: 'executed'; hash: Uint8Array; outcome: 'mismatch' | 'missing' }
   /** A body that matches its header's transactions root is now held. */
   | { type: 'body'; hash: Uint8Array }
+  /** L18: the session key at hand is certified for this incarnation, or there is none. */
+  | { type: 'session'; incarnation: number | null }
   /** An own vote, signed as `sign` asked. */
   | { type: 'signed'; vote: Vote }
   /** A timer's hint; judged against stored deadlines. `scheduled`: the five-minute schedule. */

@@ -9,9 +9,8 @@ import { recordOwnNewView, recordOwnViewChange } from './view-change.ts';
 export function castPrepare(draft: Draft, proposal: Proposal): void {
   const { state } = draft;
   const mine = state.slot.myPrepare;
-  if (state.learner || (mine && mine.view >= state.view)) {
-    return contradiction(draft, mine, proposal);
-  }
+  if (state.learner) return;
+  if (mine && mine.view >= state.view) return contradiction(draft, mine, proposal);
   state.slot.myPrepare = { view: state.view, hash: proposal.hash };
   const height = proposal.header.height;
   draft.sign({ phase: 'prepare', height, view: state.view, hash: proposal.hash });
@@ -21,9 +20,8 @@ export function castPrepare(draft: Draft, proposal: Proposal): void {
 export function castCommit(draft: Draft, proposal: Proposal): void {
   const { state } = draft;
   const mine = state.slot.myCommit;
-  if (state.learner || (mine && mine.view >= state.view)) {
-    return contradiction(draft, mine, proposal);
-  }
+  if (state.learner) return;
+  if (mine && mine.view >= state.view) return contradiction(draft, mine, proposal);
   const height = proposal.header.height;
   state.slot.myCommit = { view: state.view, hash: proposal.hash };
   state.votedHeight = Math.max(state.votedHeight, height);
@@ -33,10 +31,10 @@ export function castCommit(draft: Draft, proposal: Proposal): void {
 /** L19: being asked to vote against an own stored vote means something is badly wrong. */
 function contradiction(
   draft: Draft,
-  mine: { view: number; hash: Uint8Array } | null,
+  mine: { view: number; hash: Uint8Array },
   proposal: Proposal,
 ): void {
-  if (!mine || mine.view !== draft.state.view || sameHash(mine.hash, proposal.hash)) return;
+  if (mine.view !== draft.state.view || sameHash(mine.hash, proposal.hash)) return;
   draft.halt('own_vote_contradicted', `height ${proposal.header.height}, view ${mine.view}`);
 }
 

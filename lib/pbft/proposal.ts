@@ -1,8 +1,10 @@
 /** L4: checks of a proposal that need no execution. */
 import { frontierRoot } from '../ledger/merkle.ts';
+import { parametersHash } from '../wire/parameters.ts';
 import { leaderOf, validatorsHash } from '../wire/validators.ts';
 import { type Draft, sameHash } from './draft.ts';
 import { selectedHere } from './selection.ts';
+import { upcomingOf } from './seats.ts';
 import type { Proposal } from './state.ts';
 
 /** Why a proposal may not be voted for, or null. */
@@ -14,6 +16,9 @@ export function proposalFault(draft: Draft, proposal: Proposal): string | null {
   if (!sameHash(header.previousHash, state.head.hash)) return 'previousHash';
   if (!sameHash(header.historyRoot, frontierRoot(state.frontier))) return 'historyRoot';
   if (!sameHash(header.validatorsHash, validatorsHash(state.validators))) return 'validatorsHash';
+  const next = validatorsHash(upcomingOf(state).validators);
+  if (!sameHash(header.nextValidatorsHash, next)) return 'nextValidatorsHash';
+  if (!sameHash(header.paramsHash, parametersHash(state.parameters))) return 'paramsHash';
   if (header.time <= state.head.header.time) return 'time is not after its parent';
   const selected = selectedHere(state);
   if (selected)
@@ -23,11 +28,13 @@ export function proposalFault(draft: Draft, proposal: Proposal): string | null {
 
 /** A fresh proposal is of this view and its leader, and near this replica's clock. */
 function freshFault(draft: Draft, proposal: Proposal): string | null {
-  const { state, now, timing } = draft;
+  const { state, now } = draft;
   const { header } = proposal;
   if (header.view !== proposal.view) return 'view';
   const leader = leaderOf(state.validators, proposal.view, state.leaderOffset).id;
   if (header.proposer !== leader) return 'proposer';
-  if (Math.abs(header.time - now) > timing.clockSkewMsMax) return 'time is far from the clock';
+  const { clockSkewMsMax, blockIntervalMs } = state.parameters;
+  if (Math.abs(header.time - now) > clockSkewMsMax) return 'time is far from the clock';
+  if (header.time < state.head.header.time + blockIntervalMs) return 'before its interval';
   return null;
 }

@@ -8,6 +8,10 @@ export function includesHash(list: readonly Uint8Array[], hash: Uint8Array): boo
   return list.some((one) => sameHash(one, hash));
 }
 
+export function isExecuted(slot: Slot, hash: Uint8Array): boolean {
+  return slot.executed.some((one) => sameHash(one.hash, hash));
+}
+
 /**
  * Keeps one vote per validator: that of the higher view. A second vote for another hash in the
  * same view is ignored here (it is evidence, not progress).

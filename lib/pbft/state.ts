@@ -1,8 +1,10 @@
 /** What a replica of one ledger knows; plain data, stored whole as canonical CBOR. */
 import type { CertifiedHeader, NewView, ViewChange } from '../wire/messages.ts';
 import type { BlockHeader } from '../wire/header.ts';
+import type { Governed } from '../wire/governed.ts';
 import type { SessionCertificate } from '../wire/session.ts';
 import type { ValidatorSet } from '../wire/validators.ts';
+import type { Parameters } from '../wire/parameters.ts';
 import type { Certificate, Vote } from '../wire/vote.ts';
 
 export interface Proposal {
@@ -26,14 +28,38 @@ export interface Slot {
   myCommit: { view: number; hash: Uint8Array } | null;
   /** A commit certificate seen for this height, with its header once that is known. */
   decided: { header: BlockHeader | null; certificate: Certificate } | null;
-  /** Header hashes whose body is durable and whose execution matched. */
-  executed: Uint8Array[];
+  /** Headers whose body is durable and whose execution matched. */
+  executed: Executed[];
   /** Header hashes whose execution did not match: never voted for. */
   refused: Uint8Array[];
   /** A proposal of this view that failed a check before execution: not voted for in this view. */
   faulted: { view: number; hash: Uint8Array } | null;
   /** A body that peers are asked for, by header hash. */
   wanted: Uint8Array | null;
+}
+
+/** A header that was executed, and what its block makes govern the height after the next. */
+export interface Executed {
+  hash: Uint8Array;
+  /** Null where the block changes nothing of it. */
+  after: Governed | null;
+}
+
+/** Who votes at a height, and the session certificates that count there. */
+export interface Seats {
+  validators: ValidatorSet;
+  /** Vote sessions only, verified against the KMS keys of the set. */
+  sessions: SessionCertificate[];
+}
+
+/** Two votes of one validator for one slot: nobody honest casts them. */
+export interface Contradiction {
+  first: Vote;
+  second: Vote;
+  /** Of the set by which both were judged. */
+  validatorsHash: Uint8Array;
+  /** Of the accused, in that set. */
+  incarnation: number;
 }
 
 export interface Head extends CertifiedHeader {
@@ -50,10 +76,22 @@ export interface ReplicaState {
   readonly leaderOffset: number;
   /** The set that votes on height head + 1. */
   validators: ValidatorSet;
-  /** Verified session certificates of the set, those of genesis first. */
+  /** Vote sessions of the set, certified by its KMS keys. */
   sessions: SessionCertificate[];
-  /** A learner follows and answers nothing that counts: its session key is missing or not its own. */
+  /** In force at height head + 1. */
+  parameters: Parameters;
+  /** What governs head + 2 where it differs from head + 1. */
+  upcoming: Governed | null;
+  /** Who voted on head where that was another set than votes on head + 1. */
+  previous: Seats | null;
+  /** Incarnation that the session key at hand is certified for; null without a key. */
+  session: number | null;
+  /** The incarnation in which this replica cast votes that it no longer knows of; null for none. */
+  forgot: number | null;
+  /** L18: follows and signs nothing; what `session`, `forgot` and the set say, kept for readers. */
   learner: boolean;
+  /** Contradicting votes seen here, one pair for each validator, until it is suspended. */
+  contradictions: Contradiction[];
   /** Why the replica stopped; empty while it runs. */
   halted: string;
   head: Head;
@@ -86,13 +124,6 @@ export interface ReplicaState {
   catchUpNotBefore: number;
 }
 
-/** Bounds of a replica that come from the network's parameters. */
-export interface Timing {
-  requestTimeoutMs: number;
-  viewTimeoutMsMax: number;
-  clockSkewMsMax: number;
-}
-
 export function emptySlot(): Slot {
   return {
     proposal: null,
@@ -120,14 +151,19 @@ export function initialState(
     | 'leaderOffset'
     | 'validators'
     | 'sessions'
+    | 'parameters'
+    | 'session'
     | 'head'
     | 'frontier'
   >,
-  timing: Timing,
 ): ReplicaState {
   return {
     ...start,
-    learner: false,
+    upcoming: null,
+    previous: null,
+    forgot: null,
+    learner: start.session === null,
+    contradictions: [],
     halted: '',
     view: 0,
     changing: false,
@@ -137,7 +173,7 @@ export function initialState(
     newView: null,
     votedHeight: 0,
     oldest: null,
-    timeoutMs: timing.requestTimeoutMs,
+    timeoutMs: start.parameters.requestTimeoutMs,
     quorumSince: null,
     lastTick: { height: 0, view: 0 },
     tickDueAt: null,

@@ -3,6 +3,7 @@ import { ownStatus } from './answer.ts';
 import { type Draft, leaderNow } from './draft.ts';
 import { noteHeight } from './record.ts';
 import type { ReplicaState } from './state.ts';
+import { accuse } from './contradiction.ts';
 import { startViewChange } from './view-change.ts';
 
 /** Ticks come a second apart while work is pending: SQS delays are whole seconds. */
@@ -18,12 +19,14 @@ export function onTick(draft: Draft, scheduled: boolean): void {
     if (state.tickDueAt !== null && now < state.tickDueAt - tickEarlyMs) return;
     state.tickDueAt = null;
   }
+  if (scheduled) accuse(draft);
   if (!isBusy(state)) {
     if (scheduled) draft.send('all', ownStatus(state));
     return;
   }
   retransmit(draft);
   watchOldest(draft);
+  if (state.learner) return;
   if (state.changing && state.quorumSince !== null && now - state.quorumSince >= state.timeoutMs) {
     startViewChange(draft, state.view + 1);
   }
@@ -51,16 +54,18 @@ function watchOldest(draft: Draft): void {
   const { state, now } = draft;
   const { oldest } = state;
   if (!oldest || state.changing) return;
-  const waited = now - oldest.since;
-  if (waited >= state.timeoutMs) return startViewChange(draft, state.view + 1);
+  // No leader may propose before the interval between blocks is over.
+  const from = Math.max(oldest.since, state.head.header.time + state.parameters.blockIntervalMs);
+  const waited = now - from;
+  if (waited >= state.timeoutMs && !state.learner) return startViewChange(draft, state.view + 1);
   if (oldest.told || waited < state.timeoutMs / 3) return;
   state.oldest = { ...oldest, told: true };
   draft.outputs.push({ type: 'forward', to: 'all' });
 }
 
-/** L2: new requests go to the leader at once. */
+/** L2: new requests go to the leader at once, a learner's own too: its rejoin is one. */
 export function forwardToLeader(state: ReplicaState): string | null {
-  if (state.changing || state.learner) return null;
+  if (state.changing) return null;
   const leader = leaderNow(state);
   return leader === state.self ? null : leader;
 }

@@ -1,4 +1,5 @@
 /** Checks a peer's message before it is applied: signatures, certificates and what they bind. */
+import type { VerifySignature } from '../crypto/p256.ts';
 import { headerHash } from '../wire/header.ts';
 import {
   type Message,
@@ -9,10 +10,13 @@ import {
 } from '../wire/messages.ts';
 import { leaderOf, quorumSize, validatorsHash } from '../wire/validators.ts';
 import { verifyCertificate, verifyVote } from '../wire/verify-certificate.ts';
-import type { Certificate, VoteContext } from '../wire/vote.ts';
+import type { Certificate, Vote, VoteContext } from '../wire/vote.ts';
+import { contradict, isAccused } from './contradiction.ts';
 import { sameHash } from './draft.ts';
 import { slotAt } from './record.ts';
-import type { ReplicaState } from './state.ts';
+import { seatsAt } from './seats.ts';
+import { selection } from './selection.ts';
+import type { ReplicaState, Seats } from './state.ts';
 
 /**
  * Cheap and before any signature is checked: whether a message could change anything. Votes
@@ -26,6 +30,7 @@ export function isRelevant(state: ReplicaState, message: Message): boolean {
     if (slot.decided?.header) return false;
     const held = vote.phase === 'prepare' ? slot.prepares : slot.commits;
     const same = held.find((one) => one.validator === vote.validator);
+    if (same && contradict(same, vote)) return !isAccused(state, vote.validator);
     if (same && same.view >= vote.view) return false;
     return vote.phase === 'commit' || vote.view >= state.view;
   }
@@ -44,6 +49,7 @@ export async function verifyMessage(
   state: ReplicaState,
   from: string,
   message: Message,
+  verify: VerifySignature,
 ): Promise<boolean> {
   switch (message.type) {
     case 'forward':
@@ -52,21 +58,22 @@ export async function verifyMessage(
     case 'session':
       return false;
     case 'vote':
-      return isBallot(message.vote.phase) && checkVote(state, message.vote);
+      return isBallot(message.vote.phase) && checkVote(state, message.vote, verify);
     case 'pre-prepare': {
       const { header, vote } = message;
       // Whoever prepared a header may carry its body; only its leader's makes it a proposal.
       const same = vote.height === header.height && sameHash(vote.hash, headerHash(header));
-      return vote.phase === 'prepare' && same && checkVote(state, vote);
+      return vote.phase === 'prepare' && same && checkVote(state, vote, verify);
     }
     case 'view-change':
       return (
-        message.viewChange.vote.validator === from && verifyViewChange(state, message.viewChange)
+        message.viewChange.vote.validator === from &&
+        verifyViewChange(state, message.viewChange, verify)
       );
     case 'new-view':
-      return verifyNewView(state, message.newView);
+      return verifyNewView(state, message.newView, verify);
     case 'decided':
-      return certifies(state, message.header, message.certificate, 'commit');
+      return certifies(state, message.header, message.certificate, 'commit', verify);
   }
 }
 
@@ -78,42 +85,86 @@ function isBallot(phase: string): boolean {
 export async function verifyViewChange(
   state: ReplicaState,
   viewChange: ViewChange,
+  verify: VerifySignature,
 ): Promise<boolean> {
-  const { view, head, prepared, vote } = viewChange;
-  if (vote.phase !== 'view-change' || vote.view !== view) return false;
-  if (vote.height !== head.header.height || !sameHash(vote.hash, viewChangeDigest(viewChange))) {
-    return false;
-  }
-  if (!(await checkVote(state, vote))) return false;
-  if (!(await headHolds(state, head))) return false;
-  if (!prepared) return true;
-  if (prepared.header.height !== head.header.height + 1) return false;
-  if (!sameHash(prepared.header.previousHash, headerHash(head.header))) return false;
   return (
-    prepared.certificate.view < view &&
-    (await certifies(state, prepared.header, prepared.certificate, 'prepare'))
+    (await saysSo(state, viewChange, seatsAt(state, viewChange.vote.height), verify)) &&
+    (await certificatesHold(state, viewChange, state.head.header.height, verify))
   );
 }
 
-/** A quorum of distinct validators asked for this view, and its leader says so. */
-export async function verifyNewView(state: ReplicaState, newView: NewView): Promise<boolean> {
+/** Form and signature of a view-change, judged by one set. */
+async function saysSo(
+  state: ReplicaState,
+  viewChange: ViewChange,
+  seats: Seats,
+  verify: VerifySignature,
+): Promise<boolean> {
+  const { view, head, prepared, vote } = viewChange;
+  if (vote.phase !== 'view-change' || vote.view !== view) return false;
+  if (vote.height !== head.header.height + 1) return false;
+  if (!sameHash(vote.hash, viewChangeDigest(viewChange))) return false;
+  const quorum = quorumSize(seats.validators.length);
+  if (prepared) {
+    if (prepared.header.height !== vote.height || prepared.certificate.view >= view) return false;
+    if (!sameHash(prepared.header.previousHash, headerHash(head.header))) return false;
+    if (prepared.certificate.votes.length !== quorum) return false;
+  }
+  return checkVoteOf(state, vote, seats, verify);
+}
+
+/**
+ * The certificates of a view-change, from a height on: what is claimed below it has no effect, and
+ * the set that certified it may no longer be known here.
+ */
+async function certificatesHold(
+  state: ReplicaState,
+  { head, prepared }: ViewChange,
+  fromHeight: number,
+  verify: VerifySignature,
+): Promise<boolean> {
+  if (head.header.height < fromHeight) return true;
+  if (!(await headHolds(state, head, verify))) return false;
+  if (!prepared) return true;
+  return certifies(state, prepared.header, prepared.certificate, 'prepare', verify);
+}
+
+/** A quorum of the set of H + 1 asked for this view, and its leader says so. */
+export async function verifyNewView(
+  state: ReplicaState,
+  newView: NewView,
+  verify: VerifySignature,
+): Promise<boolean> {
   const { view, viewChanges, vote } = newView;
-  const leader = leaderOf(state.validators, view, state.leaderOffset).id;
+  const { height } = selection(viewChanges);
+  const seats = seatsAt(state, height + 1);
+  const leader = leaderOf(seats.validators, view, state.leaderOffset).id;
   if (vote.phase !== 'new-view' || vote.view !== view || vote.validator !== leader) return false;
-  if (!sameHash(vote.hash, newViewDigest(newView))) return false;
+  if (vote.height !== height + 1 || !sameHash(vote.hash, newViewDigest(newView))) return false;
   const senders = new Set(viewChanges.map((one) => one.vote.validator));
-  const quorum = quorumSize(state.validators.length);
+  const quorum = quorumSize(seats.validators.length);
   // Exactly a quorum: certificates and new-views are stored, so one leader must not make them grow.
   if (senders.size !== viewChanges.length || senders.size !== quorum) return false;
   if (viewChanges.some((one) => one.view !== view)) return false;
-  if (!(await checkVote(state, vote))) return false;
-  const checks = await Promise.all(viewChanges.map((one) => verifyViewChange(state, one)));
+  if (!(await checkVoteOf(state, vote, seats, verify))) return false;
+  const fromHeight = Math.max(height, state.head.header.height);
+  const checks = await Promise.all(
+    viewChanges.map(
+      async (one) =>
+        (await saysSo(state, one, seats, verify)) &&
+        (await certificatesHold(state, one, fromHeight, verify)),
+    ),
+  );
   return checks.every(Boolean);
 }
 
-async function headHolds(state: ReplicaState, head: ViewChange['head']): Promise<boolean> {
+async function headHolds(
+  state: ReplicaState,
+  head: ViewChange['head'],
+  verify: VerifySignature,
+): Promise<boolean> {
   const { header, certificate } = head;
-  if (certificate) return certifies(state, header, certificate, 'commit');
+  if (certificate) return certifies(state, header, certificate, 'commit', verify);
   // Only genesis has no certificate, and it is an ancestor of every head: its height says so.
   return header.height === 0 && sameHash(headerHash(header), state.genesisHeaderHash);
 }
@@ -123,18 +174,33 @@ async function certifies(
   header: ViewChange['head']['header'],
   certificate: Certificate,
   phase: Certificate['phase'],
+  verify: VerifySignature,
 ): Promise<boolean> {
   if (certificate.phase !== phase || certificate.height !== header.height) return false;
   if (!sameHash(certificate.hash, headerHash(header))) return false;
-  if (certificate.votes.length !== quorumSize(state.validators.length)) return false;
-  return verifyCertificate(certificate, contextOf(state), state.validators, state.sessions);
+  const { validators, sessions } = seatsAt(state, header.height);
+  if (certificate.votes.length !== quorumSize(validators.length)) return false;
+  const context = contextOf(state, header.height);
+  return verifyCertificate(certificate, context, validators, sessions, verify);
 }
 
-function checkVote(state: ReplicaState, vote: Parameters<typeof verifyVote>[0]): Promise<boolean> {
-  return verifyVote(vote, contextOf(state), state.validators, state.sessions);
+function checkVote(state: ReplicaState, vote: Vote, verify: VerifySignature): Promise<boolean> {
+  return checkVoteOf(state, vote, seatsAt(state, vote.height), verify);
 }
 
-export function contextOf(state: ReplicaState): VoteContext {
+function checkVoteOf(
+  state: ReplicaState,
+  vote: Vote,
+  seats: Seats,
+  verify: VerifySignature,
+): Promise<boolean> {
+  const context = { ...contextOf(state, 0), validatorsHash: validatorsHash(seats.validators) };
+  return verifyVote(vote, context, seats.validators, seats.sessions, verify);
+}
+
+/** What votes of a height are bound to. */
+export function contextOf(state: ReplicaState, height: number): VoteContext {
   const { genesisHash, ledger } = state;
-  return { genesisHash, ledger, validatorsHash: validatorsHash(state.validators) };
+  const { validators } = seatsAt(state, height);
+  return { genesisHash, ledger, validatorsHash: validatorsHash(validators) };
 }

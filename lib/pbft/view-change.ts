@@ -9,9 +9,9 @@ import type { ReplicaState } from './state.ts';
 
 /** L9: stop voting in the present view and ask for another. */
 export function startViewChange(draft: Draft, view: number): void {
-  const { state, timing } = draft;
+  const { state } = draft;
   if (view <= state.view) return;
-  state.timeoutMs = Math.min(state.timeoutMs * 2, timing.viewTimeoutMsMax);
+  state.timeoutMs = Math.min(state.timeoutMs * 2, state.parameters.viewTimeoutMsMax);
   state.view = view;
   state.changing = true;
   state.quorumSince = null;
@@ -24,7 +24,21 @@ export function startViewChange(draft: Draft, view: number): void {
 function signViewChange(draft: Draft): void {
   const { view, head } = draft.state;
   const hash = viewChangeDigest(ownContent(draft.state));
-  draft.sign({ phase: 'view-change', height: head.header.height, view, hash });
+  draft.sign({ phase: 'view-change', height: head.header.height + 1, view, hash });
+}
+
+/**
+ * L22: another set votes from here on. View-changes count in the set of the height that the new
+ * view starts at, so those of the old set are gone, and the own one is signed anew.
+ */
+export function enterSet(draft: Draft): void {
+  const { state } = draft;
+  const height = state.head.header.height + 1;
+  state.viewChanges = state.viewChanges.filter((one) => one.vote.height >= height);
+  state.quorumSince = null;
+  if (!state.changing) return;
+  state.newView = null;
+  if (!state.learner) signViewChange(draft);
 }
 
 /** The signed view-change is kept, for repetition, and told to everyone. */
@@ -33,7 +47,11 @@ export function recordOwnViewChange(draft: Draft, vote: Vote): void {
   if (!state.changing || vote.view !== state.view) return;
   const content = ownContent(state);
   // The head has moved while this was signed; it was not sent, so another may take its place.
-  if (!sameHash(vote.hash, viewChangeDigest(content))) return signViewChange(draft);
+  const isOld = vote.height !== state.head.header.height + 1;
+  if (isOld || !sameHash(vote.hash, viewChangeDigest(content))) {
+    if (!state.learner) signViewChange(draft);
+    return;
+  }
   const viewChange: ViewChange = { view: vote.view, ...content, vote };
   state.viewChanges = withViewChange(state.viewChanges, viewChange);
   draft.send('all', { type: 'view-change', viewChange });
@@ -61,7 +79,10 @@ export function advanceViewChange(draft: Draft): void {
   if (supporters.length < quorum) return;
   state.quorumSince ??= draft.now;
   if (leaderNow(state) !== state.self || state.learner) return;
-  const chosen = supporters.slice(0, quorum);
+  // The own one is among them, so that the new view starts at the own head or above it.
+  const chosen = [...supporters]
+    .sort((a, b) => Number(isOwn(state, b)) - Number(isOwn(state, a)))
+    .slice(0, quorum);
   const { height } = selection(chosen);
   if (height > state.head.header.height) return askForHead(draft, chosen, height);
   const hash = newViewDigest({ view: state.view, viewChanges: chosen });
@@ -69,9 +90,9 @@ export function advanceViewChange(draft: Draft): void {
   state.newView = {
     view: state.view,
     viewChanges: chosen,
-    vote: unsignedMark(state, height, hash),
+    vote: unsignedMark(state, height + 1, hash),
   };
-  draft.sign({ phase: 'new-view', height, view: state.view, hash });
+  draft.sign({ phase: 'new-view', height: height + 1, view: state.view, hash });
 }
 
 /** L11: the leader has signed its new-view and enters it. */
@@ -122,7 +143,7 @@ function askForHead(draft: Draft, viewChanges: readonly ViewChange[], height: nu
 /** L10: f+1 validators ask for later views, so an honest one does: join the smallest. */
 function joinTarget(state: ReplicaState): number | null {
   const later = state.viewChanges
-    .filter((one) => one.vote.validator !== state.self && one.view > state.view)
+    .filter((one) => !isOwn(state, one) && one.view > state.view && hasVote(state, one))
     .map((one) => one.view)
     .sort((a, b) => a - b);
   if (later.length < faultyMax(state.validators.length) + 1) return null;
@@ -131,8 +152,17 @@ function joinTarget(state: ReplicaState): number | null {
 
 function supportersOf(state: ReplicaState): ViewChange[] {
   return state.viewChanges
-    .filter((one) => one.view === state.view)
+    .filter((one) => one.view === state.view && hasVote(state, one))
     .sort((a, b) => (a.vote.validator < b.vote.validator ? -1 : 1));
+}
+
+function isOwn(state: ReplicaState, one: ViewChange): boolean {
+  return one.vote.validator === state.self;
+}
+
+function hasVote(state: ReplicaState, one: ViewChange): boolean {
+  const seat = state.validators.find(({ id }) => id === one.vote.validator);
+  return seat !== undefined && !seat.suspended;
 }
 
 function ownContent(state: ReplicaState): Pick<ViewChange, 'head' | 'prepared'> {
@@ -149,6 +179,8 @@ function unsignedMark(state: ReplicaState, height: number, hash: Uint8Array): Vo
 function withViewChange(list: readonly ViewChange[], added: ViewChange): ViewChange[] {
   const { validator } = added.vote;
   const earlier = list.find((one) => one.vote.validator === validator);
-  if (earlier && earlier.view >= added.view) return [...list];
+  if (earlier && earlier.view > added.view) return [...list];
+  const isOlder = earlier?.view === added.view && earlier.vote.height >= added.vote.height;
+  if (isOlder) return [...list];
   return [...list.filter((one) => one !== earlier), added];
 }

@@ -3,126 +3,21 @@ import { describe, expect, it } from 'vitest';
 import { apply } from '../../lib/pbft/apply.ts';
 import type { Input } from '../../lib/pbft/input.ts';
 import { selection } from '../../lib/pbft/selection.ts';
-import { initialState, type ReplicaState, type Timing } from '../../lib/pbft/state.ts';
-import { appendToFrontier, frontierRoot } from '../../lib/ledger/merkle.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import type { ViewChange } from '../../lib/wire/messages.ts';
-import { validatorsHash, type ValidatorSet } from '../../lib/wire/validators.ts';
-import type { Vote } from '../../lib/wire/vote.ts';
 
-const timing: Timing = { requestTimeoutMs: 4000, viewTimeoutMsMax: 60_000, clockSkewMsMax: 10_000 };
-const ids = ['va', 'vb', 'vc', 'vd'];
-const set: ValidatorSet = ids.map((id, index) => ({
-  id,
-  kmsKey: new Uint8Array(65).fill(index),
-  incarnation: 0,
-  suspended: false,
-}));
-const zero = new Uint8Array(32);
-const now = 1_000_000;
-
-function genesis(): BlockHeader {
-  return {
-    protocolVersion: 1,
-    ledger: 'main',
-    height: 0,
-    view: 0,
-    proposer: 'va',
-    previousHash: zero,
-    transactionsRoot: zero,
-    resultsRoot: zero,
-    stateRoot: zero,
-    time: now - 1000,
-    validatorsHash: validatorsHash(set),
-    nextValidatorsHash: validatorsHash(set),
-    paramsHash: zero,
-    historyRoot: zero,
-  };
-}
-
-function replica(self: string): ReplicaState {
-  const header = genesis();
-  const hash = headerHash(header);
-  return initialState(
-    {
-      self,
-      ledger: 'main',
-      genesisHash: zero,
-      genesisHeaderHash: hash,
-      leaderOffset: 0,
-      validators: set,
-      sessions: [],
-      head: { header, hash, certificate: null },
-      frontier: appendToFrontier([], 0, hash),
-    },
-    timing,
-  );
-}
-
-function headerAfter(state: ReplicaState, overrides: Partial<BlockHeader> = {}): BlockHeader {
-  const { header, hash } = state.head;
-  return {
-    ...header,
-    height: header.height + 1,
-    view: state.view,
-    proposer: ids[state.view % 4] ?? '',
-    previousHash: hash,
-    time: now,
-    historyRoot: frontierRoot(state.frontier),
-    ...overrides,
-  };
-}
-
-function vote(
-  validator: string,
-  phase: Vote['phase'],
-  header: BlockHeader,
-  view = header.view,
-): Vote {
-  const signature = new Uint8Array(64);
-  return { phase, height: header.height, view, hash: headerHash(header), validator, signature };
-}
-
-const message = (from: string, one: Extract<Input, { type: 'message' }>['message']): Input => ({
-  type: 'message',
-  from,
-  message: one,
-});
-
-/** Applies inputs in order, signing at once whatever is asked; answers what came out. */
-function run(state: ReplicaState, inputs: readonly Input[], at = now) {
-  const said: string[] = [];
-  let current = state;
-  const feed = (input: Input): void => {
-    const transition = apply(current, input, at, timing);
-    current = transition.state;
-    for (const output of transition.outputs) {
-      said.push(
-        output.type === 'sign'
-          ? `sign ${output.vote.phase} v${output.vote.view}`
-          : output.type === 'send'
-            ? `send ${output.message.type} to ${output.to}`
-            : output.type,
-      );
-      if (output.type === 'sign') {
-        feed({ type: 'signed', vote: { ...output.vote, signature: new Uint8Array(64) } });
-      }
-    }
-  };
-  inputs.forEach(feed);
-  return { state: current, said };
-}
-
-const prePrepare = (header: BlockHeader, view = header.view): Input => {
-  const leader = ids[view % 4] ?? '';
-  const leaders = vote(leader, 'prepare', header, view);
-  return message(leader, { type: 'pre-prepare', header, transactions: null, vote: leaders });
-};
-const executed = (header: BlockHeader): Input => ({
-  type: 'executed',
-  hash: headerHash(header),
-  outcome: 'ok',
-});
+import {
+  zero,
+  now,
+  genesis,
+  replica,
+  headerAfter,
+  vote,
+  message,
+  run,
+  prePrepare,
+  executed,
+} from './fixture.ts';
 
 describe('the leader', () => {
   it('L3: builds when something waits and nothing is in flight', () => {
@@ -133,7 +28,10 @@ describe('the leader', () => {
   it('L3: proposes what it built with its own prepare vote', () => {
     const state = replica('va');
     const header = headerAfter(state);
-    const built: Input = { type: 'built', built: { header, hash: headerHash(header) } };
+    const built: Input = {
+      type: 'built',
+      built: { header, hash: headerHash(header), after: null },
+    };
     const { said } = run(state, [{ type: 'pending', oldest: 'x' }, built]);
     expect(said).toEqual(['build', 'tick-at', 'sign prepare v0', 'send pre-prepare to all']);
   });
@@ -367,9 +265,9 @@ describe('view change', () => {
   it('L9: a view-change that was signed for an earlier head is signed anew, not sent', () => {
     const tick: Input = { type: 'tick', scheduled: false };
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
-    const asked = apply(waiting, tick, now + 4000, timing);
+    const asked = apply(waiting, tick, now + 4000);
     const stale = { ...vote('vb', 'view-change', headerAfter(replica('vb'))), view: 1 };
-    const { outputs } = apply(asked.state, { type: 'signed', vote: stale }, now + 4000, timing);
+    const { outputs } = apply(asked.state, { type: 'signed', vote: stale }, now + 4000);
     expect(outputs.map((one) => one.type)).toEqual(['sign']);
   });
 });

@@ -131,9 +131,10 @@ describe('a store that fails for a moment', () => {
       putPages: async () => undefined,
       getPages: async () => Promise.reject(new Error('the table does not answer')),
     };
-    const view = headView(runtime, await cluster.state(d));
+    const state = await cluster.state(d);
+    const view = headView(runtime, state);
     const good = parseTransaction(await probeBy(3, 'mine'));
-    const judged = transactionFault(runtime, view, good, { time: startTime, ledger: 'main' });
+    const judged = transactionFault(runtime, view, good, { time: startTime, state });
     await expect(judged).rejects.toThrow('the table does not answer');
   });
 });
@@ -305,7 +306,7 @@ describe('a view bound to a block that its leader lacks', () => {
     const prepared = { header, certificate };
     const content = { head: { header: genesis, certificate: null }, prepared };
     const proof = viewChangeDigest(content);
-    const asked = await sign({ phase: 'view-change', height: 0, view: 1, hash: proof });
+    const asked = await sign({ phase: 'view-change', height: 1, view: 1, hash: proof });
     const viewChange: ViewChange = { view: 1, ...content, vote: asked };
     send(cluster, a, b, [{ type: 'view-change', viewChange }]);
     await cluster.submit(d, [await probeBy(3, 'waits')]);

@@ -34,7 +34,7 @@ async function sign(
   const state = await cluster.state(who);
   const key = network.validators.find((one) => one.id === who)?.vote;
   if (!key) throw new Error(who);
-  const signature = await key.sign(voteSigningBytes(contextOf(state), vote));
+  const signature = await key.sign(voteSigningBytes(contextOf(state, vote.height), vote));
   return { ...vote, validator: who, signature };
 }
 

@@ -18,6 +18,7 @@ import {
 import { step, type StepEvent } from '../../functions/validator/step.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
+import { verifyP256 } from '../../lib/crypto/p256.ts';
 import { genesisHeader } from '../../lib/ledger/genesis-header.ts';
 import { limits } from '../../lib/limits.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
@@ -186,7 +187,9 @@ export class Cluster {
       self: id,
       genesis,
       ports: crashing(ports, crash),
-      signer: keys.vote,
+      signer: { sign: (bytes) => keys.vote.sign(bytes), incarnation: 0 },
+      identity: async () => keys.kms,
+      verify: verifyP256,
       clock: () => this.now,
       freshId: () => `id-${this.random.below(2 ** 31)}`,
       log: (event) => logs.push(event),
@@ -200,7 +203,7 @@ export class Cluster {
     await ports.pages.putPages('main', state.pages);
     const header = genesisHeader(genesis, state.root);
     const hash = headerHash(header);
-    const record = initialReplicaState({ genesis, self: id, header, headerHash: hash });
+    const record = initialReplicaState({ genesis, self: id, header, headerHash: hash, session: 0 });
     await ports.replicas.save(
       'main',
       null,

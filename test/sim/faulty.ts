@@ -23,11 +23,11 @@ export async function signingAs(
 ): Promise<Signing> {
   const key = network.validators.find((one) => one.id === id)?.vote;
   if (!key) throw new Error(id);
-  const context = contextOf(await cluster.state(id));
+  const state = await cluster.state(id);
   return async (vote) => {
     const { phase, height, view, hash } = vote;
     const unsigned = { phase, height, view, hash };
-    const signature = await key.sign(voteSigningBytes(context, unsigned));
+    const signature = await key.sign(voteSigningBytes(contextOf(state, height), unsigned));
     return { ...unsigned, validator: id, signature };
   };
 }
@@ -107,6 +107,7 @@ async function lyingView(
     head: { header, certificate: random.chance(0.5) ? null : certificate },
     prepared: random.chance(0.5) ? null : viewChange.prepared,
   };
-  const unsigned = { phase: 'view-change' as const, height: header.height, view: lie.view };
+  const height = header.height + 1;
+  const unsigned = { phase: 'view-change' as const, height, view: lie.view };
   return { ...lie, vote: await sign({ ...unsigned, hash: viewChangeDigest(lie) }) };
 }

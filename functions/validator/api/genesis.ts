@@ -91,7 +91,8 @@ async function initialise(
   await pages.putPages(MAIN_LEDGER, update.pages);
   const hash = headerHash(header);
   const self = runtime.deps.validator;
-  const state = initialReplicaBytes({ genesis, self, header, headerHash: hash });
+  const session = genesis.validators.find((one) => one.id === self)?.incarnation ?? null;
+  const state = initialReplicaBytes({ genesis, self, header, headerHash: hash, session });
   const head = { height: 0, headerHash: hash, header, certificate: null, votedHeight: 0 };
   // False means that another call was first with the same document.
   await replicas.save(MAIN_LEDGER, null, state, head);

@@ -15,6 +15,7 @@ import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
 import { waitField } from '../routes.ts';
+import { setChainTo } from './set-chain.ts';
 import type { ApiRuntime } from './runtime.ts';
 
 const POLL_MS_FIRST = 25;
@@ -103,14 +104,14 @@ async function receiptAnswer(
   if (body === null) throw new StorageError('corrupt_item', 'a committed block has no body');
   const { results } = body;
   const { index } = location;
+  const chain = await setChainTo(runtime, genesis, header);
   const receipt = buildReceipt({
     genesis,
     header,
     certificate,
     results,
     index,
-    sessions: genesis.sessions,
-    links: [],
+    ...chain,
   });
   const { id, status, code } = decodeWith(resultSchema, receipt.result, limits.chunkBytesMax);
   return { id, status, code, receipt: toBase64url(encodeReceipt(receipt)) };

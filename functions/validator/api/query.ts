@@ -26,6 +26,7 @@ import { HttpError } from '../../aws/problems.ts';
 import { querySchema } from '../routes.ts';
 import { parseRequestBody } from './request.ts';
 import { baseOf, type ApiRuntime, type RunningNetwork } from './runtime.ts';
+import { setChainTo } from './set-chain.ts';
 
 const ENVELOPE_CHARS = 1_024;
 
@@ -92,14 +93,14 @@ async function answerQuery(
   if (keys.length > limits.queryProofsMax) {
     throw new WireError('too_large', `${keys.length} keys were read: ask for fewer entries`);
   }
-  const [entries, freshness] = await Promise.all([
+  const [entries, freshness, chain] = await Promise.all([
     proveKeys(baseOf(head), keys, runtime.reader(), { cache: runtime.cache }),
     signFreshness(runtime, { genesis, head }, fromBase64url(query.nonce)),
+    setChainTo(runtime, genesis, head.header),
   ]);
   const { header, certificate } = head;
-  const { sessions } = genesis;
   return encodeStateAnswer(
-    buildStateAnswer({ genesis, header, certificate, entries, freshness, sessions, links: [] }),
+    buildStateAnswer({ genesis, header, certificate, entries, freshness, ...chain }),
   );
 }
 

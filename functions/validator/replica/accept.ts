@@ -6,6 +6,7 @@ import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts
 import { transactionsRoot } from './execute-block.ts';
 import { acceptForwarded } from './pending.ts';
 import { feed } from './perform.ts';
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import type { Run } from './run.ts';
 
 export async function acceptEnvelope(run: Run, envelope: Envelope): Promise<void> {
@@ -17,15 +18,20 @@ export async function acceptEnvelope(run: Run, envelope: Envelope): Promise<void
 function envelopeFault(run: Run, envelope: Envelope): string | null {
   if (envelope.ledger !== run.ledger) return 'ledger';
   if (!equalBytes(envelope.genesisHash, run.runtime.genesis.hash)) return 'genesis';
-  const seat = run.state.validators.find((one) => one.id === envelope.from);
-  if (!seat || seat.suspended) return 'sender';
-  return null;
+  return isHeard(run.state, envelope.from) ? null : 'sender';
+}
+
+/** Who votes on head + 1 or will on head + 2; the suspended are not heard. */
+function isHeard({ validators, upcoming }: ReplicaState, id: string): boolean {
+  const seats = [...validators, ...(upcoming?.validators ?? [])];
+  return seats.some((seat) => seat.id === id && !seat.suspended);
 }
 
 async function acceptMessage(run: Run, from: string, message: Message): Promise<void> {
   if (message.type === 'forward') return acceptForwarded(run, message.transactions);
   if (!isRelevant(run.state, message)) return;
-  if (!(await verifyMessage(run.state, from, message))) return drop(run, from, message.type);
+  if (!(await verifyMessage(run.state, from, message, run.runtime.verify)))
+    return drop(run, from, message.type);
   if (message.type === 'pre-prepare' || message.type === 'decided') await keepBody(run, message);
   await feed(run, { type: 'message', from, message });
 }

@@ -6,6 +6,7 @@ import {
   readHints,
 } from '../../../lib/chaincode/execute.ts';
 import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
+import { governedKeys, governedOf } from '../../../lib/chaincode/governed.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
 import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
@@ -26,7 +27,9 @@ import {
   verifyTransaction,
 } from '../../../lib/wire/transaction.ts';
 import { validatorsHash } from '../../../lib/wire/validators.ts';
+import { upcomingOf } from '../../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
+import type { Governed } from '../../../lib/wire/governed.ts';
 import type { BlockEvent } from '../ports.ts';
 import type { ValidatorRuntime } from '../runtime.ts';
 
@@ -41,6 +44,8 @@ export interface ExecutedBlock {
   results: Uint8Array[];
   events: BlockEvent[];
   pages: { id: string; bytes: Uint8Array }[];
+  /** What governs the height after the next, where this block changes it. */
+  after: Governed | null;
 }
 
 export interface BlockPlan {
@@ -66,13 +71,14 @@ export async function transactionFault(
   runtime: ValidatorRuntime,
   view: TreeView,
   transaction: Transaction,
-  at: { time: number; ledger: string },
+  at: { time: number; state: Pick<ReplicaState, 'ledger' | 'parameters'> },
 ): Promise<BlockFault | null> {
-  const { network, parameters } = runtime.genesis.document;
+  const { network } = runtime.genesis.document;
+  const { ledger, parameters } = at.state;
   if (transaction.kind !== 'transaction') return 'malformed';
   try {
     const skewMsMax = parameters.clockSkewMsMax;
-    checkRequest(transaction, { network, ledger: at.ledger, now: at.time, skewMsMax });
+    checkRequest(transaction, { network, ledger, now: at.time, skewMsMax });
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     return 'window';
@@ -87,7 +93,7 @@ export async function transactionFault(
   }
   const named = toHex(keys.outer) + (keys.inner ? toHex(keys.inner) : '');
   if (runtime.verified.has(transaction.compact, named)) return null;
-  if (!(await verifyTransaction(transaction, keys))) return 'bad_signature';
+  if (!(await verifyTransaction(transaction, keys, runtime.verify))) return 'bad_signature';
   runtime.verified.add(transaction.compact, named);
   return null;
 }
@@ -99,7 +105,7 @@ export async function checkBody(
   compacts: readonly string[],
   time: number,
 ): Promise<Transaction[] | null> {
-  const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
+  const { blockTransactionsMax, blockBytesMax } = state.parameters;
   const bytes = compacts.reduce((sum, compact) => sum + compact.length, 0);
   if (compacts.length > blockTransactionsMax || bytes > blockBytesMax) return null;
   const view = headView(runtime, state);
@@ -110,7 +116,7 @@ export async function checkBody(
     return null;
   }
   await view.prefetch(transactions.flatMap(readHints));
-  const at = { time, ledger: state.ledger };
+  const at = { time, state };
   const faults = await Promise.all(
     transactions.map((transaction) => transactionFault(runtime, view, transaction, at)),
   );
@@ -129,8 +135,8 @@ export async function executeBlock(
   plan: BlockPlan,
   dropReplays: boolean,
 ): Promise<ExecutedBlock | null> {
-  const { network, parameters } = runtime.genesis.document;
-  const { ledger, head } = state;
+  const { network } = runtime.genesis.document;
+  const { ledger, head, parameters } = state;
   const height = head.header.height + 1;
   const place = { network, ledger, height, time: plan.time };
   const genesisHash = runtime.genesis.hash;
@@ -173,8 +179,9 @@ export async function executeBlock(
   const transactions = taken.map((transaction) => transaction.compact);
   const ids = taken.map((transaction) => transaction.id);
   const roots = { stateRoot: root, resultsRoot: merkleRoot(results) };
-  const header = headerOf(state, plan, transactions, roots, parametersHash(parameters));
-  return { header, hash: headerHash(header), transactions, ids, results, events, pages };
+  const header = headerOf(state, plan, transactions, roots);
+  const after = await governedAfter(overlay);
+  return { header, hash: headerHash(header), transactions, ids, results, events, pages, after };
 }
 
 function headerOf(
@@ -182,9 +189,7 @@ function headerOf(
   plan: BlockPlan,
   transactions: readonly string[],
   roots: { stateRoot: Uint8Array; resultsRoot: Uint8Array },
-  paramsHash: Uint8Array,
 ): BlockHeader {
-  const set = validatorsHash(state.validators);
   return {
     protocolVersion: 1,
     ledger: state.ledger,
@@ -193,9 +198,9 @@ function headerOf(
     previousHash: state.head.hash,
     transactionsRoot: transactionsRoot(transactions),
     ...roots,
-    validatorsHash: set,
-    nextValidatorsHash: set,
-    paramsHash,
+    validatorsHash: validatorsHash(state.validators),
+    nextValidatorsHash: validatorsHash(upcomingOf(state).validators),
+    paramsHash: parametersHash(state.parameters),
   };
 }
 
@@ -221,6 +226,13 @@ export function transactionsRoot(transactions: readonly string[]): Uint8Array {
 /** Lets only those who know audience and transaction recognise an event. */
 function eventTag(audience: string, transactionId: string): string {
   return toHex(taggedHash('event', utf8(audience), utf8(transactionId)).slice(0, 16));
+}
+
+/** What the block makes govern the height after the next; null where it writes nothing of it. */
+async function governedAfter(overlay: OverlayView): Promise<Governed | null> {
+  const written = new Set(overlay.writes().map(({ key }) => key));
+  if (!governedKeys.some((key) => written.has(key))) return null;
+  return governedOf(overlay);
 }
 
 /** Makes a block durable before anyone votes for it; idempotent, seen by no reader yet. */

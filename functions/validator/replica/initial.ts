@@ -1,6 +1,6 @@
 /** The record with which a replica starts at height 0. */
 import { appendToFrontier } from '../../../lib/ledger/merkle.ts';
-import { initialState, type ReplicaState, type Timing } from '../../../lib/pbft/state.ts';
+import { initialState, type ReplicaState } from '../../../lib/pbft/state.ts';
 import type { Genesis } from '../../../lib/wire/genesis.ts';
 import type { BlockHeader } from '../../../lib/wire/header.ts';
 import { encodeRecord } from './record.ts';
@@ -11,6 +11,8 @@ export interface InitialReplica {
   self: string;
   header: BlockHeader;
   headerHash: Uint8Array;
+  /** Null where the session key of genesis is not at hand: the replica then starts as a learner. */
+  session: number | null;
 }
 
 export function initialReplicaState({
@@ -18,22 +20,21 @@ export function initialReplicaState({
   self,
   header,
   headerHash,
+  session,
 }: InitialReplica): ReplicaState {
-  const timing: Timing = genesis.document.parameters;
-  return initialState(
-    {
-      self,
-      ledger: header.ledger,
-      genesisHash: genesis.hash,
-      genesisHeaderHash: headerHash,
-      leaderOffset: 0,
-      validators: genesis.validators,
-      sessions: genesis.sessions.filter((session) => session.body.purpose === 'vote'),
-      head: { header, hash: headerHash, certificate: null },
-      frontier: appendToFrontier([], 0, headerHash),
-    },
-    timing,
-  );
+  return initialState({
+    self,
+    ledger: header.ledger,
+    genesisHash: genesis.hash,
+    genesisHeaderHash: headerHash,
+    leaderOffset: 0,
+    validators: genesis.validators,
+    sessions: genesis.sessions.filter((session) => session.body.purpose === 'vote'),
+    parameters: genesis.document.parameters,
+    session,
+    head: { header, hash: headerHash, certificate: null },
+    frontier: appendToFrontier([], 0, headerHash),
+  });
 }
 
 export function initialReplicaBytes(start: InitialReplica): Uint8Array {

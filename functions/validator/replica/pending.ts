@@ -39,7 +39,7 @@ async function withPresent(run: Run, pool: PendingPool): Promise<PendingPool> {
 /** The oldest entries that may still enter a block; removes the dead ones among those read. */
 async function readPool(run: Run): Promise<PendingPool> {
   const { runtime, ledger, warm } = run;
-  const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
+  const { blockTransactionsMax, blockBytesMax } = run.state.parameters;
   const bounds = { count: blockTransactionsMax, bytes: blockBytesMax };
   const found = await runtime.ports.mempool.oldest(ledger, bounds);
   const bytes = found.reduce((sum, entry) => sum + entry.compact.length, 0);
@@ -86,7 +86,7 @@ async function sortOut(
 ): Promise<{ valid: CheckedTransaction[]; dead: PendingTransaction[] }> {
   const { runtime, state, warm } = run;
   const view = headView(runtime, state);
-  const at = { time: nextBlockTime(run), ledger: run.ledger };
+  const at = { time: nextBlockTime(run), state };
   const held = new Map(warm.pending.entries.map((entry) => [entry.id, entry.transaction]));
   const checked = await Promise.all(
     found.map(async (entry) => {
@@ -122,7 +122,7 @@ export async function acceptForwarded(run: Run, compacts: readonly string[]): Pr
     if (known.has(compact)) continue;
     const transaction = parsed(compact);
     if (!transaction) continue;
-    if (await transactionFault(runtime, view, transaction, { time, ledger })) continue;
+    if (await transactionFault(runtime, view, transaction, { time, state })) continue;
     if (await wasSeen(view, transaction)) continue;
     const { id, issuedAt, expiresAt } = transaction;
     entries.push({ id, compact, issuedAt, expiresAt, arrivedAt: now });

@@ -1,6 +1,7 @@
 /** Feeds inputs to the state machine and does what it asks for within the step. */
 import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
 import { apply } from '../../../lib/pbft/apply.ts';
+import { peersOf } from '../../../lib/pbft/seats.ts';
 import { contextOf } from '../../../lib/pbft/verify.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
 import type { Output } from '../../../lib/pbft/output.ts';
@@ -14,6 +15,7 @@ import {
   stageBlock,
   transactionFault,
 } from './execute-block.ts';
+import { accuse } from './accuse.ts';
 import { keepHistory } from './history.ts';
 import { committedFromPending, nextBlockTime } from './pending.ts';
 import type { OutboxMessage } from './record.ts';
@@ -23,7 +25,7 @@ type OutputOf<T extends Output['type']> = Extract<Output, { type: T }>;
 
 /** Applies one input; outputs that need an answer are answered before this returns. */
 export async function feed(run: Run, input: Input): Promise<void> {
-  const { state, outputs } = apply(run.state, input, run.runtime.clock(), run.timing);
+  const { state, outputs } = apply(run.state, input, run.runtime.clock());
   run.state = state;
   for (const output of outputs) await perform(run, output);
 }
@@ -46,6 +48,8 @@ async function perform(run: Run, output: Output): Promise<void> {
     case 'catch-up':
       run.catchUp = { fromHeight: output.fromHeight, toHeight: output.toHeight };
       return;
+    case 'accuse':
+      return accuse(run, output.contradiction);
     case 'tick-at':
       run.tickAt = output.time;
       return;
@@ -62,9 +66,7 @@ async function perform(run: Run, output: Output): Promise<void> {
 
 /** A peer is told each thing once a step, however often it asked: what it may owe is bounded. */
 function queueMessage(run: Run, output: OutputOf<'send'>): void {
-  const { self, validators } = run.state;
-  const peers =
-    output.to === 'all' ? validators.map((one) => one.id).filter((id) => id !== self) : [output.to];
+  const peers = output.to === 'all' ? peersOf(run.state) : [output.to];
   const { message, withBody } = output;
   const key = toBase64url(encodeCbor({ message, withBody }));
   for (const peer of peers) {
@@ -77,7 +79,7 @@ function queueMessage(run: Run, output: OutputOf<'send'>): void {
 async function sign(run: Run, vote: UnsignedVote): Promise<void> {
   const { signer } = run.runtime;
   if (!signer) return;
-  const signature = await signer.sign(voteSigningBytes(contextOf(run.state), vote));
+  const signature = await signer.sign(voteSigningBytes(contextOf(run.state, vote.height), vote));
   await feed(run, { type: 'signed', vote: { ...vote, signature } });
 }
 
@@ -86,7 +88,7 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
   const { runtime, state } = run;
   const stale = state.slot.proposal ?? state.slot.decided;
   if (stale || state.head.header.height + 1 !== wanted.height || state.view !== wanted.view) return;
-  const { blockTransactionsMax, blockBytesMax } = runtime.genesis.document.parameters;
+  const { blockTransactionsMax, blockBytesMax } = state.parameters;
   const time = nextBlockTime(run);
   const waiting = [];
   let bytes = 0;
@@ -96,7 +98,7 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
     waiting.push(transaction);
   }
   // What was good when it was read may not be at the block's time, or on this head.
-  const at = { time, ledger: run.ledger };
+  const at = { time, state };
   const head = headView(runtime, state);
   const faults = await Promise.all(waiting.map((one) => transactionFault(runtime, head, one, at)));
   const candidates = waiting.filter((_, index) => faults[index] === null);
@@ -108,7 +110,8 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
     await stageBlock(runtime, run.ledger, block);
     run.warm.bodies.set(toHex(block.hash), block.transactions);
   }
-  await feed(run, { type: 'built', built: block && { header: block.header, hash: block.hash } });
+  const built = block && { header: block.header, hash: block.hash, after: block.after };
+  await feed(run, { type: 'built', built });
 }
 
 /** L5: executes a proposed or certified body and compares the header that comes out. */
@@ -128,15 +131,21 @@ async function executeProposal(run: Run, wanted: OutputOf<'execute'>): Promise<v
     return feed(run, { type: 'executed', hash, outcome: 'mismatch' });
   }
   await stageBlock(runtime, run.ledger, block);
-  return feed(run, { type: 'executed', hash, outcome: 'ok' });
+  return feed(run, { type: 'executed', hash, outcome: 'ok', after: block.after });
 }
 
 /** L7: the certified header is written before the head moves; it is true whoever reads it. */
 async function commit(run: Run, output: OutputOf<'commit'>): Promise<void> {
   const { runtime, ledger } = run;
-  const { header, hash, certificate } = output;
+  const { header, hash, certificate, entered } = output;
   await runtime.ports.blocks.putCertified(ledger, header, hash, certificate);
   await keepHistory(runtime.ports.blocks, header, hash);
+  if (entered) {
+    const { validators, sessions } = entered;
+    const link = { validators, header, certificate };
+    const fromHeight = header.height + 1;
+    await runtime.ports.blocks.putLink(ledger, { fromHeight, link, sessions });
+  }
   const body =
     run.warm.bodies.get(toHex(hash)) ??
     (await runtime.ports.blocks.body(ledger, hash))?.transactions;

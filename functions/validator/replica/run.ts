@@ -1,7 +1,8 @@
 /** A run: one attempt at a step, with the replica as loaded and what the step collects. */
 import { decodeRecord, type OutboxMessage } from './record.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
-import type { ReplicaState, Timing } from '../../../lib/pbft/state.ts';
+import { apply } from '../../../lib/pbft/apply.ts';
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import { BodyCache, type ValidatorRuntime, type WarmLedger } from '../runtime.ts';
 
 /** Feeds an input to the state machine and does what it asks for (`perform.ts`). */
@@ -11,7 +12,6 @@ export interface Run {
   readonly runtime: ValidatorRuntime;
   readonly ledger: string;
   readonly warm: WarmLedger;
-  readonly timing: Timing;
   readonly feed: Feed;
   state: ReplicaState;
   /** Messages by peer, each once and in order, for the outbox. */
@@ -34,15 +34,15 @@ export async function openRun(
 ): Promise<Run | null> {
   const warm = await openWarm(runtime, ledger);
   if (!warm) return null;
-  // L18: without its session key it follows and signs nothing.
-  const learner = runtime.signer === null;
+  // L18: without a session key of its incarnation it follows and signs nothing.
+  const incarnation = runtime.signer?.incarnation ?? null;
+  const { state } = apply(warm.record.state, { type: 'session', incarnation }, runtime.clock());
   return {
     runtime,
     ledger,
     warm,
-    timing: runtime.genesis.document.parameters,
     feed,
-    state: { ...warm.record.state, learner },
+    state,
     outgoing: new Map(),
     forwardToAll: false,
     tickAt: null,

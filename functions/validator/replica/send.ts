@@ -1,5 +1,6 @@
 /** Persist, then send: saves a run under its fence, and sends what the saved state owes. */
 import { forwardToLeader } from '../../../lib/pbft/timers.ts';
+import { peersOf } from '../../../lib/pbft/seats.ts';
 import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { Envelope, Message } from '../../../lib/wire/messages.ts';
@@ -122,9 +123,10 @@ async function handOn(run: Run): Promise<void> {
   }
   if (run.forwardToAll) {
     const transactions = fitting(entries.map((entry) => entry.compact));
-    const peers = state.validators.map((one) => one.id).filter((id) => id !== state.self);
     await Promise.all(
-      peers.map((to) => post(run, to, [{ type: 'forward', transactions }], run.runtime.freshId())),
+      peersOf(state).map((to) =>
+        post(run, to, [{ type: 'forward', transactions }], run.runtime.freshId()),
+      ),
     );
     return;
   }

@@ -1,0 +1,36 @@
+/** L21: brings evidence of contradicting votes to the ledger, signed as this institution. */
+import { toBase64url } from '../../../lib/crypto/bytes.ts';
+import { signJws } from '../../../lib/crypto/jws.ts';
+import { thumbprint } from '../../../lib/crypto/p256.ts';
+import { limits } from '../../../lib/limits.ts';
+import type { Contradiction } from '../../../lib/pbft/state.ts';
+import { seatsAt } from '../../../lib/pbft/seats.ts';
+import { encodeEvidence } from '../../../lib/wire/evidence.ts';
+import { encodeRequest, jwsTypes } from '../../../lib/wire/transaction.ts';
+import { acceptForwarded } from './pending.ts';
+import type { Run } from './run.ts';
+
+/** Any participant may; each validator that saw it does, and the first to be ordered counts. */
+export async function accuse(run: Run, contradiction: Contradiction): Promise<void> {
+  const { runtime, ledger, state } = run;
+  const { first, second, validatorsHash, incarnation } = contradiction;
+  const { sessions } = seatsAt(state, first.height);
+  const session = sessions.find(
+    ({ body }) => body.validator === first.validator && body.incarnation === incarnation,
+  );
+  if (!session) return;
+  const evidence = encodeEvidence({ ledger, validatorsHash, session, first, second });
+  const key = await runtime.identity();
+  const issuedAt = runtime.clock();
+  const request = encodeRequest({
+    network: runtime.genesis.document.network,
+    ledger,
+    fn: 'validator.accuse',
+    args: { evidence: toBase64url(evidence) },
+    nonce: runtime.freshId(),
+    issuedAt,
+    expiresAt: issuedAt + limits.validityMsMax,
+  });
+  const header = { typ: jwsTypes.transaction, kid: thumbprint(key.publicKey) };
+  await acceptForwarded(run, [await signJws(header, request, key)]);
+}
