@@ -7,7 +7,6 @@ import { advance } from './advance.ts';
 import { ownStatus } from './answer.ts';
 import { type Draft, draftOf, sameHash } from './draft.ts';
 import type { Input } from './input.ts';
-import { mayVote } from './seats.ts';
 import type { Output } from './output.ts';
 import { recordMessage } from './record.ts';
 import { recordOwnVote } from './own-votes.ts';
@@ -44,10 +43,6 @@ function record(draft: Draft, input: Input): void {
       return recordExecuted(draft, input);
     case 'body':
       if (sameHash(state.slot.wanted, input.hash)) state.slot.wanted = null;
-      return;
-    case 'session':
-      state.session = input.incarnation;
-      state.learner = !mayVote(state);
       return;
     case 'signed':
       return recordOwnVote(draft, input.vote);

@@ -20,8 +20,6 @@ export type Input =
   | { type: 'executed'; hash: Uint8Array; outcome: 'mismatch' | 'missing' }
   /** A body that matches its header's transactions root is now held. */
   | { type: 'body'; hash: Uint8Array }
-  /** L18: the session key at hand is certified for this incarnation, or there is none. */
-  | { type: 'session'; incarnation: number | null }
   /** An own vote, signed as `sign` asked. */
   | { type: 'signed'; vote: Vote }
   /** A timer's hint; judged against stored deadlines. `scheduled`: the five-minute schedule. */

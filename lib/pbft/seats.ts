@@ -28,6 +28,13 @@ export function mayVote(state: ReplicaState): boolean {
   return session === seat.incarnation && session !== forgot;
 }
 
+/** L18: with the session key at hand, certified for this incarnation; null without one. */
+export function withSession(state: ReplicaState, session: number | null): ReplicaState {
+  if (state.session === session) return state;
+  const next = { ...state, session };
+  return { ...next, learner: !mayVote(next) };
+}
+
 export function sameSet(a: ValidatorSet, b: ValidatorSet): boolean {
   return a === b || equalBytes(validatorsHash(a), validatorsHash(b));
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { apply } from '../../lib/pbft/apply.ts';
 import type { Input } from '../../lib/pbft/input.ts';
-import { mayVote, peersOf, seatsAt } from '../../lib/pbft/seats.ts';
+import { mayVote, peersOf, seatsAt, withSession } from '../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../lib/pbft/state.ts';
 import type { Governed } from '../../lib/wire/governed.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
@@ -137,7 +137,7 @@ describe('L18: who may vote', () => {
     expect(run(learner, [prePrepare(header), ok]).said.join()).not.toContain('sign');
     const back = set.map((seat) => (seat.id === 'vb' ? { ...seat, incarnation: 1 } : seat));
     const first = commit(learner, header, governed({ validators: back }));
-    const keyed = apply(first, { type: 'session', incarnation: 1 }, now).state;
+    const keyed = withSession(first, 1);
     expect(keyed.learner).toBe(true);
     expect(commit(keyed, next(keyed), null).learner).toBe(false);
   });

@@ -1,8 +1,13 @@
 /** What a validator says of itself and of its network: bootstrap, health, network, events. */
 
+import { cells } from '../../../lib/chaincode/cells.ts';
+import { readerOf } from '../../../lib/chaincode/draft.ts';
+import { governedOf } from '../../../lib/chaincode/governed.ts';
 import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import type { StateView } from '../../../lib/ledger/state-view.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
+import type { Validator } from '../../../lib/wire/validators.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { mapParallel } from '../../aws/parallel.ts';
 import { HttpError } from '../../aws/problems.ts';
@@ -60,25 +65,27 @@ export function getHealth(runtime: ApiRuntime): Operation {
 export function getNetwork(runtime: ApiRuntime): Operation {
   return {
     async run(): Promise<HttpAnswer> {
-      const { genesis, signed } = await runtime.network();
-      const { network, validators, parameters } = genesis.document;
+      const { genesis, signed, head } = await runtime.network();
+      const view = runtime.view(head);
+      const { validators, parameters } = await governedOf(view);
       const body = {
-        network,
+        network: genesis.document.network,
         genesisHash: toHex(genesis.hash),
         genesis: signed,
-        validators: genesis.validators.map((seat, index) => ({
-          id: seat.id,
-          name: validators[index]?.name ?? '',
-          kmsKey: toBase64url(seat.kmsKey),
-          incarnation: seat.incarnation,
-          suspended: seat.suspended,
-          apiUrl: validators[index]?.apiUrl ?? '',
-        })),
+        validators: await Promise.all(validators.map((seat) => describeSeat(view, seat))),
         parameters,
       };
       return { status: 200, body };
     },
   };
+}
+
+/** A seat as the ledger has it, with where its institution is found. */
+async function describeSeat(view: StateView, seat: Validator): Promise<object> {
+  const { id, kmsKey, incarnation, suspended } = seat;
+  const entry = await readerOf(view).get(cells.directory(id));
+  const { name = '', apiUrl = '' } = entry ?? {};
+  return { id, name, kmsKey: toBase64url(kmsKey), incarnation, suspended, apiUrl };
 }
 
 export function getEvents(runtime: ApiRuntime): Operation {

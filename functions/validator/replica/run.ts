@@ -1,7 +1,7 @@
 /** A run: one attempt at a step, with the replica as loaded and what the step collects. */
 import { decodeRecord, type OutboxMessage } from './record.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
-import { apply } from '../../../lib/pbft/apply.ts';
+import { withSession } from '../../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import { BodyCache, type ValidatorRuntime, type WarmLedger } from '../runtime.ts';
 
@@ -35,8 +35,7 @@ export async function openRun(
   const warm = await openWarm(runtime, ledger);
   if (!warm) return null;
   // L18: without a session key of its incarnation it follows and signs nothing.
-  const incarnation = runtime.signer?.incarnation ?? null;
-  const { state } = apply(warm.record.state, { type: 'session', incarnation }, runtime.clock());
+  const state = withSession(warm.record.state, runtime.signer?.incarnation ?? null);
   return {
     runtime,
     ledger,
