@@ -24,6 +24,22 @@ export const limits = {
   /** A page of tree nodes, bytes: small enough to read for one key, large enough to batch. */
   treePageBytesMax: 32 * 1024,
   mempoolTransactionsMax: 20_000,
+  /** Bytes of a request that use one turn of its submitter (`lib/pbft/fair-order.ts`). */
+  turnBytes: 8 * 1024,
+  /** Turns that one submitter may have waiting at a validator, and what it has in a crowd. */
+  submitterTurnsMax: 2_000,
+  submitterTurnsMin: 16,
+  /** Requests that peers say have waited longest, at the front of a block, bytes. */
+  waitedBytesMax: 256 * 1024,
+  /** Signature checks that a replica makes for one peer in one step. */
+  checksPerPeerMax: 2_000,
+  /** What one account may send to an inbox in a window, and how long it is cut off beyond. */
+  inboxWindowMs: 10_000,
+  inboxMessagesPerSenderMax: 2_000,
+  inboxBytesPerSenderMax: 128 * 1024 * 1024,
+  /** Of one account in one batch: what a process may be made to read that remembers nothing. */
+  inboxBatchBytesPerSenderMax: 4 * 1024 * 1024,
+  inboxCutOffMs: 60_000,
   queryProofsMax: 2000,
   waitMsMax: 20_000,
   catchUpBlocksMax: 64,

@@ -105,21 +105,59 @@ export interface PageStore {
 export interface PendingTransaction {
   id: string;
   compact: string;
-  issuedAt: number;
+  /** The key whose turns and quota it uses (`submitterOf`). */
+  submitter: string;
   expiresAt: number;
   /** When this replica first held it, milliseconds. */
   arrivedAt: number;
 }
 
-export type SubmitOutcome = 'accepted' | 'known' | 'full';
+/** A pending transaction with its place in the fair order (`lib/pbft/fair-order.ts`). */
+export interface QueuedTransaction extends PendingTransaction {
+  turn: number;
+}
+
+/** `full`: no room here; `quota`: its submitter has too much waiting here. */
+export type SubmitOutcome = 'accepted' | 'known' | 'full' | 'quota';
+
+/** What a mempool has left when turns are given. */
+export interface Room {
+  /** The lowest turn that waits. */
+  clock: number;
+  /** Transactions for which there is room. */
+  free: number;
+}
+
+/** Gives turns: who got which last is in a table in life, in memory in tests and in a replica. */
+export interface TurnSource {
+  /** Rising turns for requests of these costs; fewer than asked where the quota is used up. */
+  claim(
+    ledger: string,
+    submitter: string,
+    costs: readonly number[],
+    room: Room,
+  ): number[] | Promise<number[]>;
+}
 
 export interface Mempool {
-  /** Stores each once by (issuedAt, id); one outcome each, in order. */
-  submit(ledger: string, entries: readonly PendingTransaction[]): Promise<SubmitOutcome[]>;
-  /** The oldest entries by issuedAt, consistent, up to both bounds. */
-  oldest(ledger: string, bounds: { count: number; bytes: number }): Promise<PendingTransaction[]>;
-  has(ledger: string, entry: { id: string; issuedAt: number }): Promise<boolean>;
-  remove(ledger: string, entries: readonly { id: string; issuedAt: number }[]): Promise<void>;
+  /**
+   * Stores each once by id, at a turn of its submitter; one outcome each, in order. `turns` are
+   * those of a replica that takes what peers forward; else they are the mempool's own.
+   */
+  submit(
+    ledger: string,
+    entries: readonly PendingTransaction[],
+    turns?: TurnSource,
+  ): Promise<SubmitOutcome[]>;
+  /** The next entries in the fair order, consistent, up to both bounds. */
+  next(ledger: string, bounds: { count: number; bytes: number }): Promise<QueuedTransaction[]>;
+  has(ledger: string, id: string): Promise<boolean>;
+  /** Frees the room of these; `clock`, if known, is the lowest turn that waits then. */
+  remove(
+    ledger: string,
+    entries: readonly QueuedTransaction[],
+    clock: number | null,
+  ): Promise<void>;
 }
 
 /** Sends a queue body to a peer's inbox; rejects on failure or after one second. */

@@ -1,24 +1,31 @@
 /**
- * Pending transactions in DynamoDB, in four shards by id.
+ * Pending transactions in DynamoDB, in four shards by id, in the fair order (`fair-order.ts`).
  *
- *   reserve room (counter of the shard) → put each unless known → give back what was not used
- *   remove: delete what is there → give its room back
+ *   read which are here → reserve room (counter of the shard) → get turns of the submitters
+ *   → put each with its name, unless known → give back what was not used
+ *   remove: delete what is there → give its room back, move the clock
  *
- * The counter is an item of its own, moved by single updates: inside the transactions of the puts
- * it would make every two submissions of a shard conflict. A crash between two calls leaves it too
- * high; it is set right when the shard is found empty.
+ * An entry's key is its turn, so that a read of the front is a read of what is next. Its name, an
+ * item of its own, makes it unique and says by id whether it waits.
  */
 
 import {
-  ConditionalCheckFailedException,
   QueryCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
-  UpdateItemCommand,
   type CancellationReason,
 } from '@aws-sdk/client-dynamodb';
 import { limits } from '../../lib/limits.ts';
-import type { Mempool, PendingTransaction, SubmitOutcome } from '../../lib/ports.ts';
+import { compareTurns, costOf } from '../../lib/pbft/fair-order.ts';
+import type {
+  Mempool,
+  PendingTransaction,
+  QueuedTransaction,
+  Room,
+  SubmitOutcome,
+  TurnSource,
+} from '../../lib/ports.ts';
+import { shardCounters, type Reserved, type ShardCounters } from './dynamo-shard-counters.ts';
 import {
   batchDelete,
   batchGet,
@@ -26,7 +33,6 @@ import {
   keyItem,
   number,
   numberOf,
-  putItem,
   sortable,
   text,
   textOf,
@@ -34,21 +40,21 @@ import {
   type Item,
   type ItemKey,
 } from './dynamo-table.ts';
-import { backOff } from './parallel.ts';
+import { dynamoTurns } from './dynamo-turns.ts';
+import { backOff, mapParallel } from './parallel.ts';
 import { StorageError } from './storage-error.ts';
 
 const SHARDS = 4;
-/** Bounds of TransactWriteItems, with room for keys and attributes. */
-const TRANSACTION_ITEMS_MAX = 100;
+/** Bounds of TransactWriteItems, with room for keys and attributes: an entry is two items. */
+const TRANSACTION_ENTRIES_MAX = 50;
 const TRANSACTION_BYTES_MAX = 3 * 1024 * 1024;
 const ATTEMPTS_MAX = 8;
-/** A counter is only set right once no submission of its shard can be under way. */
-const HEAL_AFTER_MS = 60_000;
+/** Names vanish by themselves long after their entries: they are of use no more. */
+const KEPT_SECONDS = 3_600;
+const TURNS_PARALLEL_MAX = 16;
 
 const IS_NEW = 'attribute_not_exists(sk)';
-const HAS_ROOM = 'attribute_not_exists(entries) OR entries <= :most';
 
-type EntryKey = Pick<PendingTransaction, 'id' | 'issuedAt'>;
 type Outcomes = Map<string, SubmitOutcome>;
 
 export interface DynamoMempoolOptions {
@@ -61,14 +67,10 @@ export interface DynamoMempoolOptions {
 export function dynamoMempool(table: DynamoTable, options: DynamoMempoolOptions): Mempool {
   const shardMax = Math.ceil((options.transactionsMax ?? limits.mempoolTransactionsMax) / SHARDS);
   const counters = shardCounters(table, shardMax, options.now);
+  const own = dynamoTurns(table, options.now);
   return {
-    async submit(ledger, entries) {
-      const outcomes: Outcomes = new Map();
-      await Promise.all(
-        byShard(entries).map(({ shard, group }) =>
-          submitToShard({ table, counters, ledger, shard }, group, outcomes),
-        ),
-      );
+    async submit(ledger, entries, turns = own) {
+      const outcomes = await submitAll({ table, counters, ledger, turns }, distinct(entries));
       const told = new Set<string>();
       return entries.map(({ id }) => {
         const outcome = outcomes.get(id) ?? 'known';
@@ -77,30 +79,36 @@ export function dynamoMempool(table: DynamoTable, options: DynamoMempoolOptions)
         return isRepeated ? 'known' : outcome;
       });
     },
-    async oldest(ledger, bounds) {
+    async next(ledger, bounds) {
       const shards = await Promise.all(
-        SHARD_NUMBERS.map((shard) => oldestOfShard(table, ledger, shard, bounds)),
+        SHARD_NUMBERS.map((shard) => frontOfShard(table, ledger, shard, bounds)),
       );
       await Promise.all(
         SHARD_NUMBERS.filter((shard) => shards[shard]?.length === 0).map((shard) =>
           counters.heal(ledger, shard),
         ),
       );
-      return withinBounds(shards.flat().sort(compareEntries), bounds);
+      return withinBounds(shards.flat().sort(compareTurns), bounds);
     },
-    async has(ledger, entry) {
-      return (await getItem(table, entryKey(ledger, entry), ['sk'])) !== null;
+    async has(ledger, id) {
+      return (await getItem(table, nameKey(ledger, id), ['sk'])) !== null;
     },
-    async remove(ledger, entries) {
+    async remove(ledger, entries, clock) {
+      const found = await waiting(table, ledger, distinct(entries));
+      // The name first: an entry without one is removed when it is read again.
+      await batchDelete(
+        table,
+        found.map(({ id }) => nameKey(ledger, id)),
+      );
+      await batchDelete(
+        table,
+        found.map((entry) => entryKey(ledger, entry)),
+      );
       await Promise.all(
-        byShard(entries).map(async ({ shard, group }) => {
-          const found = await existing(table, ledger, group);
-          if (found.length === 0) return;
-          await batchDelete(
-            table,
-            found.map((entry) => entryKey(ledger, entry)),
-          );
-          await counters.release(ledger, shard, found.length);
+        SHARD_NUMBERS.map(async (shard) => {
+          const count = found.filter(({ id }) => shardOf(id) === shard).length;
+          if (clock === null) await counters.release(ledger, shard, count);
+          else await counters.advance(ledger, shard, count, clock);
         }),
       );
     },
@@ -115,62 +123,111 @@ function shardOf(id: string): number {
 
 const shardKey = (ledger: string, shard: number) => `mempool#${ledger}#${shard}`;
 
-function entryKey(ledger: string, { id, issuedAt }: EntryKey): ItemKey {
-  return { pk: shardKey(ledger, shardOf(id)), sk: `${sortable(issuedAt)}#${id}` };
+function entryKey(ledger: string, { id, turn, arrivedAt }: QueuedTransaction): ItemKey {
+  const place = `${sortable(turn)}#${sortable(arrivedAt)}#${id}`;
+  return { pk: shardKey(ledger, shardOf(id)), sk: place };
 }
 
-/** Distinct entries by shard. */
-function byShard<T extends EntryKey>(entries: readonly T[]): { shard: number; group: T[] }[] {
-  const groups = new Map<number, Map<string, T>>();
-  for (const entry of entries) {
-    const shard = shardOf(entry.id);
-    const group = groups.get(shard) ?? new Map<string, T>();
-    if (!group.has(entry.id)) group.set(entry.id, entry);
-    groups.set(shard, group);
-  }
-  return [...groups].map(([shard, group]) => ({ shard, group: [...group.values()] }));
+function nameKey(ledger: string, id: string): ItemKey {
+  return { pk: `pending#${ledger}#${id}`, sk: 'pending' };
 }
 
-interface Shard {
+function distinct<T extends PendingTransaction>(entries: readonly T[]): T[] {
+  const byId = new Map<string, T>();
+  for (const entry of entries) if (!byId.has(entry.id)) byId.set(entry.id, entry);
+  return [...byId.values()];
+}
+
+interface Submission {
   readonly table: DynamoTable;
   readonly counters: ShardCounters;
   readonly ledger: string;
-  readonly shard: number;
+  readonly turns: TurnSource;
 }
 
-async function submitToShard(
-  at: Shard,
-  group: readonly PendingTransaction[],
-  outcomes: Outcomes,
-): Promise<void> {
-  const room = await at.counters.reserve(at.ledger, at.shard, group.length);
-  const taken = group.slice(0, room);
-  const left = group.slice(room);
-  let accepted = 0;
+async function submitAll(
+  at: Submission,
+  entries: readonly PendingTransaction[],
+): Promise<Outcomes> {
+  const outcomes: Outcomes = new Map();
+  const names = await batchGet(
+    at.table,
+    entries.map(({ id }) => nameKey(at.ledger, id)),
+    [],
+  );
+  const fresh = entries.filter((_, index) => names[index] === undefined);
+  if (fresh.length === 0) return outcomes;
+  const shards = await Promise.all(
+    SHARD_NUMBERS.map(async (shard) => {
+      const group = fresh.filter(({ id }) => shardOf(id) === shard);
+      const reserved = await at.counters.reserve(at.ledger, shard, group.length);
+      for (const { id } of group.slice(reserved.count)) outcomes.set(id, 'full');
+      return { shard, reserved, asked: group.length };
+    }),
+  );
   try {
-    const puts = transactionsOf(taken).map((part) => putPart(at, part));
-    for (const results of await Promise.all(puts)) {
-      for (const [id, outcome] of results) {
-        outcomes.set(id, outcome);
-        if (outcome === 'accepted') accepted += 1;
-      }
+    const taken = fresh.filter(({ id }) => !outcomes.has(id));
+    const queued = await queue(at, taken, roomOf(shards), outcomes);
+    const puts = transactionsOf(queued).map((part) => putPart(at, part));
+    // Room that is used is not given back, whatever becomes of the other parts.
+    const settled = await Promise.allSettled(puts);
+    for (const one of settled) {
+      if (one.status === 'fulfilled') for (const [id, it] of one.value) outcomes.set(id, it);
     }
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
   } finally {
-    if (accepted < room) await at.counters.release(at.ledger, at.shard, room - accepted);
+    await Promise.all(
+      shards.map(async ({ shard, reserved }) => {
+        const accepted = fresh.filter(
+          ({ id }) => shardOf(id) === shard && outcomes.get(id) === 'accepted',
+        );
+        await at.counters.release(at.ledger, shard, reserved.count - accepted.length);
+      }),
+    );
   }
-  // What is in a full pool already is known, not refused.
-  const known = new Set((await existing(at.table, at.ledger, left)).map(({ id }) => id));
-  for (const { id } of left) outcomes.set(id, known.has(id) ? 'known' : 'full');
+  return outcomes;
+}
+
+/** Ids are spread evenly, so that one shard tells of all. */
+function roomOf(shards: readonly { reserved: Reserved; asked: number }[]): Room {
+  const told = shards.filter(({ asked }) => asked > 0).map(({ reserved }) => reserved);
+  return {
+    clock: Math.max(...told.map(({ clock }) => clock)),
+    free: SHARDS * Math.min(...told.map(({ free }) => free)),
+  };
+}
+
+/** Gives each its turn; leaves out what is beyond its submitter's quota. */
+async function queue(
+  at: Submission,
+  entries: readonly PendingTransaction[],
+  room: Room,
+  outcomes: Outcomes,
+): Promise<QueuedTransaction[]> {
+  const bySubmitter = new Map<string, PendingTransaction[]>();
+  for (const entry of entries) {
+    const group = bySubmitter.get(entry.submitter) ?? [];
+    bySubmitter.set(entry.submitter, group);
+    group.push(entry);
+  }
+  const queued = await mapParallel([...bySubmitter], TURNS_PARALLEL_MAX, async (one) => {
+    const [submitter, group] = one;
+    const turns = await at.turns.claim(at.ledger, submitter, group.map(costOf), room);
+    for (const { id } of group.slice(turns.length)) outcomes.set(id, 'quota');
+    return turns.map((turn, index) => ({ ...(group[index] as PendingTransaction), turn }));
+  });
+  return queued.flat();
 }
 
 /** Parts that fit one transaction by count and by bytes. */
-function transactionsOf(entries: readonly PendingTransaction[]): PendingTransaction[][] {
-  const parts: PendingTransaction[][] = [];
+function transactionsOf(entries: readonly QueuedTransaction[]): QueuedTransaction[][] {
+  const parts: QueuedTransaction[][] = [];
   let bytes = Infinity;
   for (const entry of entries) {
     const last = parts.at(-1);
     bytes += entry.compact.length;
-    if (!last || last.length >= TRANSACTION_ITEMS_MAX || bytes > TRANSACTION_BYTES_MAX) {
+    if (!last || last.length >= TRANSACTION_ENTRIES_MAX || bytes > TRANSACTION_BYTES_MAX) {
       parts.push([entry]);
       bytes = entry.compact.length;
     } else {
@@ -181,21 +238,19 @@ function transactionsOf(entries: readonly PendingTransaction[]): PendingTransact
 }
 
 /** Puts what is new, all in one transaction; leaves out what turns out to be known. */
-async function putPart(
-  { table, ledger }: Shard,
-  part: readonly PendingTransaction[],
-): Promise<Outcomes> {
+async function putPart(at: Submission, part: readonly QueuedTransaction[]): Promise<Outcomes> {
   const outcomes: Outcomes = new Map();
   let left = [...part];
   for (let attempt = 0; left.length > 0; attempt += 1) {
     if (attempt >= ATTEMPTS_MAX) throw new StorageError('unprocessed', 'submissions conflict');
     if (attempt > 0) await backOff(attempt);
-    const reasons = await tryPut(table, ledger, left);
+    const reasons = await tryPut(at, left);
     if (reasons === null) {
       for (const { id } of left) outcomes.set(id, 'accepted');
       return outcomes;
     }
-    const known = left.filter((_, index) => reasons[index]?.Code === 'ConditionalCheckFailed');
+    // Of each entry the name comes first: it alone has a condition.
+    const known = left.filter((_, index) => reasons[2 * index]?.Code === 'ConditionalCheckFailed');
     for (const { id } of known) outcomes.set(id, 'known');
     left = left.filter(({ id }) => !outcomes.has(id));
   }
@@ -204,22 +259,17 @@ async function putPart(
 
 /** Null when all were put, else why none was. */
 async function tryPut(
-  table: DynamoTable,
-  ledger: string,
-  entries: readonly PendingTransaction[],
+  { table, ledger }: Submission,
+  entries: readonly QueuedTransaction[],
 ): Promise<readonly CancellationReason[] | null> {
-  const items = entries.map((entry) => itemOf(ledger, entry));
-  const [only] = items;
-  if (only && items.length === 1) {
-    const isPut = await putItem(table, only, { expression: IS_NEW });
-    return isPut ? null : [{ Code: 'ConditionalCheckFailed' }];
-  }
+  const puts = entries.flatMap((entry) => [
+    { Item: nameOf(ledger, entry), ConditionExpression: IS_NEW },
+    { Item: itemOf(ledger, entry) },
+  ]);
   try {
     await table.client.send(
       new TransactWriteItemsCommand({
-        TransactItems: items.map((Item) => ({
-          Put: { TableName: table.name, Item, ConditionExpression: IS_NEW },
-        })),
+        TransactItems: puts.map((put) => ({ Put: { TableName: table.name, ...put } })),
       }),
     );
     return null;
@@ -230,11 +280,11 @@ async function tryPut(
 }
 
 /** Which of these are in the pool. */
-async function existing<T extends EntryKey>(
+async function waiting(
   table: DynamoTable,
   ledger: string,
-  entries: readonly T[],
-): Promise<T[]> {
+  entries: readonly QueuedTransaction[],
+): Promise<QueuedTransaction[]> {
   if (entries.length === 0) return [];
   const items = await batchGet(
     table,
@@ -244,14 +294,14 @@ async function existing<T extends EntryKey>(
   return entries.filter((_, index) => items[index] !== undefined);
 }
 
-/** Entries of a shard from the oldest on, at least as many as the bounds let in. */
-async function oldestOfShard(
+/** Entries of a shard from the lowest turn on, at least as many as the bounds let in. */
+async function frontOfShard(
   table: DynamoTable,
   ledger: string,
   shard: number,
   bounds: { count: number; bytes: number },
-): Promise<PendingTransaction[]> {
-  const entries: PendingTransaction[] = [];
+): Promise<QueuedTransaction[]> {
+  const entries: QueuedTransaction[] = [];
   let bytes = 0;
   let start: Item | undefined;
   do {
@@ -276,9 +326,9 @@ async function oldestOfShard(
 }
 
 function withinBounds(
-  sorted: readonly PendingTransaction[],
+  sorted: readonly QueuedTransaction[],
   bounds: { count: number; bytes: number },
-): PendingTransaction[] {
+): QueuedTransaction[] {
   let bytes = 0;
   const end = sorted.findIndex((entry, index) => {
     bytes += entry.compact.length;
@@ -287,102 +337,28 @@ function withinBounds(
   return end < 0 ? [...sorted] : sorted.slice(0, end);
 }
 
-function compareEntries(a: EntryKey, b: EntryKey): number {
-  if (a.issuedAt !== b.issuedAt) return a.issuedAt - b.issuedAt;
-  return a.id < b.id ? -1 : 1;
+function nameOf(ledger: string, { id, expiresAt }: QueuedTransaction): Item {
+  const ttl = number(Math.floor(expiresAt / 1000) + KEPT_SECONDS);
+  return { ...keyItem(nameKey(ledger, id)), ttl };
 }
 
-function itemOf(ledger: string, entry: PendingTransaction): Item {
+function itemOf(ledger: string, entry: QueuedTransaction): Item {
   return {
     ...keyItem(entryKey(ledger, entry)),
     compact: text(entry.compact),
+    submitter: text(entry.submitter),
     expiresAt: number(entry.expiresAt),
-    arrivedAt: number(entry.arrivedAt),
   };
 }
 
-function entryOf(item: Item): PendingTransaction {
-  const [issuedAt, id] = textOf(item, 'sk').split('#');
+function entryOf(item: Item): QueuedTransaction {
+  const [turn, arrivedAt, id] = textOf(item, 'sk').split('#');
   return {
     id: id ?? '',
-    issuedAt: Number(issuedAt),
+    turn: Number(turn),
+    arrivedAt: Number(arrivedAt),
     compact: textOf(item, 'compact'),
+    submitter: textOf(item, 'submitter'),
     expiresAt: numberOf(item, 'expiresAt'),
-    arrivedAt: numberOf(item, 'arrivedAt'),
   };
 }
-
-interface ShardCounters {
-  /** Reserves room for as many of `wanted` as there is; answers for how many. */
-  reserve(ledger: string, shard: number, wanted: number): Promise<number>;
-  release(ledger: string, shard: number, count: number): Promise<void>;
-  /** The shard was found empty: a counter that says otherwise has drifted. */
-  heal(ledger: string, shard: number): Promise<void>;
-}
-
-function shardCounters(table: DynamoTable, shardMax: number, now: () => number): ShardCounters {
-  const healedAt = new Map<string, number>();
-  const update = (
-    key: ItemKey,
-    expression: string,
-    values: Item,
-    condition?: string,
-  ): UpdateItemCommand =>
-    new UpdateItemCommand({
-      TableName: table.name,
-      Key: keyItem(key),
-      UpdateExpression: expression,
-      ExpressionAttributeValues: values,
-      ...(condition === undefined ? {} : { ConditionExpression: condition }),
-      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-    });
-
-  async function reserve(ledger: string, shard: number, asked: number): Promise<number> {
-    const wanted = Math.min(asked, shardMax);
-    if (wanted <= 0) return 0;
-    const values = {
-      ':count': number(wanted),
-      ':most': number(shardMax - wanted),
-      ':now': number(now()),
-    };
-    try {
-      await table.client.send(
-        update(counterKey(ledger, shard), 'ADD entries :count SET moved = :now', values, HAS_ROOM),
-      );
-      return wanted;
-    } catch (error) {
-      if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      const held = error.Item ? numberOf(error.Item, 'entries') : shardMax;
-      return reserve(ledger, shard, Math.min(wanted - 1, shardMax - held));
-    }
-  }
-
-  return {
-    reserve,
-    async release(ledger, shard, count) {
-      const values = { ':count': number(-count) };
-      await table.client.send(update(counterKey(ledger, shard), 'ADD entries :count', values));
-    },
-    async heal(ledger, shard) {
-      const key = counterKey(ledger, shard);
-      if ((healedAt.get(key.sk) ?? -Infinity) > now() - HEAL_AFTER_MS) return;
-      healedAt.set(key.sk, now());
-      const values = {
-        ':zero': number(0),
-        ':before': number(now() - HEAL_AFTER_MS),
-      };
-      try {
-        await table.client.send(
-          update(key, 'SET entries = :zero', values, 'entries <> :zero AND moved < :before'),
-        );
-      } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      }
-    },
-  };
-}
-
-const counterKey = (ledger: string, shard: number): ItemKey => ({
-  pk: `mempool-count#${ledger}#${shard}`,
-  sk: `${ledger}#${shard}`,
-});

@@ -116,6 +116,7 @@ function problemJsonSchema(): Json {
       code: { type: 'string', description: 'Stable; branch on this' },
       detail: { type: 'string' },
       instance: { type: 'string', description: 'Correlation id of the request' },
+      retryAfterMs: { type: 'integer', description: 'When to ask again, where that may help' },
     },
   };
 }

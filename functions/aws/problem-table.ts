@@ -170,6 +170,7 @@ const validatorRows = {
     'The document does not hold the keys of this validator',
     'Make the document again from `/v1/bootstrap` of every validator.',
   ],
+  submitter_quota: [429, 'Too many transactions of this key wait here', TRY_ELSEWHERE],
   mempool_full: [429, 'Too many transactions wait here: try again, or elsewhere', TRY_ELSEWHERE],
   preparing: [503, 'The validator is making its keys', TRY_AGAIN],
   learner: [

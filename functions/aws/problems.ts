@@ -9,8 +9,8 @@ import { WireError } from '../../lib/wire/errors.ts';
 import { type ProblemCode, type ProblemKind, problemTable } from './problem-table.ts';
 import { StorageError } from './storage-error.ts';
 
-/** Seconds after which it makes sense to ask again, by status. */
-const RETRY_AFTER_SECONDS: Readonly<Record<number, number>> = { 429: 2, 503: 1 };
+/** Milliseconds after which it makes sense to ask again, by status. */
+const RETRY_AFTER_MS: Readonly<Record<number, number>> = { 429: 2_000, 503: 1_000 };
 /** Names and codes by which the AWS SDK and Node say "come back later". */
 const TRANSIENT: ReadonlySet<string> = new Set([
   'AbortError',
@@ -33,20 +33,23 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   'TransactionConflictException',
 ]);
 
+/** When to come back. */
+interface RetryOptions {
+  readonly retryAfterSeconds?: number;
+  readonly retryAfterMs?: number;
+}
+
 /** A refusal by a function; the message becomes `detail` and names no person. */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly code: ProblemCode;
-  readonly retryAfterSeconds: number | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(
-    code: ProblemCode,
-    message: string,
-    options?: ErrorOptions & { readonly retryAfterSeconds?: number },
-  ) {
+  constructor(code: ProblemCode, message: string, options?: ErrorOptions & RetryOptions) {
     super(message, options);
     this.code = code;
-    this.retryAfterSeconds = options?.retryAfterSeconds;
+    const seconds = options?.retryAfterSeconds;
+    this.retryAfterMs = options?.retryAfterMs ?? (seconds && seconds * 1000);
   }
 }
 
@@ -58,6 +61,8 @@ export interface Problem {
   code: string;
   detail?: string;
   instance?: string;
+  /** Where it makes sense to ask again; the header `Retry-After` is in whole seconds. */
+  retryAfterMs?: number;
 }
 
 /** The problem of any error, with when to come back. What is not known is `internal`. */
@@ -70,10 +75,18 @@ export function problemOf(error: unknown): {
   // What went wrong here is nobody's business but the log's.
   const isOurs = code === 'internal' || code === 'unavailable';
   const detail = error instanceof Error && !isOurs ? error.message : '';
-  const asked = error instanceof HttpError ? error.retryAfterSeconds : undefined;
+  const asked = error instanceof HttpError ? error.retryAfterMs : undefined;
+  const retryAfterMs = asked ?? RETRY_AFTER_MS[status];
   return {
-    problem: { type: typeOf(code), title, status, code, ...(detail ? { detail } : {}) },
-    retryAfterSeconds: asked ?? RETRY_AFTER_SECONDS[status],
+    problem: {
+      type: typeOf(code),
+      title,
+      status,
+      code,
+      ...(detail ? { detail } : {}),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+    retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
   };
 }
 

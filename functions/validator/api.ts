@@ -7,7 +7,6 @@ import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
 import { dynamoMempool } from '../aws/dynamo-mempool.ts';
 import { dynamoPageStore } from '../aws/dynamo-page-store.ts';
 import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
-import { dynamoSubmissionIndex } from '../aws/dynamo-submission-index.ts';
 import { httpHandler } from '../aws/http.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
 import { kmsPublicKey } from '../aws/kms-signing-key.ts';
@@ -44,7 +43,6 @@ const runtime = new ApiRuntime({
     blocks: dynamoBlockStore(ledger),
     pages: dynamoPageStore(ledger),
     mempool: dynamoMempool(ledger, { now: clock }),
-    submissions: dynamoSubmissionIndex(ledger),
     genesis: dynamoGenesisStore(ledger),
     inbox: sqsInboxSender(sqsClient(), environment.INBOX_URL, wakeSecret),
   },

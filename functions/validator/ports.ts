@@ -90,13 +90,3 @@ export interface KeyringStore {
   /** Names the ledger table as it is now: differs for a new, cloned or restored table. */
   ledgerIdentity(): Promise<string>;
 }
-
-/** Which transactions `api` took, by id: the mempool itself is ordered by time. */
-export interface SubmissionIndex {
-  put(
-    ledger: string,
-    entries: readonly { id: string; issuedAt: number; expiresAt: number }[],
-  ): Promise<void>;
-  /** When the transaction was issued, or null if it never came here (or long ago). */
-  issuedAt(ledger: string, id: string): Promise<number | null>;
-}

@@ -4,7 +4,7 @@ import type {
   Mempool,
   PageStore,
   PeerSender,
-  PendingTransaction,
+  QueuedTransaction,
   ReplicaStore,
   SelfSender,
   VoteSigner,
@@ -14,6 +14,7 @@ import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { PageCache } from '../../lib/ledger/page-cache.ts';
 import type { Transaction } from '../../lib/wire/transaction.ts';
 import type { EventStore, FetchedStore } from './ports.ts';
+import type { TurnBook } from '../../lib/pbft/fair-order.ts';
 import type { ReplicaRecord } from './replica/record.ts';
 
 export interface StepPorts {
@@ -64,17 +65,22 @@ export interface WarmLedger {
   /** Whether the outbox of this version has been sent by this process. */
   sent: boolean;
   pending: PendingPool;
+  /** By peer: what it says has waited longest there. */
+  waited: Map<string, CheckedTransaction>;
+  /** Turns of the submitters of forwarded requests. */
+  turns: TurnBook;
   /** Ids already handed to the leader of `forwardedView`. */
   forwarded: Set<string>;
   forwardedView: number;
   bodies: BodyCache;
 }
 
-export interface CheckedTransaction extends PendingTransaction {
+export interface CheckedTransaction extends QueuedTransaction {
   transaction: Transaction;
 }
 
 export interface PendingPool {
+  /** In the order in which they are taken into a block. */
   entries: CheckedTransaction[];
   /** False when the mempool may hold more than was read. */
   complete: boolean;

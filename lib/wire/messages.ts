@@ -42,7 +42,12 @@ export type NewView = z.infer<typeof newViewSchema>;
 
 export const messageSchema = z.discriminatedUnion('type', [
   /** Transactions for the receiver's mempool. */
-  z.strictObject({ type: z.literal('forward'), transactions: transactionsField }),
+  z.strictObject({
+    type: z.literal('forward'),
+    transactions: transactionsField,
+    /** They wait at the sender, the first of them longest (L8). */
+    waiting: z.literal(true).optional(),
+  }),
   /** A proposal with the leader's own prepare vote; the body may be asked for by hash. */
   z.strictObject({
     type: z.literal('pre-prepare'),

@@ -25,6 +25,7 @@ import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { updateTree } from '../../lib/ledger/state-tree.ts';
 import { headerHash } from '../../lib/wire/header.ts';
 import type { Envelope } from '../../lib/wire/messages.ts';
+import { pendingOf } from '../../lib/pbft/fair-order.ts';
 import type { ReplicaState } from '../../lib/pbft/state.ts';
 import { parseTransaction } from '../../lib/wire/transaction.ts';
 import type { TestNetwork } from '../support/network.ts';
@@ -107,10 +108,7 @@ export class Cluster {
   /** What `api` does: store, read `wakeSeq`, wake. */
   async submit(id: string, compacts: readonly string[]): Promise<void> {
     const node = this.node(id);
-    const entries = compacts.map((compact) => {
-      const { id: transaction, issuedAt, expiresAt } = parseTransaction(compact);
-      return { id: transaction, compact, issuedAt, expiresAt, arrivedAt: this.now };
-    });
+    const entries = compacts.map((compact) => pendingOf(parseTransaction(compact), this.now));
     await node.ports.mempool.submit('main', entries);
     this.#post(id, id, { kind: 'wake' }, 1);
   }

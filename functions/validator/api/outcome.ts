@@ -83,9 +83,7 @@ export async function findCommitted(
  * one that is in neither place at first is looked for once more. Throws `unknown_transaction`.
  */
 async function pendingOrLate(runtime: ApiRuntime, id: string): Promise<Committed | null> {
-  const { mempool, submissions } = runtime.deps.ports;
-  const issuedAt = await submissions.issuedAt(MAIN_LEDGER, id);
-  if (issuedAt !== null && (await mempool.has(MAIN_LEDGER, { id, issuedAt }))) return null;
+  if (await runtime.deps.ports.mempool.has(MAIN_LEDGER, id)) return null;
   const head = await runtime.deps.ports.replicas.head(MAIN_LEDGER);
   if (head === null) return null;
   const committed = await findCommitted(runtime, head, id);

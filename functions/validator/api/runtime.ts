@@ -19,7 +19,7 @@ import type { BlockHeader } from '../../../lib/wire/header.ts';
 import { HttpError } from '../../aws/problems.ts';
 import type { Keyring } from '../keyring.ts';
 import { replicaSummary, type ReplicaSummary } from '../replica/summary.ts';
-import type { EventStore, GenesisStore, InboxSender, SubmissionIndex } from '../ports.ts';
+import type { EventStore, GenesisStore, InboxSender } from '../ports.ts';
 
 /** Decoded pages of the state tree that a process keeps, bytes. */
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
@@ -31,7 +31,6 @@ export interface ApiPorts {
   readonly blocks: BlockStore & EventStore;
   readonly pages: PageStore;
   readonly mempool: Mempool;
-  readonly submissions: SubmissionIndex;
   readonly genesis: GenesisStore;
   readonly inbox: InboxSender;
 }

@@ -7,6 +7,7 @@ import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
 import type { TreeView } from '../../../lib/ledger/state-view.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { PendingTransaction, SubmitOutcome } from '../../../lib/ports.ts';
+import { pendingOf } from '../../../lib/pbft/fair-order.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
 import {
   checkRequest,
@@ -25,6 +26,9 @@ import type { ApiRuntime, RunningNetwork } from './runtime.ts';
 /** JSON around the compact serialisations. */
 const ENVELOPE_CHARS = 1_024;
 const CHECKS_PARALLEL_MAX = 16;
+/** About the time of a few blocks. */
+const RETRY_MS_MIN = 1_000;
+const RETRY_SPREAD_MS = 2_000;
 
 interface Accepted {
   id: string;
@@ -85,7 +89,8 @@ async function submitAll(runtime: ApiRuntime, compacts: readonly string[]): Prom
   return checked.map((one) => {
     if ('error' in one) return one;
     const id = 'entry' in one ? one.entry.id : one.committedId;
-    if (outcomes.get(id) === 'full') return { error: mempoolFull() };
+    const refusal = refusalOf(outcomes.get(id), id);
+    if (refusal) return { error: refusal };
     return { accepted: { id, status: 'PENDING', location: `/v1/transactions/${id}` } };
   });
 }
@@ -114,10 +119,12 @@ async function check(
   if (transaction.kind !== 'transaction') {
     throw new HttpError('not_a_transaction', 'Send it to /v1/queries');
   }
-  const { id, compact, issuedAt, expiresAt } = transaction;
+  const { id, expiresAt } = transaction;
   const isCommitted = async (): Promise<boolean> =>
     (await findCommitted(runtime, network.head, id)) !== null;
-  const now = runtime.deps.clock();
+  // No block on this head is earlier: what has expired for the ledger is not taken by a slow clock.
+  const arrivedAt = runtime.deps.clock();
+  const now = Math.max(arrivedAt, network.head.header.time + 1);
   const { network: name, parameters } = network.genesis.document;
   const skewMsMax = parameters.clockSkewMsMax;
   if (expiresAt <= now && (await isCommitted())) return { committedId: id };
@@ -130,7 +137,7 @@ async function check(
     if (await isCommitted()) return { committedId: id };
     throw new HttpError('replayed', 'Use a fresh random nonce');
   }
-  return { entry: { id, compact, issuedAt, expiresAt, arrivedAt: now } };
+  return { entry: pendingOf(transaction, arrivedAt) };
 }
 
 /** Stores what passed, then reads `wakeSeq`, then wakes: in this order no wake is lost. */
@@ -139,26 +146,28 @@ async function hold(
   checked: readonly Checked[],
 ): Promise<Map<string, SubmitOutcome>> {
   const entries = checked.flatMap((one) => ('entry' in one ? [one.entry] : []));
-  const { mempool, submissions, replicas, inbox } = runtime.deps.ports;
+  const { mempool, replicas, inbox } = runtime.deps.ports;
   const outcomes = new Map<string, SubmitOutcome>();
   if (entries.length === 0) return outcomes;
-  const [answers] = await Promise.all([
-    mempool.submit(MAIN_LEDGER, entries),
-    submissions.put(MAIN_LEDGER, distinct(entries)),
-  ]);
+  const answers = await mempool.submit(MAIN_LEDGER, entries);
   for (const [index, { id }] of entries.entries()) {
     if (!outcomes.has(id)) outcomes.set(id, answers[index] ?? 'full');
   }
-  if (answers.some((answer) => answer !== 'full')) {
+  if (answers.some((answer) => answer === 'accepted' || answer === 'known')) {
     await inbox.wake(MAIN_LEDGER, await replicas.wakeSeq(MAIN_LEDGER));
   }
   return outcomes;
 }
 
-function distinct(entries: readonly PendingTransaction[]): PendingTransaction[] {
-  return [...new Map(entries.map((entry) => [entry.id, entry])).values()];
+/** Why a transaction was not taken, if so. */
+function refusalOf(outcome: SubmitOutcome | undefined, id: string): HttpError | null {
+  const options = { retryAfterMs: retryAfterMs(id) };
+  if (outcome === 'full') return new HttpError('mempool_full', 'It was not taken', options);
+  if (outcome !== 'quota') return null;
+  return new HttpError('submitter_quota', 'Too much of this key waits here', options);
 }
 
-function mempoolFull(): HttpError {
-  return new HttpError('mempool_full', 'It was not taken', { retryAfterSeconds: 2 });
+/** Spread by id over two seconds, so that those refused together do not come back together. */
+function retryAfterMs(id: string): number {
+  return RETRY_MS_MIN + Math.floor((parseInt(id.slice(0, 4), 16) / 0x10000) * RETRY_SPREAD_MS);
 }

@@ -3,6 +3,7 @@ import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { isRelevant, verifyMessage } from '../../../lib/pbft/verify.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
 import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
+import { checksOf, spendChecks } from './budget.ts';
 import { transactionsRoot } from './execute-block.ts';
 import { acceptForwarded } from './pending.ts';
 import { feed } from './perform.ts';
@@ -28,8 +29,9 @@ function isHeard({ validators, upcoming }: ReplicaState, id: string): boolean {
 }
 
 async function acceptMessage(run: Run, from: string, message: Message): Promise<void> {
-  if (message.type === 'forward') return acceptForwarded(run, message.transactions);
+  if (message.type === 'forward') return acceptForwarded(run, from, message);
   if (!isRelevant(run.state, message)) return;
+  if (!spendChecks(run, from, checksOf(run, message))) return;
   if (!(await verifyMessage(run.state, from, message, run.runtime.verify)))
     return drop(run, from, message.type);
   if (message.type === 'pre-prepare' || message.type === 'decided') await keepBody(run, message);

@@ -32,5 +32,7 @@ export async function accuse(run: Run, contradiction: Contradiction): Promise<vo
     expiresAt: issuedAt + limits.validityMsMax,
   });
   const header = { typ: jwsTypes.transaction, kid: thumbprint(key.publicKey) };
-  await acceptForwarded(run, [await signJws(header, request, key)]);
+  const transactions = [await signJws(header, request, key)];
+  // As one that waits: it is a candidate at once, even where a flood left no room to store it.
+  await acceptForwarded(run, state.self, { type: 'forward', transactions, waiting: true });
 }

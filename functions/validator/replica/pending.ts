@@ -1,8 +1,18 @@
 /** Pending requests: read from the mempool, checked, told to the state machine, handed on. */
 import { wasSeen } from '../../../lib/chaincode/seen.ts';
-import type { PendingTransaction } from '../../../lib/ports.ts';
+import { limits } from '../../../lib/limits.ts';
+import {
+  arrange,
+  clockAfter,
+  firstArrived,
+  NOT_STORED,
+  pendingOf,
+} from '../../../lib/pbft/fair-order.ts';
+import type { QueuedTransaction } from '../../../lib/ports.ts';
+import type { MessageOf } from '../../../lib/wire/messages.ts';
 import { parseTransaction, type Transaction } from '../../../lib/wire/transaction.ts';
 import type { CheckedTransaction, PendingPool } from '../runtime.ts';
+import { spendChecks } from './budget.ts';
 import { headView, transactionFault } from './execute-block.ts';
 import type { Run } from './run.ts';
 
@@ -21,57 +31,81 @@ export async function refreshPending(run: Run): Promise<void> {
   let pool = await readPool(run);
   // What is dead may hide what lives: it has been removed, so there is an end.
   while (pool.entries.length === 0 && !pool.complete) pool = await readPool(run);
-  run.warm.pending = await withPresent(run, pool);
+  const { entries, complete } = await withPresent(run, pool);
+  await sortOutWaited(run);
+  setPending(run, entries, complete);
   await tellOldest(run);
 }
 
-/** The oldest keeps its place though others, issued earlier, now fill all that is read. */
+/** L3: what may enter a block, in the order in which it is taken. */
+function setPending(run: Run, entries: readonly CheckedTransaction[], complete: boolean): void {
+  const { warm, state } = run;
+  const waited = [...warm.waited.values()];
+  const present = state.oldest?.id;
+  const all = [...entries, ...waited];
+  const oldest = all.find(({ id }) => id === present) ?? firstArrived(all);
+  const first = { oldest: oldest?.id ?? null, waited };
+  warm.pending = { entries: arrange(entries, first), complete };
+}
+
+/** The oldest keeps its place though others, of lower turns, now fill all that is read. */
 async function withPresent(run: Run, pool: PendingPool): Promise<PendingPool> {
   const { runtime, ledger, warm, state } = run;
   const present = warm.pending.entries.find((entry) => entry.id === state.oldest?.id);
-  if (!present || pool.complete) return pool;
+  if (!present || present.turn === NOT_STORED || pool.complete) return pool;
   if (pool.entries.some((entry) => entry.id === present.id)) return pool;
-  if (!(await runtime.ports.mempool.has(ledger, present))) return pool;
+  if (!(await runtime.ports.mempool.has(ledger, present.id))) return pool;
   const { valid } = await sortOut(run, [present]);
   return { ...pool, entries: [...valid, ...pool.entries] };
 }
 
-/** The oldest entries that may still enter a block; removes the dead ones among those read. */
+/** The next entries that may still enter a block; removes the dead ones among those read. */
 async function readPool(run: Run): Promise<PendingPool> {
   const { runtime, ledger, warm } = run;
   const { blockTransactionsMax, blockBytesMax } = run.state.parameters;
   const bounds = { count: blockTransactionsMax, bytes: blockBytesMax };
-  const found = await runtime.ports.mempool.oldest(ledger, bounds);
+  const found = await runtime.ports.mempool.next(ledger, bounds);
   const bytes = found.reduce((sum, entry) => sum + entry.compact.length, 0);
-  const complete = found.length < bounds.count && bytes < bounds.bytes - 64 * 1024;
+  const isAll =
+    found.length === 0 ||
+    (found.length < bounds.count && bytes < bounds.bytes - limits.transactionBytesMax);
   const { valid, dead } = await sortOut(run, found);
-  if (dead.length > 0) await runtime.ports.mempool.remove(ledger, dead);
+  const pool = { entries: valid, complete: isAll };
+  if (dead.length > 0) await runtime.ports.mempool.remove(ledger, dead, clockAfter(dead, pool));
   for (const { id } of dead) warm.forwarded.delete(id);
-  return { entries: valid, complete: complete || found.length === 0 };
+  return pool;
 }
 
-/** After a commit: what was in the block leaves the mempool, and the next oldest has its turn. */
+/** After a commit: what was in the block leaves the mempool, and the next have their turn. */
 export async function committedFromPending(run: Run, body: readonly string[]): Promise<void> {
   const { runtime, ledger, warm } = run;
   const inBlock = new Set(body);
   const done = warm.pending.entries.filter((entry) => inBlock.has(entry.compact));
-  const entries = warm.pending.entries.filter((entry) => !inBlock.has(entry.compact));
-  warm.pending = { entries, complete: warm.pending.complete };
+  const left = warm.pending.entries.filter((entry) => !inBlock.has(entry.compact));
+  for (const [peer, { compact }] of warm.waited) if (inBlock.has(compact)) warm.waited.delete(peer);
   for (const entry of done) warm.forwarded.delete(entry.id);
-  if (done.length > 0) await runtime.ports.mempool.remove(ledger, done);
-  if (entries.length === 0 && !warm.pending.complete) {
+  const { complete } = warm.pending;
+  const stored = done.filter(({ turn }) => turn !== NOT_STORED);
+  if (stored.length > 0) {
+    const clock = clockAfter(stored, { entries: left, complete });
+    await runtime.ports.mempool.remove(ledger, stored, clock);
+  }
+  setPending(run, left.filter(isStored), complete);
+  if (left.length === 0 && !complete) {
     run.pendingStale = true;
     return refreshPending(run);
   }
   await tellOldest(run);
 }
 
-/** Keeps the present oldest while it waits, so that nobody can reset its timer by backdating. */
+const isStored = ({ turn }: QueuedTransaction): boolean => turn !== NOT_STORED;
+
+/** L1: the present oldest keeps the timer while it waits, so that nobody can reset it. */
 async function tellOldest(run: Run): Promise<void> {
   const { entries } = run.warm.pending;
   const present = run.state.oldest?.id;
-  const oldest = entries.some((entry) => entry.id === present) ? present : entries[0]?.id;
-  await run.feed(run, { type: 'pending', oldest: oldest ?? null });
+  const oldest = entries.find(({ id }) => id === present) ?? firstArrived(entries);
+  await run.feed(run, { type: 'pending', oldest: oldest?.id ?? null });
 }
 
 /** L3: no block on this head can be earlier, whoever proposes it. */
@@ -82,8 +116,8 @@ export function nextBlockTime({ runtime, state }: Run): number {
 /** Splits what may still enter a block from what never can: expired, seen, or not well signed. */
 async function sortOut(
   run: Run,
-  found: readonly PendingTransaction[],
-): Promise<{ valid: CheckedTransaction[]; dead: PendingTransaction[] }> {
+  found: readonly QueuedTransaction[],
+): Promise<{ valid: CheckedTransaction[]; dead: QueuedTransaction[] }> {
   const { runtime, state, warm } = run;
   const view = headView(runtime, state);
   const at = { time: nextBlockTime(run), state };
@@ -102,6 +136,15 @@ async function sortOut(
   return { valid, dead };
 }
 
+/** What peers wait for longest leaves memory once it is done or dead. */
+async function sortOutWaited(run: Run): Promise<void> {
+  const { waited } = run.warm;
+  if (waited.size === 0) return;
+  const { valid } = await sortOut(run, [...waited.values()]);
+  const alive = new Set(valid.map(({ id }) => id));
+  for (const [peer, { id }] of waited) if (!alive.has(id)) waited.delete(peer);
+}
+
 function parsed(compact: string): Transaction | null {
   try {
     return parseTransaction(compact);
@@ -110,24 +153,37 @@ function parsed(compact: string): Transaction | null {
   }
 }
 
-/** Takes requests that a peer forwarded, after the same checks as `api` makes. */
-export async function acceptForwarded(run: Run, compacts: readonly string[]): Promise<void> {
-  const { runtime, ledger, state } = run;
+/**
+ * Takes requests that a peer forwarded, after the same checks as `api` makes, the cheap ones first.
+ * They count under their signer. Of a message that says what waits there, the first is what has
+ * waited longest: it is a candidate of the next block even where there is no room to store it.
+ */
+export async function acceptForwarded(
+  run: Run,
+  from: string,
+  { transactions, waiting }: MessageOf<'forward'>,
+): Promise<void> {
+  const { runtime, ledger, warm, state } = run;
   const view = headView(runtime, state);
+  const at = { time: nextBlockTime(run), state };
   const now = runtime.clock();
-  const time = nextBlockTime(run);
-  const known = new Set(run.warm.pending.entries.map((entry) => entry.compact));
-  const entries: PendingTransaction[] = [];
-  for (const compact of compacts) {
-    if (known.has(compact)) continue;
+  const held = new Map(warm.pending.entries.map((entry) => [entry.compact, entry]));
+  const fresh = new Map<string, CheckedTransaction>();
+  for (const [index, compact] of transactions.entries()) {
+    const known = held.get(compact);
+    if (known && index === 0 && waiting) warm.waited.set(from, known);
+    if (known) continue;
+    if (!spendChecks(run, from, 1)) break;
     const transaction = parsed(compact);
-    if (!transaction) continue;
-    if (await transactionFault(runtime, view, transaction, { time, state })) continue;
+    if (!transaction || fresh.has(transaction.id)) continue;
     if (await wasSeen(view, transaction)) continue;
-    const { id, issuedAt, expiresAt } = transaction;
-    entries.push({ id, compact, issuedAt, expiresAt, arrivedAt: now });
+    if (await transactionFault(runtime, view, transaction, at)) continue;
+    const entry = { ...pendingOf(transaction, now), turn: NOT_STORED, transaction };
+    if (index === 0 && waiting) warm.waited.set(from, entry);
+    fresh.set(transaction.id, entry);
   }
-  if (entries.length === 0) return;
-  await runtime.ports.mempool.submit(ledger, entries);
+  if (waiting) setPending(run, warm.pending.entries.filter(isStored), warm.pending.complete);
+  if (fresh.size === 0) return;
+  await runtime.ports.mempool.submit(ledger, [...fresh.values()], warm.turns);
   run.pendingStale = true;
 }

@@ -1,6 +1,7 @@
 /** A run: one attempt at a step, with the replica as loaded and what the step collects. */
 import { decodeRecord, type OutboxMessage } from './record.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
+import { TurnBook } from '../../../lib/pbft/fair-order.ts';
 import { withSession } from '../../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import { BodyCache, type ValidatorRuntime, type WarmLedger } from '../runtime.ts';
@@ -24,6 +25,8 @@ export interface Run {
   pendingStale: boolean;
   /** `wakeSeq` was raised in this run, after its batch was received. */
   wakeRaised: boolean;
+  /** Signature checks made in this run, by peer. */
+  checks: Map<string, number>;
 }
 
 /** Loads the replica, from warm memory if the stored version is still the one remembered. */
@@ -48,6 +51,7 @@ export async function openRun(
     catchUp: null,
     pendingStale: false,
     wakeRaised: false,
+    checks: new Map(),
   };
 }
 
@@ -62,6 +66,8 @@ async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<Warm
     record,
     sent: record.outbox.length === 0 && record.tickSeconds === 0,
     pending: { entries: [], complete: record.state.oldest === null },
+    waited: new Map(),
+    turns: held?.turns ?? new TurnBook(),
     forwarded: new Set(),
     forwardedView: record.state.view,
     bodies: held?.bodies ?? new BodyCache(),

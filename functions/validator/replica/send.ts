@@ -122,12 +122,11 @@ async function handOn(run: Run): Promise<void> {
     warm.forwardedView = state.view;
   }
   if (run.forwardToAll) {
-    const transactions = fitting(entries.map((entry) => entry.compact));
-    await Promise.all(
-      peersOf(state).map((to) =>
-        post(run, to, [{ type: 'forward', transactions }], run.runtime.freshId()),
-      ),
-    );
+    const oldest = entries.filter(({ id }) => id === state.oldest?.id);
+    const others = entries.filter(({ id }) => id !== state.oldest?.id);
+    const transactions = fitting([...oldest, ...others].map((entry) => entry.compact));
+    const message: Message = { type: 'forward', transactions, waiting: true };
+    await Promise.all(peersOf(state).map((to) => post(run, to, [message], run.runtime.freshId())));
     return;
   }
   const leader = forwardToLeader(state);

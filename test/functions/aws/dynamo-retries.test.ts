@@ -21,6 +21,14 @@ function clientOf(answer: (name: string, input: Record<string, unknown>) => unkn
   return { names, table: { client: { send } as unknown as DynamoDBClient, name: 'table' } };
 }
 
+/** Answers for counters and turns; notes by how much counters were moved. */
+function counted(input: Record<string, unknown>, moved: unknown[]): unknown {
+  const values = input['ExpressionAttributeValues'] as Record<string, { N: string }>;
+  if (values[':count'] === undefined) return { Attributes: { lastTurn: values[':cost'] } };
+  moved.push(values[':count'].N);
+  return { Attributes: { entries: values[':count'] } };
+}
+
 const page = (id: string) => ({ id, bytes: new Uint8Array([1]) });
 
 describe('batches', () => {
@@ -65,21 +73,22 @@ describe('the mempool', () => {
     const released: unknown[] = [];
     let transactions = 0;
     const { table } = clientOf((name, input) => {
-      if (name === 'UpdateItemCommand') {
-        const values = input['ExpressionAttributeValues'] as Record<string, { N: string }>;
-        released.push(values[':count']?.N);
-        return {};
-      }
+      if (name === 'BatchGetItemCommand') return {};
+      if (name === 'UpdateItemCommand') return counted(input, released);
       transactions += 1;
       if (transactions > 2) return {};
       throw new TransactionCanceledException({
         message: 'cancelled',
         $metadata: {},
-        CancellationReasons: entries.map((_, index) => ({
-          Code: ['TransactionConflict', 'ConditionalCheckFailed'][
-            index === 0 && transactions === 2 ? 1 : 0
-          ],
-        })),
+        // Two of each entry: its name, then itself.
+        CancellationReasons: entries.flatMap((_, index) => [
+          {
+            Code: ['TransactionConflict', 'ConditionalCheckFailed'][
+              index === 0 && transactions === 2 ? 1 : 0
+            ],
+          },
+          { Code: 'None' },
+        ]),
       });
     });
     const mempool = dynamoMempool(table, { now: () => 0 });
@@ -91,12 +100,11 @@ describe('the mempool', () => {
 
   it('gives back all room when the store fails', async () => {
     const [entry] = pending(1);
-    const moved: string[] = [];
+    const moved: unknown[] = [];
     const { table } = clientOf((name, input) => {
+      if (name === 'BatchGetItemCommand') return {};
       if (name !== 'UpdateItemCommand') throw new Error('down');
-      const values = input['ExpressionAttributeValues'] as Record<string, { N: string }>;
-      moved.push(values[':count']?.N ?? '');
-      return {};
+      return counted(input, moved);
     });
     const mempool = dynamoMempool(table, { now: () => 0 });
     await expect(mempool.submit('main', entry ? [entry] : [])).rejects.toThrow('down');

@@ -6,7 +6,6 @@ import { dynamoKeyringStore } from '../../../functions/aws/dynamo-keyring-store.
 import { dynamoMempool } from '../../../functions/aws/dynamo-mempool.ts';
 import { dynamoPageStore } from '../../../functions/aws/dynamo-page-store.ts';
 import { dynamoReplicaStore } from '../../../functions/aws/dynamo-replica-store.ts';
-import { dynamoSubmissionIndex } from '../../../functions/aws/dynamo-submission-index.ts';
 import { limits } from '../../../lib/limits.ts';
 import { Emulator, ministack, WITHOUT_EMULATOR } from './emulator.ts';
 import {
@@ -39,7 +38,6 @@ const make = async (): Promise<Stores> => {
     pages: dynamoPageStore(table),
     fetched: dynamoFetchedStore(table, () => now),
     genesis: dynamoGenesisStore(table),
-    submissions: dynamoSubmissionIndex(table),
     keyring: dynamoKeyringStore({ sessions, ledger: table }),
     mempool: (options) => dynamoMempool(table, { now: () => now, ...options }),
   };
@@ -99,14 +97,15 @@ describe.skipIf(!ministack)(`DynamoDB (${ministack ? 'MiniStack' : WITHOUT_EMULA
       return (await table.client.send(read)).Item?.['entries']?.N;
     };
     expect(await mempool.submit('main', [entry])).toEqual(['full']);
-    await mempool.oldest('main', { count: 1, bytes: 1_000 });
+    await mempool.next('main', { count: 1, bytes: 1_000 });
     expect(await entriesOf()).toBe('1');
     now += 61_000;
-    await mempool.oldest('main', { count: 1, bytes: 1_000 });
+    await mempool.next('main', { count: 1, bytes: 1_000 });
     expect(await entriesOf()).toBe('0');
     expect(await mempool.submit('main', [entry])).toEqual(['accepted']);
     expect(await entriesOf()).toBe('1');
-    await mempool.remove('main', [entry]);
+    const [queued] = await mempool.next('main', { count: 1, bytes: 1_000 });
+    await mempool.remove('main', queued ? [queued] : [], null);
     expect(await entriesOf()).toBe('0');
   });
 

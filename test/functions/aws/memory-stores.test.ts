@@ -5,7 +5,6 @@ import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
 import { MemoryMempool } from '../../../functions/memory/mempool.ts';
 import { MemoryPageStore } from '../../../functions/memory/page-store.ts';
 import { MemoryReplicaStore } from '../../../functions/memory/replica-store.ts';
-import { MemorySubmissionIndex } from '../../../functions/memory/submission-index.ts';
 import {
   blockContract,
   mempoolContract,
@@ -21,7 +20,6 @@ const make = async (): Promise<Stores> => ({
   pages: new MemoryPageStore(),
   fetched: new MemoryFetchedStore(),
   genesis: new MemoryGenesisStore(),
-  submissions: new MemorySubmissionIndex(),
   keyring: new MemoryKeyringStore(),
   mempool: ({ transactionsMax }) => new MemoryMempool(transactionsMax),
 });

@@ -11,6 +11,7 @@ import type {
   PageStore,
   PendingTransaction,
   ReplicaStore,
+  TurnSource,
 } from '../../../lib/ports.ts';
 import type { BlockHeader } from '../../../lib/wire/header.ts';
 import type { Certificate } from '../../../lib/wire/vote.ts';
@@ -19,7 +20,6 @@ import type {
   FetchedStore,
   GenesisStore,
   KeyringStore,
-  SubmissionIndex,
   WrappedKey,
 } from '../../../functions/validator/ports.ts';
 
@@ -30,7 +30,6 @@ export interface Stores {
   pages: PageStore;
   fetched: FetchedStore;
   genesis: GenesisStore;
-  submissions: SubmissionIndex;
   keyring: KeyringStore;
   mempool: (options: { transactionsMax?: number }) => Mempool;
 }
@@ -71,20 +70,25 @@ function headOf(height: number): CommittedHead {
   };
 }
 
-/** Distinct pending transactions; ids are spread over all shards. */
-export function pending(count: number, options: { from?: number; bytes?: number } = {}) {
+/** Distinct pending transactions in order of arrival; ids are spread over all shards. */
+export function pending(
+  count: number,
+  options: { from?: number; bytes?: number; submitter?: string } = {},
+) {
   const { from = 0, bytes = 100 } = options;
   return Array.from({ length: count }, (_, index): PendingTransaction => {
     const id = Buffer.from(hashOf(`transaction ${from + index}`)).toString('hex');
     return {
       id,
       compact: `${id}${'x'.repeat(Math.max(0, bytes - id.length))}`,
-      issuedAt: 1_700_000_000_000 + from + index,
+      submitter: options.submitter ?? `key ${from + index}`,
       expiresAt: 1_700_000_900_000,
-      arrivedAt: 1_700_000_000_500,
+      arrivedAt: 1_700_000_000_000 + from + index,
     };
   });
 }
+
+const ids = (entries: readonly { id: string }[]): string[] => entries.map(({ id }) => id);
 
 /** The newest head wins; the fence lets one of two writers through. */
 export function replicaContract(make: () => Promise<Stores>): void {
@@ -245,26 +249,29 @@ export function mempoolContract(make: () => Promise<Stores>): void {
     expect(await mempool.submit('main', [a, b])).toEqual(['accepted', 'accepted']);
     const later = { ...a, arrivedAt: a.arrivedAt + 9 };
     expect(await mempool.submit('main', [c, later, c])).toEqual(['accepted', 'known', 'known']);
-    expect(await mempool.oldest('main', { count: 10, bytes: 10_000 })).toEqual([a, b, c]);
-    expect(await mempool.has('main', a)).toBe(true);
-    expect(await mempool.has('main', { ...a, issuedAt: 1 })).toBe(false);
-    expect(await mempool.has('case-1', a)).toBe(false);
+    const found = await mempool.next('main', { count: 10, bytes: 10_000 });
+    expect(found).toEqual([a, b, c].map((entry) => ({ ...entry, turn: 1 })));
+    expect(await mempool.has('main', a.id)).toBe(true);
+    expect(await mempool.has('main', '00'.repeat(32))).toBe(false);
+    expect(await mempool.has('case-1', a.id)).toBe(false);
     expect(await mempool.submit('main', [])).toEqual([]);
   });
 
-  it('takes 500 at once, and gives the oldest within both bounds', async () => {
+  it('takes 500 at once, and gives the next within both bounds', async () => {
     const mempool = (await make()).mempool({});
     const entries = pending(500, { bytes: 1_000 });
     const outcomes = await mempool.submit('main', [...entries].reverse());
     expect(outcomes.every((outcome) => outcome === 'accepted')).toBe(true);
-    const byCount = await mempool.oldest('main', { count: 7, bytes: 1_000_000 });
-    expect(byCount).toEqual(entries.slice(0, 7));
-    const byBytes = await mempool.oldest('main', { count: 500, bytes: 9_500 });
-    expect(byBytes).toEqual(entries.slice(0, 9));
-    expect(await mempool.oldest('main', { count: 1_000, bytes: 1e9 })).toEqual(entries);
-    await mempool.remove('main', entries.slice(0, 499));
-    await mempool.remove('main', entries.slice(0, 499));
-    expect(await mempool.oldest('main', { count: 9, bytes: 1e9 })).toEqual(entries.slice(499));
+    const byCount = await mempool.next('main', { count: 7, bytes: 1_000_000 });
+    expect(ids(byCount)).toEqual(ids(entries.slice(0, 7)));
+    const byBytes = await mempool.next('main', { count: 500, bytes: 9_500 });
+    expect(ids(byBytes)).toEqual(ids(entries.slice(0, 9)));
+    const all = await mempool.next('main', { count: 1_000, bytes: 1e9 });
+    expect(ids(all)).toEqual(ids(entries));
+    await mempool.remove('main', all.slice(0, 499), null);
+    await mempool.remove('main', all.slice(0, 499), null);
+    expect(await mempool.has('main', entries[0]?.id ?? '')).toBe(false);
+    expect(await mempool.next('main', { count: 9, bytes: 1e9 })).toEqual(all.slice(499));
   });
 
   it('takes large ones: more than one transaction of the store', async () => {
@@ -272,8 +279,8 @@ export function mempoolContract(make: () => Promise<Stores>): void {
     const entries = pending(120, { bytes: 60_000 });
     const outcomes = await mempool.submit('main', entries);
     expect(outcomes.every((outcome) => outcome === 'accepted')).toBe(true);
-    const found = await mempool.oldest('main', { count: 120, bytes: 1e9 });
-    expect(found.map(({ id }) => id)).toEqual(entries.map(({ id }) => id));
+    const found = await mempool.next('main', { count: 120, bytes: 1e9 });
+    expect(ids(found)).toEqual(ids(entries));
   });
 
   it('is full at its capacity, knows what it holds then, and has room after a removal', async () => {
@@ -284,9 +291,21 @@ export function mempoolContract(make: () => Promise<Stores>): void {
     expect(accepted).toHaveLength(40);
     expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(160);
     expect(await mempool.submit('main', accepted.slice(0, 1))).toEqual(['known']);
-    await mempool.remove('main', accepted);
+    await mempool.remove('main', await mempool.next('main', { count: 40, bytes: 1e9 }), null);
     const again = await mempool.submit('main', accepted.slice(0, 4));
     expect(again).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
+  });
+
+  it('never holds more than its capacity, however many submit together', async () => {
+    const mempool = (await make()).mempool({ transactionsMax: 40 });
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => mempool.submit('main', pending(10, { from: 10 * i }))),
+    );
+    const accepted = outcomes.flat().filter((outcome) => outcome === 'accepted').length;
+    const held = await mempool.next('main', { count: 1_000, bytes: 1e9 });
+    expect(held).toHaveLength(accepted);
+    expect(accepted).toBeLessThanOrEqual(40);
+    expect(accepted).toBeGreaterThan(30);
   });
 
   it('holds one entry once when many submit it together', async () => {
@@ -295,7 +314,66 @@ export function mempoolContract(make: () => Promise<Stores>): void {
     const all = await Promise.all(Array.from({ length: 6 }, () => mempool.submit('main', entries)));
     expect(all.flat().filter((outcome) => outcome === 'accepted')).toHaveLength(6);
     expect(all.flat().filter((outcome) => outcome === 'full')).toHaveLength(0);
-    expect(await mempool.oldest('main', { count: 9, bytes: 1e9 })).toEqual(entries);
+    expect(ids(await mempool.next('main', { count: 9, bytes: 1e9 }))).toEqual(ids(entries));
+  });
+
+  it('gives one that comes late its turn before the rest of a flood', async () => {
+    const mempool = (await make()).mempool({});
+    const flood = pending(300, { submitter: 'flooder' });
+    await mempool.submit('main', flood);
+    const first = await mempool.next('main', { count: 50, bytes: 1e9 });
+    expect(ids(first)).toEqual(ids(flood.slice(0, 50)));
+    await mempool.remove('main', first, 51);
+    const [late] = pending(1, { from: 900, submitter: 'single' });
+    expect(await mempool.submit('main', late ? [late] : [])).toEqual(['accepted']);
+    const next = await mempool.next('main', { count: 3, bytes: 1e9 });
+    expect(ids(next)).toEqual(ids([...flood.slice(50, 52), ...(late ? [late] : [])]));
+  });
+
+  it('counts large ones as several turns', async () => {
+    const mempool = (await make()).mempool({});
+    await mempool.submit('main', pending(2, { bytes: 60_000, submitter: 'large' }));
+    await mempool.submit('main', pending(3, { from: 5, submitter: 'small' }));
+    const next = await mempool.next('main', { count: 9, bytes: 1e9 });
+    expect(next.map(({ submitter, turn }) => [submitter, turn])).toEqual([
+      ['small', 1],
+      ['small', 2],
+      ['small', 3],
+      ['large', 8],
+      ['large', 16],
+    ]);
+  });
+
+  it('refuses a submitter beyond its quota, takes others, and it again as the clock moves', async () => {
+    const mempool = (await make()).mempool({ transactionsMax: 400 });
+    const flood = pending(200, { submitter: 'flooder' });
+    const outcomes = await mempool.submit('main', flood);
+    const taken = outcomes.filter((outcome) => outcome === 'accepted').length;
+    expect(taken).toBeGreaterThan(60);
+    expect(taken).toBeLessThanOrEqual(100);
+    expect(outcomes.filter((outcome) => outcome === 'quota')).toHaveLength(200 - taken);
+    expect(await mempool.submit('main', pending(1, { from: 900 }))).toEqual(['accepted']);
+    const held = await mempool.next('main', { count: 400, bytes: 1e9 });
+    await mempool.remove('main', held, 2_100);
+    expect(await mempool.submit('main', flood.slice(199))).toEqual(['accepted']);
+    const [again] = await mempool.next('main', { count: 1, bytes: 1e9 });
+    expect(again?.turn).toBe(2_101);
+  });
+
+  it('takes turns from elsewhere where it is told to, and its clock never goes back', async () => {
+    const mempool = (await make()).mempool({});
+    const seen: number[] = [];
+    const turns: TurnSource = {
+      claim: (_ledger, _submitter, costs, room) => {
+        seen.push(room.clock);
+        return costs.map(() => room.clock + 7);
+      },
+    };
+    await mempool.remove('main', [], 30);
+    await mempool.remove('main', [], 20);
+    expect(await mempool.submit('main', pending(1), turns)).toEqual(['accepted']);
+    expect(seen).toEqual([30]);
+    expect(await mempool.next('main', { count: 1, bytes: 1e9 })).toMatchObject([{ turn: 37 }]);
   });
 }
 
@@ -307,15 +385,6 @@ export function otherContract(make: () => Promise<Stores>): void {
     expect(await genesis.save(signed)).toBe(true);
     expect(await genesis.save({ ...signed, document: 'other' })).toBe(false);
     expect(await genesis.load()).toEqual(signed);
-  });
-
-  it('remembers when a submitted transaction was issued', async () => {
-    const { submissions } = await make();
-    const entries = pending(30);
-    await submissions.put('main', entries);
-    await submissions.put('main', entries.slice(0, 1));
-    expect(await submissions.issuedAt('main', entries[29]?.id ?? '')).toBe(entries[29]?.issuedAt);
-    expect(await submissions.issuedAt('main', '00'.repeat(32))).toBeNull();
   });
 
   it('creates one keyring', async () => {

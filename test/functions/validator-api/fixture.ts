@@ -8,7 +8,6 @@ import { MemoryMempool } from '../../../functions/memory/mempool.ts';
 import { MemoryPageStore } from '../../../functions/memory/page-store.ts';
 import { MemoryReplicaStore } from '../../../functions/memory/replica-store.ts';
 import { MemoryInboxSender } from '../../../functions/memory/senders.ts';
-import { MemorySubmissionIndex } from '../../../functions/memory/submission-index.ts';
 import { operationsOf } from '../../../functions/validator/api/operations.ts';
 import { ApiRuntime } from '../../../functions/validator/api/runtime.ts';
 import { bootstrapKeyring, Keyring } from '../../../functions/validator/keyring.ts';
@@ -66,7 +65,6 @@ export class ApiFixture {
   readonly replicas = new MemoryReplicaStore();
   readonly blocks = new MemoryBlockStore();
   readonly pages = new MemoryPageStore();
-  readonly submissions = new MemorySubmissionIndex();
   readonly genesisStore = new MemoryGenesisStore();
   readonly inbox = new MemoryInboxSender();
   readonly lines: RequestLine[] = [];
@@ -98,7 +96,6 @@ export class ApiFixture {
         blocks: this.blocks,
         pages: this.pages,
         mempool,
-        submissions: this.submissions,
         genesis: this.genesisStore,
         inbox: this.inbox,
       },

@@ -1,0 +1,131 @@
+/**
+ * The order in which waiting requests are taken: fair between submitters, whatever each sends.
+ *
+ * Self-clocked fair queueing (Golestani, 1994). A request gets a turn once, as it arrives: its
+ * submitter's last turn, or the clock if that is further on, plus what the request costs. Requests
+ * are taken by turn, and the clock is the lowest turn that waits. So a submitter's second request
+ * stands behind everybody's first one; nothing depends on what submitters write into requests.
+ */
+import { limits } from '../limits.ts';
+import type { PendingTransaction, QueuedTransaction, Room, TurnSource } from '../ports.ts';
+import type { Transaction } from '../wire/transaction.ts';
+
+/** The turn of a request that a replica holds in memory alone. */
+export const NOT_STORED = 0;
+
+/** The key whose turns a request uses: that which a nonce is counted for. */
+export function submitterOf({ signer }: Pick<Transaction, 'signer'>): string {
+  return signer.kind === 'key' ? signer.kid : signer.ownerKid;
+}
+
+/** A request as it waits here from `arrivedAt` on, milliseconds. */
+export function pendingOf(transaction: Transaction, arrivedAt: number): PendingTransaction {
+  const { id, compact, expiresAt } = transaction;
+  return { id, compact, submitter: submitterOf(transaction), expiresAt, arrivedAt };
+}
+
+/** Turns that a request uses: large ones count as several. */
+export function costOf({ compact }: Pick<PendingTransaction, 'compact'>): number {
+  return Math.max(1, Math.ceil(compact.length / limits.turnBytes));
+}
+
+/**
+ * How far ahead of the clock a submitter may stand: a quarter of the room that is left. Greedy
+ * submitters, however many they are, so leave room for one that comes later.
+ */
+export function quotaOf(free: number): number {
+  const share = Math.floor(free / 4);
+  return Math.min(limits.submitterTurnsMax, Math.max(limits.submitterTurnsMin, share));
+}
+
+/** Turns for a submitter's next requests, fewer than asked for where its quota is used up. */
+export function nextTurns(last: number | null, costs: readonly number[], room: Room): number[] {
+  const turns: number[] = [];
+  let turn = Math.max(room.clock, last ?? 0);
+  const most = room.clock + quotaOf(room.free);
+  for (const cost of costs) {
+    turn += cost;
+    if (turn > most) break;
+    turns.push(turn);
+  }
+  return turns;
+}
+
+/** By turn; where it is the same, by arrival, then by id. */
+export function compareTurns(a: QueuedTransaction, b: QueuedTransaction): number {
+  if (a.turn !== b.turn) return a.turn - b.turn;
+  if (a.arrivedAt !== b.arrivedAt) return a.arrivedAt - b.arrivedAt;
+  return a.id < b.id ? -1 : Number(a.id > b.id);
+}
+
+/** The request that has waited longest here, which the timer belongs to (L1). */
+export function firstArrived<T extends QueuedTransaction>(entries: readonly T[]): T | null {
+  return entries.reduce<T | null>(
+    (first, one) =>
+      first === null ||
+      one.arrivedAt < first.arrivedAt ||
+      (one.arrivedAt === first.arrivedAt && compareTurns(one, first) < 0)
+        ? one
+        : first,
+    null,
+  );
+}
+
+/**
+ * Candidates in their order: the oldest here and what peers say waits longest there come first, as
+ * a validator's timer must not run out on an honest leader; then everything by its turn.
+ */
+export function arrange<T extends QueuedTransaction>(
+  entries: readonly T[],
+  first: { readonly oldest: string | null; readonly waited: readonly T[] },
+): T[] {
+  const sorted = new Map([...entries].sort(compareTurns).map((one) => [one.id, one]));
+  const placed = new Map<string, T>();
+  const oldest = first.oldest === null ? undefined : sorted.get(first.oldest);
+  if (oldest) placed.set(oldest.id, oldest);
+  let bytes = 0;
+  for (const one of first.waited) {
+    bytes += one.compact.length;
+    if (bytes > limits.waitedBytesMax) break;
+    placed.set(one.id, sorted.get(one.id) ?? one);
+  }
+  for (const [id, one] of sorted) if (!placed.has(id)) placed.set(id, one);
+  return [...placed.values()];
+}
+
+/**
+ * The clock after some were removed: the lowest turn that still waits. When nothing waits, it
+ * passes everybody's last turn, so that all start alike. Null where what waits is not known.
+ */
+export function clockAfter(
+  removed: readonly QueuedTransaction[],
+  waiting: { readonly entries: readonly QueuedTransaction[]; readonly complete: boolean },
+): number | null {
+  const turns = waiting.entries.map(({ turn }) => turn).filter((turn) => turn !== NOT_STORED);
+  if (turns.length > 0) return turns.reduce((least, turn) => Math.min(least, turn));
+  if (!waiting.complete || removed.length === 0) return null;
+  const last = removed.reduce((most, { turn }) => Math.max(most, turn), 0);
+  return last + limits.submitterTurnsMax;
+}
+
+/** Last turns of submitters in memory: the latest of them, as many as a mempool holds. */
+export class TurnBook implements TurnSource {
+  readonly #last = new Map<string, number>();
+
+  claim(ledger: string, submitter: string, costs: readonly number[], room: Room): number[] {
+    const name = `${ledger}#${submitter}`;
+    const turns = nextTurns(this.#last.get(name) ?? null, costs, room);
+    const last = turns.at(-1);
+    if (last !== undefined) this.#set(name, last);
+    return turns;
+  }
+
+  #set(name: string, last: number): void {
+    this.#last.delete(name);
+    this.#last.set(name, last);
+    const stalest = this.#last.keys().next().value;
+    if (this.#last.size > limits.mempoolTransactionsMax && stalest !== undefined) {
+      this.#last.delete(stalest);
+    }
+  }
+}
