@@ -48,6 +48,8 @@ export const limits = {
   outboxPerPeerMax: 64,
   /** How long a receipt may open a record after its block, whatever the parameters, milliseconds. */
   receiptUsableMsMax: 300_000,
+  /** A genesis document on its way to a validator that lost it, before base64url, bytes. */
+  recoveryBytesMax: 720 * 1024,
   /** Bytes of a genesis document. */
   genesisBytesMax: 512 * 1024,
 } as const;

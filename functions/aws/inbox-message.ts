@@ -7,9 +7,11 @@ import { parseWith } from '../../lib/wire/codec.ts';
 import { WireError } from '../../lib/wire/errors.ts';
 import { heightField, ledgerField } from '../../lib/wire/fields.ts';
 import { decodeEnvelope, encodeEnvelope, type Envelope } from '../../lib/wire/messages.ts';
+import { decodeRecovery, encodeRecovery, type RecoveryMessage } from '../../lib/wire/recovery.ts';
 
 const SELF_PREFIX = 'self:';
 const PEER_PREFIX = 'peer:';
+const RECOVERY_PREFIX = 'help:';
 /** A note to itself is a few fields. */
 const SELF_CHARS_MAX = 1_024;
 
@@ -36,9 +38,13 @@ const selfMessageSchema = z.discriminatedUnion('kind', [
 /** A note to itself: to be believed only when SQS names the own account as its sender. */
 export type SelfMessage = z.infer<typeof selfMessageSchema>;
 
-/** `envelope` comes from a peer (or from whoever may send); every other kind from itself. */
-export type InboxMessage =
-  SelfMessage | { readonly kind: 'envelope'; readonly ledger: string; readonly envelope: Envelope };
+/** What comes from a peer, or from whoever may send. */
+export type PeerMessage =
+  | { readonly kind: 'envelope'; readonly ledger: string; readonly envelope: Envelope }
+  | { readonly kind: 'recovery'; readonly ledger: string; readonly message: RecoveryMessage };
+
+/** Every other kind is a note to itself. */
+export type InboxMessage = SelfMessage | PeerMessage;
 
 /** The queue body of a note to itself. */
 export function encodeSelfMessage(message: SelfMessage): string {
@@ -48,6 +54,11 @@ export function encodeSelfMessage(message: SelfMessage): string {
 /** The queue body of an envelope for a peer. */
 export function encodePeerMessage(envelope: Envelope): string {
   return PEER_PREFIX + encodeEnvelope(envelope);
+}
+
+/** The queue body of a recovery message for a peer. */
+export function encodeRecoveryMessage(message: RecoveryMessage): string {
+  return RECOVERY_PREFIX + encodeRecovery(message);
 }
 
 /**
@@ -60,6 +71,10 @@ export function decodeInboxMessage(body: string): InboxMessage {
     if (body.startsWith(PEER_PREFIX)) {
       const envelope = decodeEnvelope(body.slice(PEER_PREFIX.length));
       return { kind: 'envelope', ledger: envelope.ledger, envelope };
+    }
+    if (body.startsWith(RECOVERY_PREFIX)) {
+      const message = decodeRecovery(body.slice(RECOVERY_PREFIX.length));
+      return { kind: 'recovery', ledger: message.ledger, message };
     }
     if (body.startsWith(SELF_PREFIX)) {
       return decodeJsonText(selfMessageSchema, body.slice(SELF_PREFIX.length));

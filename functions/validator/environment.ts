@@ -24,6 +24,7 @@ export const timerEnvironmentSchema = z.object({ ...common, TIMER_URL: z.url() }
 
 export const inboxEnvironmentSchema = z.object({
   ...common,
+  OPERATOR_KEY: thumbprintField,
   SIGN_KEY_ID: z.string().min(1),
   TIMER_URL: z.url(),
   /** Role ids whose notes to the own inbox count, and the account's id. */

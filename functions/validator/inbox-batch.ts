@@ -1,6 +1,7 @@
 /** A batch of queue messages as steps: one fenced step per ledger, poison acknowledged. */
 import type { SQSBatchItemFailure, SQSRecord } from 'aws-lambda';
 import { decodeInboxMessage, type InboxMessage } from '../aws/inbox-message.ts';
+import type { RecoveryMessage } from '../../lib/wire/recovery.ts';
 import type { StepEvent } from './step.ts';
 
 export interface LedgerBatch {
@@ -8,6 +9,8 @@ export interface LedgerBatch {
   events: StepEvent[];
   /** The validator's keys are to be made, once. */
   bootstrap: boolean;
+  /** About the genesis document, outside of consensus. */
+  recovery: RecoveryMessage[];
   records: SQSRecord[];
 }
 
@@ -39,11 +42,13 @@ export function readBatch(
       ledger: group,
       events: [],
       bootstrap: false,
+      recovery: [],
       records: [],
     };
     batches.set(group, batch);
     batch.records.push(record);
     if (read.kind === 'bootstrap') batch.bootstrap = true;
+    else if (read.kind === 'recovery') batch.recovery.push(read.message);
     else batch.events.push(eventOf(read));
   }
   return { batches: [...batches.values()], poisoned };
@@ -62,11 +67,12 @@ function readRecord(
     return error instanceof Error ? error.message : 'malformed';
   }
   const sender = record.attributes.SenderId.split(':')[0] ?? '';
-  if (message.kind !== 'envelope' && !selfSenders.includes(sender)) return 'a note from elsewhere';
+  const isOwn = message.kind !== 'envelope' && message.kind !== 'recovery';
+  if (isOwn && !selfSenders.includes(sender)) return 'a note from elsewhere';
   return message.ledger === group ? message : 'the message group is not the ledger';
 }
 
-function eventOf(message: Exclude<InboxMessage, { kind: 'bootstrap' }>): StepEvent {
+function eventOf(message: Exclude<InboxMessage, { kind: 'bootstrap' | 'recovery' }>): StepEvent {
   switch (message.kind) {
     case 'wake':
       return { kind: 'wake' };

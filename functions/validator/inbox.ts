@@ -2,7 +2,7 @@
 import { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { verifyP256 } from '../../lib/crypto/p256.ts';
+import { type SigningKey, verifyP256 } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
@@ -20,6 +20,7 @@ import { logger } from '../aws/logger.ts';
 import { sqsPeerSender } from '../aws/sqs-peer-sender.ts';
 import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
 import { inboxEnvironmentSchema } from './environment.ts';
+import { GenesisRecovery } from './genesis-recovery.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
 import { bootstrapKeyring, Keyring } from './keyring.ts';
 import {
@@ -28,7 +29,7 @@ import {
   type ValidatorRuntime,
   VerifiedTransactions,
 } from './runtime.ts';
-import { step } from './step.ts';
+import { step, type StepEvent } from './step.ts';
 
 /** Decoded pages of the state tree kept by a warm process, bytes. */
 const cacheBytesMax = 256 * 1024 * 1024;
@@ -48,6 +49,24 @@ const keyringDeps = {
   wrap: kmsEnvelope(kmsClient(), environment.WRAP_KEY_ID, environment.VALIDATOR_ID),
 };
 const keyring = new Keyring(keyringDeps);
+const kmsKey = (): Promise<SigningKey> => kmsSigningKey(kmsClient(), environment.SIGN_KEY_ID);
+const recovery = new GenesisRecovery({
+  network: environment.NETWORK,
+  validator: environment.VALIDATOR_ID,
+  operatorKey: environment.OPERATOR_KEY,
+  peers: Object.keys(environment.PEERS),
+  ports: {
+    genesis: genesisStore,
+    pages: dynamoPageStore(ledgerTable),
+    replicas: dynamoReplicaStore(ledgerTable),
+  },
+  sender: sqsPeerSender(sqsClient(), environment.PEERS),
+  keyring: keyringDeps,
+  kmsKey,
+  clock: now,
+  freshId: randomId,
+  log: ({ event, ...facts }) => logger.warn(event, facts),
+});
 let runtime: ValidatorRuntime | null = null;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(receive);
@@ -70,22 +89,33 @@ async function receive(event: SQSEvent): Promise<SQSBatchResponse> {
 
 async function runBatch(batch: LedgerBatch): Promise<void> {
   if (batch.bootstrap) {
-    const kmsKey = await kmsSigningKey(kmsClient(), environment.SIGN_KEY_ID);
-    await bootstrapKeyring({ ...keyringDeps, kmsKey, genesis: genesisStore });
+    await bootstrapKeyring({ ...keyringDeps, kmsKey: await kmsKey(), genesis: genesisStore });
   }
-  if (batch.events.length === 0) return;
+  const events = await eventsOf(batch);
+  if (events.length === 0) return;
   const ready = await openRuntime();
-  if (!ready) return;
+  if (!ready) return recovery.ask(sendersOf(events));
   const received = now();
   const started = performance.now();
-  await step(ready, batch.ledger, batch.events);
+  await step(ready, batch.ledger, events);
   logger.info('step', {
     ledger: batch.ledger,
     took: Math.round(performance.now() - started),
     queued: Math.max(0, received - oldestSent(batch)),
     received,
-    events: batch.events.map(nameOf),
+    events: events.map(nameOf),
   });
+}
+
+/** The events of a step; a genesis document that just came back is followed by asking around. */
+async function eventsOf(batch: LedgerBatch): Promise<StepEvent[]> {
+  let isRecovered = false;
+  for (const message of batch.recovery) isRecovered ||= await recovery.take(message);
+  return isRecovered ? [...batch.events, { kind: 'tick', scheduled: true }] : batch.events;
+}
+
+function sendersOf(events: readonly StepEvent[]): string[] {
+  return events.flatMap((event) => (event.kind === 'envelope' ? [event.envelope.from] : []));
 }
 
 /** When the first message of the batch was sent, milliseconds. */
@@ -94,7 +124,7 @@ function oldestSent(batch: LedgerBatch): number {
 }
 
 /** What an event is, for logs: `wake`, or the types of an envelope's messages. */
-function nameOf(event: LedgerBatch['events'][number]): string {
+function nameOf(event: StepEvent): string {
   if (event.kind !== 'envelope') return event.kind;
   return event.envelope.messages
     .map((message) => (message.type === 'vote' ? message.vote.phase : message.type))
@@ -120,7 +150,7 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
       self: sqsSelfSender(sqsClient(), environment.TIMER_URL),
     },
     signer: await openSigner(),
-    identity: () => kmsSigningKey(kmsClient(), environment.SIGN_KEY_ID),
+    identity: kmsKey,
     verify: verifyP256,
     clock: now,
     freshId: randomId,

@@ -2,7 +2,6 @@
 
 import { equalBytes, fromBase64url, toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
 import { thumbprint } from '../../../lib/crypto/p256.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
 import { limits } from '../../../lib/limits.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
@@ -12,12 +11,12 @@ import {
   signedGenesisSchema,
   verifyGenesis,
 } from '../../../lib/wire/genesis.ts';
-import { headerHash } from '../../../lib/wire/header.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
-import { initialReplicaBytes } from '../replica/initial.ts';
+import { computeGenesisBlock, type GenesisBlock } from '../genesis-block.ts';
+import { acceptGenesis, initialiseReplica } from '../install-genesis.ts';
 import { parseRequestBody } from './request.ts';
-import { type ApiRuntime, computeGenesisBlock, type GenesisBlock } from './runtime.ts';
+import type { ApiRuntime } from './runtime.ts';
 
 /** The document as JSON text inside JSON, and its signatures. */
 const BODY_CHARS_MAX = 2 * limits.genesisBytesMax + limits.validatorsMax * 4_200;
@@ -31,7 +30,8 @@ export function postGenesis(runtime: ApiRuntime): Operation {
       await checkOwn(runtime, genesis);
       const block = await firstBlock(genesis);
       await accept(runtime, signed);
-      await initialise(runtime, genesis, block);
+      const self = runtime.deps.validator;
+      await initialiseReplica(runtime.deps.ports, { genesis, block, self, hasForgotten: false });
       const { network } = genesis.document;
       return { status: 200, body: { network, genesisHash: toHex(genesis.hash) } };
     },
@@ -62,11 +62,8 @@ async function checkOwn(runtime: ApiRuntime, { document, sessions }: Genesis): P
 
 /** Step: it is the first, or the same again. */
 async function accept(runtime: ApiRuntime, signed: SignedGenesis): Promise<void> {
-  const { genesis } = runtime.deps.ports;
-  const before = await genesis.load();
-  if (before === null && (await genesis.save(signed))) return;
-  const installed = before ?? (await genesis.load());
-  if (installed?.document !== signed.document) {
+  const installed = await acceptGenesis(runtime.deps.ports, signed);
+  if (installed.document !== signed.document) {
     throw new HttpError('already_initialised', 'A network has one genesis');
   }
 }
@@ -78,24 +75,6 @@ async function firstBlock(genesis: Genesis): Promise<GenesisBlock> {
   } catch (cause) {
     throw new WireError('malformed', 'no state follows from the document', { cause });
   }
-}
-
-/** Step: pages, then the record that refers to them; repeated after a crash, it ends the same. */
-async function initialise(
-  runtime: ApiRuntime,
-  genesis: Genesis,
-  { header, update }: GenesisBlock,
-): Promise<void> {
-  const { pages, replicas } = runtime.deps.ports;
-  if ((await replicas.version(MAIN_LEDGER)) !== null) return;
-  await pages.putPages(MAIN_LEDGER, update.pages);
-  const hash = headerHash(header);
-  const self = runtime.deps.validator;
-  const session = genesis.validators.find((one) => one.id === self)?.incarnation ?? null;
-  const state = initialReplicaBytes({ genesis, self, header, headerHash: hash, session });
-  const head = { height: 0, headerHash: hash, header, certificate: null, votedHeight: 0 };
-  // False means that another call was first with the same document.
-  await replicas.save(MAIN_LEDGER, null, state, head);
 }
 
 function mismatch(what: string): HttpError {

@@ -1,11 +1,9 @@
 /** What the operations of a validator's API run on, and what a warm process remembers. */
 
-import { LedgerError } from '../../../lib/ledger/errors.ts';
-import { MAIN_LEDGER, genesisHeader } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
 import { PageCache } from '../../../lib/ledger/page-cache.ts';
-import { updateTree, type PageReader, type TreeUpdate } from '../../../lib/ledger/state-tree.ts';
+import type { PageReader } from '../../../lib/ledger/state-tree.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';
-import { genesisWrites } from '../../../lib/chaincode/genesis-state.ts';
 import type {
   BlockStore,
   CommittedHead,
@@ -15,8 +13,8 @@ import type {
   ReplicaStore,
 } from '../../../lib/ports.ts';
 import { parseGenesis, type Genesis, type SignedGenesis } from '../../../lib/wire/genesis.ts';
-import type { BlockHeader } from '../../../lib/wire/header.ts';
 import { HttpError } from '../../aws/problems.ts';
+import { computeGenesisBlock, type GenesisBlock } from '../genesis-block.ts';
 import type { Keyring } from '../keyring.ts';
 import { replicaSummary, type ReplicaSummary } from '../replica/summary.ts';
 import type { EventStore, GenesisStore, InboxSender } from '../ports.ts';
@@ -58,18 +56,13 @@ export interface RunningNetwork {
   readonly head: CommittedHead;
 }
 
-/** State of height 0, computed once. */
-export interface GenesisBlock {
-  readonly header: BlockHeader;
-  readonly update: TreeUpdate;
-}
-
 export class ApiRuntime {
   readonly deps: ApiDeps;
   readonly cache = new PageCache(CACHE_BYTES_MAX);
   /** When the last note to make keys was sent. */
   bootstrapAskedAt = -Infinity;
   #genesis: { genesis: Genesis; signed: SignedGenesis } | null = null;
+  /** State of height 0, computed once. */
   #genesisBlock: GenesisBlock | null = null;
   #summary: { readAt: number; summary: ReplicaSummary } | null = null;
 
@@ -130,12 +123,4 @@ export class ApiRuntime {
 
 export function baseOf({ height, header }: CommittedHead): { height: number; root: Uint8Array } {
   return { height, root: header.stateRoot };
-}
-
-export async function computeGenesisBlock(genesis: Genesis): Promise<GenesisBlock> {
-  const nothing: PageReader = {
-    pages: () => Promise.reject(new LedgerError('missing_page', 'the first tree has no pages')),
-  };
-  const update = await updateTree(null, 0, genesisWrites(genesis), nothing);
-  return { header: genesisHeader(genesis, update.root), update };
 }

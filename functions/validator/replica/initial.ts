@@ -13,6 +13,8 @@ export interface InitialReplica {
   headerHash: Uint8Array;
   /** Null where the session key of genesis is not at hand: the replica then starts as a learner. */
   session: number | null;
+  /** The incarnation in which it may have cast votes that it knows nothing of. @default none */
+  forgot?: number | null;
 }
 
 export function initialReplicaState({
@@ -21,8 +23,9 @@ export function initialReplicaState({
   header,
   headerHash,
   session,
+  forgot = null,
 }: InitialReplica): ReplicaState {
-  return initialState({
+  const state = initialState({
     self,
     ledger: header.ledger,
     genesisHash: genesis.hash,
@@ -35,6 +38,7 @@ export function initialReplicaState({
     head: { header, hash: headerHash, certificate: null },
     frontier: appendToFrontier([], 0, headerHash),
   });
+  return { ...state, forgot, learner: state.learner || forgot !== null };
 }
 
 export function initialReplicaBytes(start: InitialReplica): Uint8Array {

@@ -53,6 +53,7 @@ export interface Party {
   operator: SigningKey;
   kms: SigningKey;
   store: MemoryKeyringStore;
+  wrap: MemoryKeyWrap;
   keyring: Keyring;
 }
 
@@ -286,9 +287,10 @@ export interface SignChanges {
 export async function makeParty(id: string): Promise<Party> {
   const [operator, kms] = await Promise.all([generateSigningKey(), generateSigningKey()]);
   const store = new MemoryKeyringStore();
-  const deps = { network: NETWORK, validator: id, store, wrap: new MemoryKeyWrap() };
+  const wrap = new MemoryKeyWrap();
+  const deps = { network: NETWORK, validator: id, store, wrap };
   await bootstrapKeyring({ ...deps, kmsKey: kms, genesis: new MemoryGenesisStore() });
-  return { id, operator, kms, store, keyring: new Keyring(deps) };
+  return { id, operator, kms, store, wrap, keyring: new Keyring(deps) };
 }
 
 /** The document that an honest ceremony would collect from these parties. */
