@@ -24,6 +24,19 @@ export const chaincodeBounds = {
   /** How often a validator may bring new keys by itself in a span of time, milliseconds. */
   rejoinsMax: 16,
   rejoinsMs: 24 * 3_600_000,
+  /** Proposals that are open at once: of one hospital, and in all. */
+  proposalsOfHospitalMax: 4,
+  proposalsMax: 192,
+  /** Decided changes that wait for their height. */
+  scheduledMax: 32,
+  /** How long a proposal may wait for approvals, milliseconds. */
+  proposalMs: 14 * 86_400_000,
+  /** How far ahead a change may be set, heights. */
+  activationAheadMax: 1_000_000,
+  /** Present and former hospitals that may have approved one proposal. */
+  approvalsMax: 64,
+  /** Scheduled changes that one block makes, and proposals that it lets expire. */
+  foldedMax: 8,
   /** A session certificate in base64url. */
   sessionCharsMax: 1_024,
   /** Shards of replay protection that one block prunes beyond those that it fills. */

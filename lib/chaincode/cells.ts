@@ -9,6 +9,7 @@ import {
   blameSchema,
   directorySchema,
   epochsSchema,
+  governanceSchema,
   historySchema,
   holdingsSchema,
   hospitalSchema,
@@ -19,6 +20,8 @@ import {
   permissionEntrySchema,
   permissionSchema,
   probeSchema,
+  proposalEntrySchema,
+  proposalSchema,
   recordEntrySchema,
   recordSchema,
   subjectSchema,
@@ -42,6 +45,8 @@ export const cells = {
   validators: cell(keys.validators, validatorSetSchema),
   sessions: cell(keys.sessions, seatSessionsSchema),
   directory: (validator: string) => cell(keys.directory(validator), directorySchema),
+  governance: cell(keys.governance, governanceSchema),
+  proposal: (id: string) => cell(keys.proposal(id), proposalSchema),
   blame: (validator: string, incarnation: number) =>
     cell(keys.blame(validator, incarnation), blameSchema),
   identity: (kid: string) => cell(keys.identity(kid), identitySchema),
@@ -65,6 +70,7 @@ export const listCells = {
     listCell(lists.tagRecords(pseudonym, tag), recordEntrySchema),
   monthRecords: (pseudonym: string, tag: string, month: string) =>
     listCell(lists.monthRecords(pseudonym, tag, month), recordEntrySchema),
+  proposals: () => listCell(lists.proposals(), proposalEntrySchema),
   history: (pseudonym: string) => listCell(lists.history(pseudonym), historySchema),
   patientInbox: (pseudonym: string) => listCell(lists.patientInbox(pseudonym), inboxSchema),
   subjectInbox: (subject: string) => listCell(lists.subjectInbox(subject), inboxSchema),

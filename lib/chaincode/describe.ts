@@ -30,7 +30,8 @@ export function chaincodeCodes(): string {
     .join('\n');
 }
 
-function section({ name, kind, summary, roles, schema }: ChaincodeFunction): string {
+function section(one: ChaincodeFunction): string {
+  const { name, kind, summary, roles, schema, since, until } = one;
   const json = z.toJSONSchema(schema) as JsonSchema;
   const args = argumentLines(json, '');
   return [
@@ -40,6 +41,8 @@ function section({ name, kind, summary, roles, schema }: ChaincodeFunction): str
     '',
     `- kind: ${kind}`,
     `- roles: ${roles.join(', ')}`,
+    ...(since === undefined ? [] : [`- from version ${since} of the chaincode`]),
+    ...(until === undefined ? [] : [`- until version ${until} of the chaincode`]),
     ...(args.length > 0 ? args : ['- no arguments']),
   ].join('\n');
 }

@@ -10,15 +10,13 @@ import { keys } from './keys.ts';
 import type { Role } from './roles.ts';
 import { seenKeys } from './seen.ts';
 import { functionNamed } from './table.ts';
+import { chaincodeVersions, requireVersion } from './versions.ts';
 
 export type { LedgerEvent, Write } from './draft.ts';
 
 export type Execution =
   | { status: 'COMMITTED'; writes: Write[]; events: LedgerEvent[]; value: PlainValue }
   | { status: 'INVALID'; code: ChaincodeErrorCode };
-
-/** Versions of the chaincode in this bundle; parameters name the one that executes. */
-export const chaincodeVersions = { min: 1, max: 2 } as const;
 
 /** The ledger of these functions. */
 const MAIN_LEDGER = 'main';
@@ -112,11 +110,4 @@ function parseArgs(wanted: ChaincodeFunction, args: unknown): unknown {
 
 function requireRole(wanted: ChaincodeFunction, role: Role): void {
   if (!wanted.roles.includes(role)) throw new ChaincodeError('role_denied');
-}
-
-function requireVersion({ parameters }: ChaincodeContext): void {
-  const { chaincodeVersion } = parameters;
-  if (chaincodeVersion < chaincodeVersions.min || chaincodeVersion > chaincodeVersions.max) {
-    throw new RangeError(`chaincode ${chaincodeVersion} is not in this bundle`);
-  }
 }

@@ -37,6 +37,18 @@ export const publicKeyText = z
   .string()
   .regex(/^[A-Za-z0-9_-]{86}[AEIMQUYcgkosw048]$/, '65 bytes')
   .describe('P-256 point of 65 bytes');
+/** The same where nobody proves to hold the key: at least it has the form of one. */
+export const pointText = publicKeyText.regex(/^B[A-P]/, 'an uncompressed point');
+/** Canonical CBOR of a session certificate. */
+export const sessionText = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+$/)
+  .max(chaincodeBounds.sessionCharsMax)
+  .describe('session certificate: canonical CBOR, base64url');
+export const shareKeyText = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1621}[AEIMQUYcgkosw048]$/)
+  .describe('X-Wing public key of 1,216 bytes');
 /** r ‖ s, 64 bytes. */
 export const signatureText = z
   .string()

@@ -2,8 +2,11 @@
 import type { StateView } from '../ledger/state-view.ts';
 import type { Governed } from '../wire/governed.ts';
 import { cells } from './cells.ts';
-import { readerOf } from './draft.ts';
+import { Draft, readerOf, type Write } from './draft.ts';
+import type { ChaincodeContext } from './functions.ts';
 import { keys } from './keys.ts';
+import { foldChanges } from './proposals.ts';
+import { requireVersion } from './versions.ts';
 
 /** A block that writes none of these leaves what governs as it was. */
 export const governedKeys: readonly string[] = [keys.validators, keys.sessions, keys.parameters];
@@ -16,4 +19,17 @@ export async function governedOf(view: StateView): Promise<Governed> {
   const parameters = await reader.get(cells.parameters);
   if (!validators || !sessions || !parameters) throw new Error('what governs is missing of state');
   return { validators, sessions, parameters };
+}
+
+/**
+ * What a block writes after its last transaction, in the order of keys: changes whose height has
+ * come, and proposals that nobody decided in time. Mostly nothing.
+ */
+export async function endBlock(view: StateView, context: ChaincodeContext): Promise<Write[]> {
+  requireVersion(context);
+  const { time, height } = context;
+  // Nothing is told to anybody here, so no transaction needs to be named.
+  const draft = new Draft(view, { transaction: '', time, height });
+  await foldChanges(draft, context);
+  return draft.writes();
 }

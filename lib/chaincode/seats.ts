@@ -1,8 +1,8 @@
 /** Seats of the validator set: their session keys, and the identities that go with them. */
-import { z } from 'zod';
 import { equalBytes, fromBase64url } from '../crypto/bytes.ts';
+import { taggedHash } from '../crypto/hash.ts';
 import { thumbprint } from '../crypto/p256.ts';
-import { decodeWith } from '../wire/codec.ts';
+import { decodeWith, encodeCbor } from '../wire/codec.ts';
 import { ACTIVATION_DELAY } from '../wire/governed.ts';
 import {
   type SessionCertificate,
@@ -13,22 +13,11 @@ import {
 import type { Validator, ValidatorSet } from '../wire/validators.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
-import type { Draft } from './draft.ts';
+import type { Draft, Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import type { ChaincodeContext } from './functions.ts';
 import type { IdentityRole } from './roles.ts';
-import type { Identity } from './values.ts';
-
-/** Canonical CBOR of a session certificate. */
-export const sessionText = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]+$/)
-  .max(chaincodeBounds.sessionCharsMax)
-  .describe('session certificate: canonical CBOR, base64url');
-export const shareKeyText = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{1621}[AEIMQUYcgkosw048]$/)
-  .describe('X-Wing public key of 1,216 bytes');
+import type { DirectoryEntry, Hospital, Identity } from './values.ts';
 
 /** A validator's new keys: what `GET /v1/bootstrap` of a validator shows. */
 export interface SeatKeys {
@@ -39,9 +28,28 @@ export interface SeatKeys {
   sessions: SessionCertificate[];
 }
 
+/** Members, as those who approve see them: each validator with its operator, in seat order. */
+export async function membersHash(reader: Reader, set: ValidatorSet): Promise<Uint8Array> {
+  const members: [string, string][] = [];
+  for (const { id } of set) members.push([id, (await hospitalOf(reader, id)).operator]);
+  return taggedHash('members', encodeCbor(members));
+}
+
+export async function hospitalOf(reader: Reader, id: string): Promise<Hospital> {
+  const hospital = await reader.get(cells.hospital(id));
+  if (!hospital) throw new Error(`the hospital ${id} is missing of state`);
+  return hospital;
+}
+
+export async function entryOf(reader: Reader, id: string): Promise<DirectoryEntry> {
+  const entry = await reader.get(cells.directory(id));
+  if (!entry) throw new Error(`the directory entry of ${id} is missing of state`);
+  return entry;
+}
+
 /** The set as it will be in force two heights on. */
-export async function setOf(draft: Draft): Promise<ValidatorSet> {
-  const validators = await draft.get(cells.validators);
+export async function setOf(reader: Pick<Reader, 'get'>): Promise<ValidatorSet> {
+  const validators = await reader.get(cells.validators);
   if (!validators) throw new Error('the validators are missing of state');
   return validators;
 }
@@ -118,6 +126,11 @@ export interface SeatParty {
   hospital: string;
   name: string;
   publicKey: Uint8Array;
+}
+
+export function operatorParty(id: string, name: string, publicKey: Uint8Array): SeatParty {
+  const subject = `operator-${id}`;
+  return { role: 'operator', subject, hospital: id, name: `Operator of ${name}`, publicKey };
 }
 
 export function validatorParty(id: string, name: string, publicKey: Uint8Array): SeatParty {

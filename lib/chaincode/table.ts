@@ -18,6 +18,8 @@ import {
   permissionReceived,
   permissionRevoke,
 } from './permission.ts';
+import { governanceGet, governanceList, networkValidators } from './governance-queries.ts';
+import { governanceApprove, governancePropose, governanceWithdraw } from './proposals.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
 import { validatorAccuse, validatorRejoin, validatorRotateKey } from './validator.ts';
@@ -48,8 +50,14 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   validatorRejoin,
   validatorRotateKey,
   validatorAccuse,
+  governancePropose,
+  governanceApprove,
+  governanceWithdraw,
+  governanceList,
+  governanceGet,
   governanceProbe,
   networkHead,
+  networkValidators,
 ];
 
 const byName = new Map(chaincodeFunctions.map((one) => [one.name, one]));

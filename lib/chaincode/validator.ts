@@ -10,19 +10,18 @@ import { identityOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
 import { ChaincodeError } from './errors.ts';
-import { publicKeyText } from './fields.ts';
+import { pointText, sessionText, shareKeyText } from './fields.ts';
 import { defineTransaction, type TransactionCall } from './functions.ts';
 import { keys } from './keys.ts';
 import { everybody } from './roles.ts';
 import {
   endIdentity,
+  entryOf,
   putSet,
   readSeatKeys,
   type SeatKeys,
   seatOf,
-  sessionText,
   setOf,
-  shareKeyText,
   startIdentity,
   validatorParty,
   withSeat,
@@ -55,14 +54,14 @@ export const validatorRotateKey = defineTransaction({
   name: 'validator.rotate-key',
   summary: 'A validator replaces its KMS key: the old key signs, the new one certifies sessions.',
   roles: ['validator'],
-  schema: z.strictObject({ ...ownKeys, kmsKey: publicKeyText }),
+  schema: z.strictObject({ ...ownKeys, kmsKey: pointText }),
   hints: ({ validator }) => [...seatKeys, keys.directory(validator)],
   async run(args, call) {
     const { draft, context } = call;
     const { set, seat } = await ownSeat(call, args.validator);
     const kmsKey = fromBase64url(args.kmsKey);
     const fresh = await readSeatKeys({ ...args, kmsKey }, context);
-    const { name } = await entryOf(call, seat.id);
+    const { name } = await entryOf(draft.reader, seat.id);
     await endIdentity(draft, seat.kmsKey, 'rotated', context);
     await startIdentity(draft, validatorParty(seat.id, name, kmsKey), context);
     return enter(call, set, fresh, args.shareKey);
@@ -127,12 +126,6 @@ async function ownSeat(
   return { set, seat };
 }
 
-async function entryOf({ draft }: TransactionCall, validator: string) {
-  const entry = await draft.get(cells.directory(validator));
-  if (!entry) throw new Error(`the directory entry of ${validator} is missing of state`);
-  return entry;
-}
-
 /** Takes new keys into the seat, so often a day at most: each changes the set for everybody. */
 async function enter(
   call: TransactionCall,
@@ -145,7 +138,7 @@ async function enter(
   if (incarnation !== seatOf(set, validator).incarnation + 1) {
     throw new ChaincodeError('wrong_incarnation');
   }
-  const entry = await entryOf(call, validator);
+  const entry = await entryOf(draft.reader, validator);
   const { rejoined } = entry;
   const isSameSpan = rejoined && context.time < rejoined.since + chaincodeBounds.rejoinsMs;
   const span = isSameSpan ? rejoined : { since: context.time, count: 0 };

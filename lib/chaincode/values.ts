@@ -11,8 +11,10 @@ import {
   validatorIdField,
   viewField,
 } from '../wire/fields.ts';
+import { parametersSchema } from '../wire/parameters.ts';
 import { phaseSchema } from '../wire/vote.ts';
 import { chaincodeBounds } from './bounds.ts';
+import { changeSchema } from './change-schema.ts';
 import {
   digestField,
   grantPurposeField,
@@ -65,6 +67,7 @@ export const subjectSchema = z.strictObject({
 export type Subject = z.infer<typeof subjectSchema>;
 
 export const hospitalSchema = z.strictObject({ name: z.string().max(128), operator: kidField });
+export type Hospital = z.infer<typeof hospitalSchema>;
 
 /** What others need of a validator; one that left keeps its entry, and its last incarnation. */
 export const directorySchema = z.strictObject({
@@ -97,6 +100,51 @@ export const blameSchema = z.strictObject({
   suspended: z.boolean(),
 });
 export type Blame = z.infer<typeof blameSchema>;
+
+export const proposalSchema = z.strictObject({
+  id: transactionIdField,
+  change: changeSchema,
+  /** What the change was proposed against: hash of the members, or of the parameters. */
+  base: digestField,
+  /** First height that it may govern; null is as soon as a quorum approved. */
+  activateAt: heightField.nullable(),
+  proposer: validatorIdField,
+  made: momentSchema,
+  expiresAt: timeField,
+  approvals: z
+    .array(z.strictObject({ hospital: validatorIdField, kid: kidField, at: momentSchema }))
+    .max(chaincodeBounds.approvalsMax),
+  /** `scheduled`: decided, and waiting for its height. `failed`: it no longer fits by then. */
+  status: z.enum(['open', 'scheduled', 'done', 'failed', 'withdrawn', 'expired']),
+  decided: momentSchema.nullable(),
+  /** The height that it governs first, once it is done. */
+  actsAt: heightField.nullable(),
+  /** Why it failed, or empty. */
+  code: z.string().max(64),
+});
+export type Proposal = z.infer<typeof proposalSchema>;
+
+export const governanceSchema = z.strictObject({
+  open: z
+    .array(
+      z.strictObject({
+        proposalId: transactionIdField,
+        hospital: validatorIdField,
+        expiresAt: timeField,
+      }),
+    )
+    .max(chaincodeBounds.proposalsMax),
+  scheduled: z
+    .array(z.strictObject({ proposalId: transactionIdField, activateAt: heightField }))
+    .max(chaincodeBounds.scheduledMax),
+  /** Block of the last change of validators by governance: one acts before the next is made. */
+  setChangedAt: heightField.nullable(),
+  /** Block of the last change of parameters, and what they were before it. */
+  parametersChange: z.strictObject({ height: heightField, before: parametersSchema }).nullable(),
+});
+export type Governance = z.infer<typeof governanceSchema>;
+
+export const proposalEntrySchema = z.strictObject({ proposalId: transactionIdField });
 
 export const authoritySchema = z.strictObject({
   certificate: bytesField(chaincodeBounds.certificateBytesMax),

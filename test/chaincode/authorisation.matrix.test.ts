@@ -50,8 +50,14 @@ const expected: Record<string, Role[]> = {
   'validator.rejoin': ['validator'],
   'validator.rotate-key': ['validator'],
   'validator.accuse': all,
+  'governance.propose': ['operator'],
+  'governance.approve': ['operator'],
+  'governance.withdraw': ['operator'],
+  'governance.list': all,
+  'governance.get': all,
   'governance.probe': ['operator'],
   'network.head': all,
+  'network.validators': all,
 };
 
 let base: World;
@@ -62,6 +68,7 @@ const actors = new Map<Role, Acting>();
 
 beforeAll(async () => {
   base = await World.make();
+  base.setParameters({ chaincodeVersion: 2 });
   alice = await base.patient('alice');
   colleague = await base.registered('doctor');
   newcomer = await base.clinician('doctor');
@@ -106,8 +113,12 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'access.request': { recordId, purpose: 'TREAT' },
     'access.list': { pseudonym, purpose: 'TREAT' },
     'validator.rejoin': { ...seatArgs, incarnation: 1 },
-    'validator.rotate-key': { ...seatArgs, kmsKey: `${'A'.repeat(87)}` },
+    'validator.rotate-key': { ...seatArgs, kmsKey: `BA${'A'.repeat(85)}` },
     'validator.accuse': { evidence: 'AA' },
+    'governance.propose': { change: { kind: 'remove', validator: 'nobody' }, base: digest },
+    'governance.approve': { proposalId: '0'.repeat(64) },
+    'governance.withdraw': { proposalId: '0'.repeat(64) },
+    'governance.get': { proposalId: '0'.repeat(64) },
     'governance.probe': { label: 'probe' },
   };
   return known[fn] ?? {};

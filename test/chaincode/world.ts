@@ -11,11 +11,13 @@ import {
 import { randomId } from '../../lib/crypto/random.ts';
 import { execute, type Execution, query } from '../../lib/chaincode/execute.ts';
 import type { ChaincodeContext, PlainValue } from '../../lib/chaincode/functions.ts';
+import { endBlock, governedOf } from '../../lib/chaincode/governed.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import type { StateView } from '../../lib/ledger/state-view.ts';
 import { issueCertificate, randomSerial } from '../../lib/membership/certificates.ts';
 import type { CertificateClaims } from '../../lib/membership/certificates.ts';
 import type { Role as CertifiedRole } from '../../lib/membership/roles.ts';
+import { encodeCbor } from '../../lib/wire/codec.ts';
 import type { Parameters } from '../../lib/wire/parameters.ts';
 import {
   encodeRequest,
@@ -71,14 +73,16 @@ export class World implements StateView {
   readonly state: Map<string, Uint8Array>;
   time = START;
   height = 1;
-  /** In force at this height. */
+  /** In force at this height, and at the next. */
   parameters: Parameters;
+  upcoming: Parameters;
   #counter = 0;
 
   constructor(network: TestNetwork, state = new Map<string, Uint8Array>()) {
     this.network = network;
     this.state = state;
     this.parameters = network.genesis.document.parameters;
+    this.upcoming = this.parameters;
   }
 
   /** A world at genesis; the network's keys are made once for each test file. */
@@ -95,7 +99,14 @@ export class World implements StateView {
     copy.time = this.time;
     copy.height = this.height;
     copy.parameters = this.parameters;
+    copy.upcoming = this.upcoming;
     return copy;
+  }
+
+  /** As if they had governed for long. */
+  setParameters(change: Partial<Parameters>): void {
+    this.upcoming = this.parameters = { ...this.parameters, ...change };
+    this.state.set('parameters/current', encodeCbor(this.parameters));
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -142,13 +153,19 @@ export class World implements StateView {
   async run(transaction: Transaction): Promise<Execution> {
     const execution = await execute(this, transaction, this.context);
     if (execution.status === 'COMMITTED') this.apply(execution.writes);
+    this.apply(await endBlock(this, this.context));
+    this.parameters = this.upcoming;
+    this.upcoming = (await governedOf(this)).parameters;
     this.height += 1;
     this.time += 1;
     return execution;
   }
 
   async ask(who: Acting, fn: string, args: SignedRequest['args'] = {}): Promise<PlainValue> {
-    return query(this, this.transaction(who, fn, args, 'query'), this.context);
+    const { height, ...context } = this.context;
+    // A query reads the state after the last block.
+    const head = { ...context, height: height - 1 };
+    return query(this, this.transaction(who, fn, args, 'query'), head);
   }
 
   /** A transaction whose signatures nobody looks at: execution takes them as verified. */
