@@ -6,7 +6,7 @@ import { dropContradictions } from './contradiction.ts';
 import { type Draft, leaderNow, sameHash } from './draft.ts';
 import { invariant } from './errors.ts';
 import { castCommit, castPrepare } from './own-votes.ts';
-import { proposalFault } from './proposal.ts';
+import { proposalFault, viewFault } from './proposal.ts';
 import { selectedHere } from './selection.ts';
 import { mayVote, moveGoverned, sameSet } from './seats.ts';
 import { headerFor, includesHash, isExecuted } from './slot.ts';
@@ -133,16 +133,14 @@ function vote(draft: Draft): void {
   if (!proposal || proposal.view !== state.view || slot.decided) return;
   if (includesHash(slot.refused, proposal.hash)) return;
   if (slot.faulted?.view === state.view && sameHash(slot.faulted.hash, proposal.hash)) return;
-  if (!isExecuted(slot, proposal.hash)) {
-    const fault = proposalFault(draft, proposal);
-    if (fault) {
-      draft.alarm('proposal_refused', fault);
-      slot.faulted = { view: state.view, hash: proposal.hash };
-      return;
-    }
-    execute(draft, proposal.header, proposal.hash);
+  const executed = isExecuted(slot, proposal.hash);
+  const fault = executed ? viewFault(state, proposal) : proposalFault(draft, proposal);
+  if (fault) {
+    draft.alarm('proposal_refused', fault);
+    slot.faulted = { view: state.view, hash: proposal.hash };
     return;
   }
+  if (!executed) return execute(draft, proposal.header, proposal.hash);
   castPrepare(draft, proposal);
   const height = state.head.header.height + 1;
   const wanted = { phase: 'prepare' as const, height, view: state.view, hash: proposal.hash };

@@ -231,6 +231,22 @@ describe('view change', () => {
     expect(again.said).toContain('sign prepare v1');
   });
 
+  it('L4: not even a header that was executed in an earlier view is voted for against L12', () => {
+    const seen = headerAfter(replica('vb'));
+    const before = run(replica('vb'), [prePrepare(seen), executed(seen)]).state;
+    const bound = headerAfter(replica('vb'), { view: 1, proposer: 'vb', time: now + 5 });
+    const hash = headerHash(bound);
+    const certificate = { phase: 'prepare' as const, height: 1, view: 1, hash, votes: [] };
+    for (const prepared of [{ header: bound, certificate }, null]) {
+      const viewChanges = ['va', 'vc', 'vd'].map((id) => viewChange(id, 2, prepared));
+      const signed = { ...vote('vc', 'new-view', genesis()), view: 2 };
+      const newView = { view: 2, viewChanges, vote: signed };
+      const entered = run(before, [message('vc', { type: 'new-view', newView })]).state;
+      const { said } = run(entered, [prePrepare(seen, 2)]);
+      expect(said).toEqual(['alarm']);
+    }
+  });
+
   it('L15: gives the body of the bound header to a leader that lacks it, if it was executed', () => {
     const bound = headerAfter(replica('vc'));
     const hash = headerHash(bound);
