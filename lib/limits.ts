@@ -27,7 +27,7 @@ export const limits = {
   /** Bytes of a request that use one turn of its submitter (`lib/pbft/fair-order.ts`). */
   turnBytes: 8 * 1024,
   /** Turns that one submitter may have waiting at a validator, and what it has in a crowd. */
-  submitterTurnsMax: 2_000,
+  submitterTurnsMax: 1_250,
   submitterTurnsMin: 16,
   /** Requests that peers say have waited longest, at the front of a block, bytes. */
   waitedBytesMax: 256 * 1024,
@@ -35,8 +35,8 @@ export const limits = {
   checksPerPeerMax: 2_000,
   /** What one account may send to an inbox in a window, and how long it is cut off beyond. */
   inboxWindowMs: 10_000,
-  inboxMessagesPerSenderMax: 2_000,
-  inboxBytesPerSenderMax: 128 * 1024 * 1024,
+  inboxMessagesPerSenderMax: 1_000,
+  inboxBytesPerSenderMax: 64 * 1024 * 1024,
   /** Of one account in one batch: what a process may be made to read that remembers nothing. */
   inboxBatchBytesPerSenderMax: 4 * 1024 * 1024,
   inboxCutOffMs: 60_000,

@@ -2,6 +2,7 @@
 import type { SQSBatchItemFailure, SQSRecord } from 'aws-lambda';
 import { decodeInboxMessage, type InboxMessage } from '../aws/inbox-message.ts';
 import type { RecoveryMessage } from '../../lib/wire/recovery.ts';
+import { senderOf, type SenderQuota } from './sender-quota.ts';
 import type { StepEvent } from './step.ts';
 
 export interface LedgerBatch {
@@ -18,6 +19,8 @@ export interface ReadBatch {
   batches: LedgerBatch[];
   /** Messages that nobody can take; they are counted, acknowledged and gone. */
   poisoned: { messageId: string; senderId: string; reason: string }[];
+  /** How many were acknowledged unread, by sender: it is cut off, or sent too much at once. */
+  unread: Map<string, number>;
 }
 
 /**
@@ -27,14 +30,17 @@ export interface ReadBatch {
 export function readBatch(
   records: readonly SQSRecord[],
   selfSenders: readonly string[],
+  quota: SenderQuota,
 ): ReadBatch {
   const batches = new Map<string, LedgerBatch>();
   const poisoned: ReadBatch['poisoned'] = [];
-  for (const record of records) {
+  const admitted = quota.admit(records);
+  for (const record of admitted.read) {
     const group = record.attributes.MessageGroupId ?? '';
     const read = readRecord(record, group, selfSenders);
     if (typeof read === 'string') {
       const { messageId } = record;
+      quota.malformed(record);
       poisoned.push({ messageId, senderId: record.attributes.SenderId, reason: read });
       continue;
     }
@@ -51,7 +57,13 @@ export function readBatch(
     else if (read.kind === 'recovery') batch.recovery.push(read.message);
     else batch.events.push(eventOf(read));
   }
-  return { batches: [...batches.values()], poisoned };
+  return { batches: [...batches.values()], poisoned, unread: countBySender(admitted.unread) };
+}
+
+function countBySender(records: readonly SQSRecord[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const sender of records.map(senderOf)) counts.set(sender, (counts.get(sender) ?? 0) + 1);
+  return counts;
 }
 
 /** The message, or why it cannot be taken. */
@@ -66,9 +78,8 @@ function readRecord(
   } catch (error) {
     return error instanceof Error ? error.message : 'malformed';
   }
-  const sender = record.attributes.SenderId.split(':')[0] ?? '';
-  const isOwn = message.kind !== 'envelope' && message.kind !== 'recovery';
-  if (isOwn && !selfSenders.includes(sender)) return 'a note from elsewhere';
+  const isNote = message.kind !== 'envelope' && message.kind !== 'recovery';
+  if (isNote && !selfSenders.includes(senderOf(record))) return 'a note from elsewhere';
   return message.ledger === group ? message : 'the message group is not the ledger';
 }
 

@@ -29,6 +29,7 @@ import {
   type ValidatorRuntime,
   VerifiedTransactions,
 } from './runtime.ts';
+import { SenderQuota } from './sender-quota.ts';
 import { step, type StepEvent } from './step.ts';
 
 /** Decoded pages of the state tree kept by a warm process, bytes. */
@@ -67,13 +68,18 @@ const recovery = new GenesisRecovery({
   freshId: randomId,
   log: ({ event, ...facts }) => logger.warn(event, facts),
 });
+const quota = new SenderQuota(environment.SELF_SENDERS, now);
 let runtime: ValidatorRuntime | null = null;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(receive);
 
 async function receive(event: SQSEvent): Promise<SQSBatchResponse> {
-  const { batches, poisoned } = readBatch(event.Records, environment.SELF_SENDERS);
+  const { SELF_SENDERS } = environment;
+  const { batches, poisoned, unread } = readBatch(event.Records, SELF_SENDERS, quota);
   for (const one of poisoned) logger.warn('message dropped', { ...one });
+  for (const [senderId, count] of unread) logger.warn('messages unread', { senderId, count });
+  // CRITICAL lines raise an alarm: one for each time that an account is cut off.
+  for (const one of quota.takeCutOffs()) logger.critical('sender cut off', { ...one });
   const failed: SQSBatchResponse['batchItemFailures'] = [];
   for (const batch of batches) {
     try {

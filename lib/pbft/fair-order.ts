@@ -30,11 +30,11 @@ export function costOf({ compact }: Pick<PendingTransaction, 'compact'>): number
 }
 
 /**
- * How far ahead of the clock a submitter may stand: a quarter of the room that is left. Greedy
- * submitters, however many they are, so leave room for one that comes later.
+ * How far ahead of the clock a submitter may stand: a sixteenth of the room that is left, so that
+ * dozens of greedy submitters together leave room for one that comes later.
  */
 export function quotaOf(free: number): number {
-  const share = Math.floor(free / 4);
+  const share = Math.floor(free / 16);
   return Math.min(limits.submitterTurnsMax, Math.max(limits.submitterTurnsMin, share));
 }
 

@@ -3,6 +3,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { encodePeerMessage, encodeSelfMessage } from '../../../functions/aws/inbox-message.ts';
 import { failuresOf, readBatch } from '../../../functions/validator/inbox-batch.ts';
+import { SenderQuota } from '../../../functions/validator/sender-quota.ts';
 
 const envelope = {
   genesisHash: new Uint8Array(32),
@@ -12,6 +13,7 @@ const envelope = {
 };
 
 const own = ['AROASELF'];
+const quota = () => new SenderQuota(own, () => 0);
 
 function record(
   body: string,
@@ -49,6 +51,7 @@ describe('a batch', () => {
         record(encodePeerMessage(envelope), 'main', '3', 'AROAPEER:inbox'),
       ],
       own,
+      quota(),
     );
     expect(read.poisoned).toEqual([]);
     expect(
@@ -65,7 +68,7 @@ describe('a batch', () => {
 
   it('takes notes to itself from its own roles alone', () => {
     const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
-    const read = readBatch([record(wake, 'main', 'forged', 'AROAPEER:inbox')], own);
+    const read = readBatch([record(wake, 'main', 'forged', 'AROAPEER:inbox')], own, quota());
     expect(read.batches).toEqual([]);
     expect(read.poisoned).toEqual([
       { messageId: 'forged', senderId: 'AROAPEER:inbox', reason: 'a note from elsewhere' },
@@ -84,7 +87,11 @@ describe('a batch', () => {
   ];
   it.each(poison)('acknowledges %s and keeps the rest', (_name, body, group = 'main') => {
     const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
-    const read = readBatch([record(body, group, 'bad'), record(wake, 'main', 'good')], own);
+    const read = readBatch(
+      [record(body, group, 'bad'), record(wake, 'main', 'good')],
+      own,
+      quota(),
+    );
     expect(read.poisoned.map((one) => one.messageId)).toEqual(['bad']);
     expect(read.batches.map((batch) => batch.events)).toEqual([[{ kind: 'wake' }]]);
   });
