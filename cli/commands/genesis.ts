@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { fromBase64url, toHex } from '../../lib/crypto/bytes.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
-import { type Genesis, parseGenesis, signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import { type Genesis, parseGenesis } from '../../lib/wire/genesis.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import {
   collectGenesis,
@@ -19,6 +19,7 @@ import { parseKeystoreFile } from '../../sdk/keystore-format.ts';
 import { fileExists, writeTextFile } from '../../sdk/platform/node.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { genesisOfText } from '../find-genesis.ts';
 import {
   collect,
   type CommonOptions,
@@ -262,9 +263,7 @@ function addShow(genesis: Command, run: Runner): void {
 export async function readDocument(path: string): Promise<{ text: string; genesis: Genesis }> {
   const content = await readFile(path, 'utf8');
   try {
-    const parsed = z.looseObject({ genesis: signedGenesisSchema }).safeParse(JSON.parse(content));
-    const text = parsed.success ? parsed.data.genesis.document : content;
-    return { text, genesis: parseGenesis(text) };
+    return genesisOfText(content);
   } catch (cause) {
     throw new SdkError('bad_input', `${basename(path)} is no genesis document or network file.`, {
       nextStep: 'Give the file that `carequorum genesis collect` or `install` wrote.',

@@ -4,13 +4,16 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { fromBase64url, toHex } from '../../lib/crypto/bytes.ts';
+import { decodeReceipt } from '../../lib/ledger/receipt.ts';
 import { type VerifiedReceipt, verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { type Genesis, signedGenesisSchema, verifyGenesis } from '../../lib/wire/genesis.ts';
 import { parseTransaction } from '../../lib/wire/transaction.ts';
 import { SdkError } from '../../sdk/errors.ts';
+import { fileExists } from '../../sdk/platform/node.ts';
 import { Proofs } from '../../sdk/proofs.ts';
 import type { CommandContext } from '../context.ts';
 import { type Export, exportedLists, exportSchema } from '../export-format.ts';
+import { findGenesis, foldersOf } from '../find-genesis.ts';
 import { type CommonOptions, examples, jsonOption } from '../options.ts';
 import { type CommandResult, plural } from '../output.ts';
 import type { Runner } from '../runner.ts';
@@ -37,12 +40,13 @@ export function addVerify(program: Command, run: Runner): void {
     .argument('<file>', 'what is checked')
     .option(
       '--genesis <file>',
-      'network file or genesis document (default: CAREQUORUM_NETWORK, else .local/network.json)',
+      'genesis document or network file (default: the one that the file names, beside it or in this ' +
+        'folder; else CAREQUORUM_NETWORK or .local/network.json)',
     )
     .option('--expect <hash>', 'genesis hash that an operator told you');
   examples(jsonOption(command), [
     'carequorum verify anna-2026-11.json --genesis network.json',
-    'carequorum verify receipts.txt --genesis network.json --expect HASH',
+    'carequorum verify receipts.txt --genesis genesis.json --expect HASH',
     'carequorum verify network.json',
   ]).action((file: string, options: VerifyOptions) =>
     run(options, (context) => verify(context, file, options)),
@@ -58,11 +62,50 @@ async function verify(
   const parsed = parseJson(content);
   const signed = signedIn(parsed);
   if (signed) return verifySigned(signed, options.expect);
-  const { genesis } = await readDocument(options.genesis ?? context.networkPath);
+  const given = options.genesis === undefined ? null : await readDocument(options.genesis);
+  const isExport = exportHead.safeParse(parsed);
+  const receipts = isExport.success ? [] : receiptsIn(content, parsed);
+  const named = isExport.success ? isExport.data.genesisHash : genesisHashOf(receipts[0]);
+  const genesis = given?.genesis ?? (await genesisFor(context, path, named));
   requireHash(genesis, options.expect);
-  const isExport = z.looseObject({ format: z.literal('carequorum-export-1') }).safeParse(parsed);
-  if (isExport.success) return verifyExport(parsed, genesis);
-  return verifyReceipts(receiptsIn(content, parsed), genesis);
+  const result = isExport.success
+    ? await verifyExport(parsed, genesis)
+    : await verifyReceipts(receipts, genesis);
+  return { ...result, lines: [...result.lines, ...compareLine(options.expect)] };
+}
+
+const exportHead = z.looseObject({
+  format: z.literal('carequorum-export-1'),
+  genesisHash: z.string(),
+});
+
+/** The genesis document that the file names, where it lies near; else that of the network in use. */
+async function genesisFor(
+  context: CommandContext,
+  path: string,
+  named: string | null,
+): Promise<Genesis> {
+  const found = named === null ? null : await findGenesis(named, foldersOf(path));
+  if (found) {
+    context.note(`Genesis document: ${found.path}`);
+    return found.genesis;
+  }
+  if (await fileExists(context.networkPath)) {
+    return (await readDocument(context.networkPath)).genesis;
+  }
+  throw new SdkError('not_found', 'The genesis document that this file names is not here.', {
+    nextStep: 'Give it with --genesis FILE, or put it beside the file; an operator has it.',
+    details: { genesisHash: named },
+  });
+}
+
+/** Which genesis a receipt says it is of, or null where it cannot be read. */
+function genesisHashOf(receipt: string | undefined): string | null {
+  try {
+    return toHex(decodeReceipt(fromBase64url(receipt ?? '')).genesisHash);
+  } catch {
+    return null;
+  }
 }
 
 async function verifySigned(

@@ -50,11 +50,14 @@ export async function makeSession(
 }
 
 export class TestNetwork {
+  /** The exact text of the genesis document. */
+  readonly text: string;
   readonly genesis: Genesis;
   readonly seats: readonly Seat[];
 
-  constructor(genesis: Genesis, seats: readonly Seat[]) {
-    this.genesis = genesis;
+  constructor(text: string, seats: readonly Seat[]) {
+    this.text = text;
+    this.genesis = parseGenesis(text);
     this.seats = seats;
   }
 
@@ -73,7 +76,7 @@ export class TestNetwork {
       },
       parameters: defaultParameters,
     };
-    return new TestNetwork(parseGenesis(JSON.stringify(document)), seats);
+    return new TestNetwork(JSON.stringify(document), seats);
   }
 
   get set(): ValidatorSet {
