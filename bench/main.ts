@@ -1,7 +1,8 @@
-/** `npm run bench -- latency|throughput|files`: figures from this machine, printed as tables. */
+/** `npm run bench -- latency|throughput|files|ledger`: figures from this machine, printed as tables. */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { benchFiles, filesTable } from './files.ts';
+import { benchLedger, flatness, ledgerTables } from './ledger.ts';
 import { benchLatency, latencyTables } from './latency.ts';
 import { openMeasured } from './network.ts';
 import { table } from './report.ts';
@@ -16,6 +17,9 @@ interface Options {
   bulk: string;
   memoryOnly?: boolean;
   sizes: string;
+  block: string;
+  blocks: string;
+  cache: string;
 }
 
 const log = (line: string): void => console.error(`  ${line}`);
@@ -79,6 +83,20 @@ async function files(options: Options): Promise<void> {
   report(options, figures, filesTable(figures));
 }
 
+async function ledger(options: Options): Promise<void> {
+  const blockKeys = Number(options.block);
+  const figures = await benchLedger(
+    {
+      sizes: options.sizes.split(',').map(Number),
+      blockKeys,
+      blocks: Number(options.blocks),
+      cacheMiB: Number(options.cache),
+    },
+    log,
+  );
+  report(options, { ...flatness(figures), figures }, ledgerTables(figures, blockKeys));
+}
+
 const program = new Command('bench')
   .description('Measures CareQuorum on this machine.')
   .addHelpText(
@@ -88,7 +106,8 @@ Examples:
   npm run bench -- latency                    on a network of its own
   npm run bench -- latency --folder .local    on the running network of that folder
   npm run bench -- throughput --count 2000 --bulk 100
-  npm run bench -- files --sizes 1,100,2048`,
+  npm run bench -- files --sizes 1,100,2048
+  npm run bench -- ledger                     10,000 to 1,000,000 keys, some minutes`,
   );
 const folder = ['--folder <dir>', 'use the running network of this folder'] as const;
 const json = ['--json', 'print figures for programs'] as const;
@@ -114,4 +133,13 @@ program
   .option('--sizes <list>', 'MiB, separated by commas', '1,100,2048')
   .option(...json)
   .action(files);
+program
+  .command('ledger')
+  .description('updates, proofs, reads, lists and history as the ledger grows')
+  .option('--sizes <list>', 'keys in the state, separated by commas', '10000,100000,1000000')
+  .option('--block <keys>', 'keys that a block writes', '100')
+  .option('--blocks <n>', 'measured blocks', '40')
+  .option('--cache <MiB>', 'cache of decoded pages', '1024')
+  .option(...json)
+  .action(ledger);
 await program.parseAsync();

@@ -43,6 +43,8 @@ export type Page<T> = {
 /** Reads values of state. A value that does not fit its schema is a bug, and throws as one. */
 export interface Reader {
   get<T>(cell: Cell<T>): Promise<T | null>;
+  /** As `get` for each, in as many round trips as one takes. */
+  many<T>(cells: readonly Cell<T>[]): Promise<(T | null)[]>;
   count(list: ListCell<unknown>): Promise<number>;
   /** Entries from `from` on; without it the newest. */
   page<T>(list: ListCell<T>, wanted: PageRequest): Promise<Page<T>>;
@@ -60,19 +62,29 @@ export function readerOf(view: StateView): Reader {
   };
   const count = async (list: ListCell<unknown>): Promise<number> =>
     (await read({ key: list.keys.count, schema: countSchema })) ?? 0;
+  const many = async <T>(cells: readonly Cell<T>[]): Promise<(T | null)[]> => {
+    await view.prefetch?.(cells.map(({ key }) => key));
+    const values: (T | null)[] = [];
+    for (const cell of cells) values.push(await read(cell));
+    return values;
+  };
   return {
     get: read,
+    many,
     count,
     async page<T>(list: ListCell<T>, wanted: PageRequest): Promise<Page<T>> {
       const total = await count(list);
       const size = Math.min(wanted.count ?? chaincodeBounds.pageDefault, chaincodeBounds.pageMax);
       const from = Math.min(wanted.from ?? Math.max(0, total - size), total);
-      const items: T[] = [];
-      for (let sequence = from; sequence < Math.min(from + size, total); sequence += 1) {
-        const item = await read({ key: list.keys.entry(sequence), schema: list.schema });
-        if (item === null) throw new Error(`${list.keys.entry(sequence)} is missing of its list`);
-        items.push(item);
-      }
+      const length = Math.max(0, Math.min(size, total - from));
+      const cells = Array.from({ length }, (_, at) => ({
+        key: list.keys.entry(from + at),
+        schema: list.schema,
+      }));
+      const items = (await many(cells)).map((item, at) => {
+        if (item === null) throw new Error(`${cells[at]?.key} is missing of its list`);
+        return item;
+      });
       return { count: total, from, items };
     },
   };

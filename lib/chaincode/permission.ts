@@ -227,11 +227,10 @@ async function permissionsOf(
   reader: Reader,
   entries: readonly { permissionId: string }[],
 ): Promise<Permission[]> {
-  const found: Permission[] = [];
-  for (const { permissionId } of entries) {
-    const permission = await reader.get(cells.permission(permissionId));
-    if (!permission) throw new Error(`permission ${permissionId} is listed but missing`);
-    found.push(permission);
-  }
-  return found;
+  const cellsOf = entries.map(({ permissionId }) => cells.permission(permissionId));
+  const permissions = await reader.many(cellsOf);
+  return permissions.map((permission, at) => {
+    if (!permission) throw new Error(`permission ${entries[at]?.permissionId} is not there`);
+    return permission;
+  });
 }

@@ -149,11 +149,9 @@ async function recordsOf(
   reader: Reader,
   entries: readonly { recordId: string }[],
 ): Promise<MedicalRecord[]> {
-  const found: MedicalRecord[] = [];
-  for (const { recordId } of entries) {
-    const record = await reader.get(cells.record(recordId));
-    if (!record) throw new Error(`record ${recordId} is listed but missing`);
-    found.push(record);
-  }
-  return found;
+  const records = await reader.many(entries.map(({ recordId }) => cells.record(recordId)));
+  return records.map((record, at) => {
+    if (!record) throw new Error(`record ${entries[at]?.recordId} is listed but missing`);
+    return record;
+  });
 }

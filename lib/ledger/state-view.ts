@@ -6,6 +6,8 @@ import type { TreeOptions } from './state-tree.ts';
 export interface StateView {
   /** The value of a key, undefined where it has none. Callers do not change the bytes. */
   get(key: string): Promise<Uint8Array | undefined>;
+  /** Loads keys that are read next, where the view can: a hint, which changes no value. */
+  prefetch?(keys: readonly string[]): Promise<void>;
 }
 
 /** Loads many keys at once, ahead of single reads. */
@@ -79,6 +81,11 @@ export class RecordingView implements StateView {
   async get(key: string): Promise<Uint8Array | undefined> {
     this.#keys.add(key);
     return this.#below.get(key);
+  }
+
+  /** What is only loaded is not read, so it needs no proof. */
+  async prefetch(keys: readonly string[]): Promise<void> {
+    await this.#below.prefetch?.(keys);
   }
 
   /** The keys read, in the order of their first reads. */

@@ -73,14 +73,12 @@ describe('carequorum verify, in an empty folder', () => {
     expect(verify('evidence/receipt.txt', '--genesis', 'doc').code).toBe(0);
   });
 
-  it('refuses every bad receipt', () => {
+  it('refuses a bad receipt among good ones', () => {
     copy('genesis.json', 'genesis.json');
-    const lines = receiptLines('invalid.json').split('\n');
-    for (const line of [lines[3], lines[27], lines.at(-3)]) {
-      put('receipt.txt', line ?? '');
-      const { code, err } = verify('receipt.txt');
-      expect([code, err]).toEqual([1, expect.stringContaining('Receipt 1 does not hold')]);
-    }
+    const bad = receiptLines('invalid.json').split('\n').at(-3) ?? '';
+    put('receipts.txt', `${receiptLines('valid.json')}\n${bad}`);
+    const { code, err } = verify('receipts.txt');
+    expect([code, err]).toEqual([1, expect.stringContaining('Receipt 3 does not hold')]);
   });
 
   it('says which document is missing, and believes no other', () => {
