@@ -23,3 +23,23 @@ export function seededRandom(seed: number): SeededRandom {
     chance: (probability) => next() < probability,
   };
 }
+
+/**
+ * A stream of its own for each name, so that what one decision draws never shifts another's: the
+ * shrinker can leave a fault out and the rest stays as it was.
+ */
+export function namedRandom(seed: number, name: string): SeededRandom {
+  let hash = (seed ^ 0x811c9dc5) >>> 0;
+  for (let at = 0; at < name.length; at += 1) {
+    hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193) >>> 0;
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> 0;
+  return seededRandom(hash ^ (hash >>> 13));
+}
+
+/** One of a list that is not empty. */
+export function pickOne<T>(random: SeededRandom, list: readonly T[]): T {
+  const one = list[random.below(list.length)];
+  if (one === undefined) throw new RangeError('nothing to pick from');
+  return one;
+}

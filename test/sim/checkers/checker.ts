@@ -1,0 +1,20 @@
+/** What a checker is told; it calls `world.fail` where its property does not hold. */
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
+import type { SimNode } from '../node.ts';
+import type { NewBlock } from '../observe.ts';
+import type { SentVote } from '../sent.ts';
+import type { JournalEntry } from '../tables.ts';
+
+export interface Checker {
+  readonly name: string;
+  /** A judged replica's ledger has one block more. */
+  onBlock?(node: SimNode, block: NewBlock): void | Promise<void>;
+  /** A judged replica has done a step, or died in it. */
+  onStep?(node: SimNode, state: ReplicaState): void | Promise<void>;
+  /** A vote leaves an honest replica. */
+  onVote?(node: SimNode, sent: SentVote): void;
+  /** An honest replica has written to a table. */
+  onWrite?(node: SimNode, entry: JournalEntry, result: unknown): void | Promise<void>;
+  /** The run is over. */
+  atEnd?(): void | Promise<void>;
+}

@@ -1,0 +1,22 @@
+/** All checkers of a run, in the order in which they look. */
+import type { World } from '../world.ts';
+import { agreement } from './agreement.ts';
+import { blame } from './blame.ts';
+import type { Checker } from './checker.ts';
+import { halfBlock } from './half-block.ts';
+import { liveness } from './liveness.ts';
+import { receipts } from './receipts.ts';
+import { validity } from './validity.ts';
+import { votes } from './votes.ts';
+
+export type { Checker } from './checker.ts';
+
+export const checkers: readonly ((world: World) => Checker)[] = [
+  agreement,
+  validity,
+  halfBlock,
+  votes,
+  blame,
+  receipts,
+  liveness,
+];

@@ -1,0 +1,48 @@
+/** What a faulty replica may do: each strategy changes what it sends, reads, or does by itself. */
+import type { Envelope } from '../../lib/wire/messages.ts';
+import type { Adversary } from './adversary.ts';
+import type { JournalEntry } from './tables.ts';
+import { censor, silent, slow, withhold } from './strategies/absent.ts';
+import { equivocate, splitVotes } from './strategies/equivocate.ts';
+import { flood, presend, replay } from './strategies/flood.ts';
+import { forge, lie, mutate } from './strategies/forge.ts';
+
+export interface Strategy {
+  /** What goes to a peer in the place of an envelope. */
+  rewrite?(to: string, envelope: Envelope): Envelope[] | Promise<Envelope[]>;
+  /** How much later it goes. */
+  delayMs?(): number;
+  /** What its own code reads in the place of what is stored. */
+  read?(entry: JournalEntry, found: unknown): unknown;
+  /** Comes about every second. */
+  act?(): void | Promise<void>;
+}
+
+export type StrategyName =
+  | 'silent'
+  | 'slow'
+  | 'censor'
+  | 'withhold'
+  | 'equivocate'
+  | 'split-votes'
+  | 'mutate'
+  | 'lie'
+  | 'forge'
+  | 'replay'
+  | 'flood'
+  | 'presend';
+
+export const strategies: Readonly<Record<StrategyName, (by: Adversary) => Strategy>> = {
+  silent,
+  slow,
+  censor,
+  withhold,
+  equivocate,
+  'split-votes': splitVotes,
+  mutate,
+  lie,
+  forge,
+  replay,
+  flood,
+  presend,
+};

@@ -1,0 +1,205 @@
+/** One simulated run: everything that it holds, and what is checked while it runs. */
+import { Agenda } from './agenda.ts';
+import { Adversary } from './adversary.ts';
+import { type Checker, checkers } from './checkers/index.ts';
+import { shortName } from './describe.ts';
+import type { EventOf, SimEvent } from './events.ts';
+import { CheckFailure } from './failure.ts';
+import { FaultPlan } from './fault-plan.ts';
+import { Links } from './links.ts';
+import { type SimNetwork, startTime } from './network.ts';
+import { SimNode } from './node.ts';
+import { observe } from './observe.ts';
+import type { Profile } from './profiles.ts';
+import { pickOne } from './random.ts';
+import type { SentVote } from './sent.ts';
+import { genesisJournal, type JournalEntry } from './tables.ts';
+import { scheduleTimeline } from './timeline.ts';
+import { Trace } from './trace.ts';
+import { faultyMax, quorumSize } from '../../lib/wire/validators.ts';
+import { scheduleWorkload, type Submitted } from './workload.ts';
+
+export interface WorldOptions {
+  network: SimNetwork;
+  profile: Profile;
+  seed: number;
+  suppressed: readonly string[];
+  onEvent?: ((event: SimEvent) => void) | undefined;
+}
+
+/** The five-minute schedule. */
+const scheduleMs = 300_000;
+
+export class World {
+  readonly network: SimNetwork;
+  readonly profile: Profile;
+  readonly plan: FaultPlan;
+  readonly agenda = new Agenda(startTime);
+  readonly trace = new Trace();
+  readonly links: Links;
+  readonly ids: readonly string[];
+  readonly f: number;
+  /** Instances by name. */
+  readonly nodes = new Map<string, SimNode>();
+  /** By compact form. */
+  readonly submitted = new Map<string, Submitted>();
+  /** Wiped replicas without a key: not among the honest voters, but they are to follow. */
+  readonly follows = new Set<SimNode>();
+  readonly checkers: readonly Checker[];
+  /** Blocks that faulty leaders made beside the ones that they showed, by either hash. */
+  readonly alternatives: Adversary['alternatives'] = new Map();
+  steps = 0;
+  /** When the world healed; null while there is trouble. */
+  healedAt: number | null = null;
+  readonly #faulty = new Set<string>();
+  readonly #onEvent: ((event: SimEvent) => void) | undefined;
+
+  private constructor(options: WorldOptions) {
+    this.network = options.network;
+    this.profile = options.profile;
+    this.plan = new FaultPlan(options.seed, options.suppressed);
+    this.ids = options.network.validators.map((one) => one.id);
+    this.f = faultyMax(this.ids.length);
+    this.#onEvent = options.onEvent;
+    this.links = new Links(this);
+    this.checkers = checkers.map((make) => make(this));
+  }
+
+  static async start(options: WorldOptions): Promise<World> {
+    const world = new World(options);
+    const { ids, f } = world;
+    for (const id of ids) {
+      const node = world.addInstance(id, id);
+      await node.install(genesisJournal(world.network, id, 0));
+    }
+    world.#tell({ type: 'start', validators: ids, f, quorum: quorumSize(ids.length) }, '');
+    world.#corrupt();
+    scheduleTimeline(world);
+    scheduleWorkload(world);
+    world.#scheduleTicks();
+    return world;
+  }
+
+  all(): SimNode[] {
+    return [...this.nodes.values()];
+  }
+
+  /** The instances of a validator: two where it runs twice. */
+  instances(id: string): SimNode[] {
+    return this.all().filter((one) => one.id === id);
+  }
+
+  addInstance(id: string, name: string): SimNode {
+    const node = new SimNode(this, id, name);
+    node.honest = !this.#faulty.has(id);
+    this.nodes.set(name, node);
+    return node;
+  }
+
+  /** Counts a validator among the faulty; false where that would be more than f. */
+  makeFaulty(id: string): boolean {
+    if (!this.#faulty.has(id) && this.#faulty.size >= this.f) return false;
+    this.#faulty.add(id);
+    for (const node of this.instances(id)) node.honest = false;
+    return true;
+  }
+
+  isFaulty(id: string): boolean {
+    return this.#faulty.has(id);
+  }
+
+  honest(): SimNode[] {
+    return this.all().filter((one) => one.honest);
+  }
+
+  committedAnywhere(compact: string): boolean {
+    return this.all().some((one) => one.honest && one.observed.executed.has(compact));
+  }
+
+  fail(checker: string, message: string): never {
+    throw new CheckFailure(checker, message);
+  }
+
+  emit(node: SimNode, event: EventOf): void {
+    if (this.#onEvent && node.honest) this.#tell(event, node.id);
+  }
+
+  /** After each step of a replica: what it has done since, and what must hold. */
+  async afterStep(node: SimNode): Promise<void> {
+    this.steps += 1;
+    if (!node.honest && !this.follows.has(node)) return;
+    await observe(this, node);
+  }
+
+  /** After each write of an honest replica: what readers see now. */
+  async afterWrite(node: SimNode, entry: JournalEntry, result: unknown): Promise<void> {
+    for (const one of this.checkers) await one.onWrite?.(node, entry, result);
+  }
+
+  voteLeft(node: SimNode, sent: SentVote): void {
+    for (const one of this.checkers) one.onVote?.(node, sent);
+  }
+
+  /** A vote that no earlier one is the same as: told after the step, in its place. */
+  tellVote(node: SimNode, sent: SentVote): void {
+    if (this.#onEvent) node.unsaid.push(sent);
+  }
+
+  /** Every fault of the environment ends; faulty replicas stay faulty. */
+  async heal(): Promise<void> {
+    this.trace.line(this.agenda.now, '·', 'the world heals');
+    this.healedAt = this.agenda.now;
+    this.plan.heal();
+    this.links.cut.clear();
+    this.links.groups.clear();
+    for (const node of this.all()) {
+      node.armed = [];
+      node.skewMs = 0;
+      node.reachable = true;
+      if (!node.up) node.start();
+    }
+  }
+
+  /** Whether every honest replica holds every transaction, at one head. */
+  isLive(): boolean {
+    const judged = [...this.honest(), ...this.follows];
+    const heights = new Set(judged.map((one) => one.observed.height));
+    if (heights.size > 1) return false;
+    for (const compact of this.submitted.keys()) {
+      if (!judged.every((one) => one.observed.executed.has(compact))) return false;
+    }
+    return true;
+  }
+
+  #tell(event: EventOf, replica: string): void {
+    this.#onEvent?.({ at: this.agenda.now - startTime, replica, ...event });
+  }
+
+  /** Up to f replicas that do what the profile's strategies say. */
+  #corrupt(): void {
+    const { strategies } = this.profile;
+    if (strategies.length === 0) return;
+    const random = this.plan.random('who is faulty');
+    const count = 1 + random.below(this.f);
+    for (let index = 0; index < count; index += 1) {
+      const id = pickOne(random, this.ids);
+      const chosen = [pickOne(random, strategies), pickOne(random, strategies)];
+      if (!this.plan.certain('faulty', shortName(id)) || !this.makeFaulty(id)) continue;
+      const node = this.nodes.get(id);
+      if (!node || node.adversary) continue;
+      node.adversary = new Adversary(node, [...new Set(chosen)]);
+      node.trace(`is faulty: ${[...new Set(chosen)].join(' and ')}`);
+    }
+  }
+
+  #scheduleTicks(): void {
+    for (const id of this.ids) {
+      const offset = this.plan.random(`schedule ${id}`).below(60_000);
+      const speak = async (): Promise<void> => {
+        for (const node of this.instances(id)) await node.scheduled();
+        this.agenda.add(this.agenda.now + scheduleMs, speak);
+      };
+      this.agenda.add(startTime + this.profile.troubleMs + 120_000 + offset, speak);
+    }
+  }
+}
