@@ -40,7 +40,9 @@ const cacheBytesMax = 4 * 1024 * 1024;
 const batchMessagesMax = 10;
 /** What only looks: everything else counts as a write or a send. */
 const reads = new Set(
-  'load version head wakeSeq body certified locations events getPages oldest has get'.split(' '),
+  'load version head wakeSeq body certified links history locations events getPages oldest has get'.split(
+    ' ',
+  ),
 );
 
 /** A fault that waits for a certain write or send of this account. */
