@@ -466,7 +466,7 @@ export class SimNode {
     const late = this.#delays.below(message.kind === 'tick' ? 60 : 250);
     const record = { body: encodeTimerMessage(message), messageId: 'timer' } as SQSRecord;
     agenda.add(agenda.now + seconds * 1_000 + late, async () => {
-      await handleTimer(this.#timerDeps(), { Records: [record] } as SQSEvent);
+      await handleTimer(this.#timerDeps(), { Records: [record] });
     });
   }
 }
