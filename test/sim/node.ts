@@ -2,7 +2,7 @@
  * One simulated account: tables, inbox, timers and processes around the production step. What
  * may go wrong at an operation goes wrong here.
  */
-import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import type { SQSRecord } from 'aws-lambda';
 import { encodeSelfMessage, type SelfMessage } from '../../functions/aws/inbox-message.ts';
 import { encodeTimerMessage, type TimerMessage } from '../../functions/aws/timer-message.ts';
 import { readBatch } from '../../functions/validator/inbox-batch.ts';
