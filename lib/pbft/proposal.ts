@@ -4,7 +4,7 @@ import type { BlockHeader } from '../wire/header.ts';
 import { parametersHash } from '../wire/parameters.ts';
 import { leaderOf, validatorsHash } from '../wire/validators.ts';
 import { type Draft, sameHash } from './draft.ts';
-import { selectedHere } from './selection.ts';
+import { selectedHere, startsAbove } from './selection.ts';
 import { upcomingOf } from './seats.ts';
 import type { Proposal, ReplicaState } from './state.ts';
 
@@ -30,6 +30,7 @@ export function proposalFault(draft: Draft, proposal: Proposal): string | null {
  */
 export function viewFault(state: ReplicaState, proposal: Proposal): string | null {
   const { header } = proposal;
+  if (startsAbove(state)) return 'below the height at which the view starts';
   const selected = selectedHere(state);
   if (selected)
     return sameHash(selected.hash, proposal.hash) ? null : 'not what the view is bound to';

@@ -30,3 +30,9 @@ export function selectedHere(
   if (!prepared || height !== state.head.header.height) return null;
   return { header: prepared.header, hash: prepared.certificate.hash };
 }
+
+/** L13: whether this view starts above the head: below its start a replica only catches up. */
+export function startsAbove(state: ReplicaState): boolean {
+  if (!state.newView || state.newView.view !== state.view) return false;
+  return selection(state.newView.viewChanges).height > state.head.header.height;
+}

@@ -87,9 +87,11 @@ export async function verifyViewChange(
   viewChange: ViewChange,
   verify: VerifySignature,
 ): Promise<boolean> {
+  const height = state.head.header.height;
+  const seats = seatsAt(state, Math.max(viewChange.vote.height, height + 1));
   return (
-    (await saysSo(state, viewChange, seatsAt(state, viewChange.vote.height), verify)) &&
-    (await certificatesHold(state, viewChange, state.head.header.height, verify))
+    (await saysSo(state, viewChange, seats, verify)) &&
+    (await certificatesHold(state, viewChange, height, verify))
   );
 }
 
@@ -129,7 +131,10 @@ async function certificatesHold(
   return certifies(state, prepared.header, prepared.certificate, 'prepare', verify);
 }
 
-/** A quorum of the set of H + 1 asked for this view, and its leader says so. */
+/**
+ * A quorum of the set of H + 1 asked for this view, and its leader says so. Below the own head it is
+ * judged by the set that votes now, so that none of an earlier set passes.
+ */
 export async function verifyNewView(
   state: ReplicaState,
   newView: NewView,
@@ -137,7 +142,8 @@ export async function verifyNewView(
 ): Promise<boolean> {
   const { view, viewChanges, vote } = newView;
   const { height } = selection(viewChanges);
-  const seats = seatsAt(state, height + 1);
+  const fromHeight = Math.max(height, state.head.header.height);
+  const seats = seatsAt(state, fromHeight + 1);
   const leader = leaderOf(seats.validators, view, state.leaderOffset).id;
   if (vote.phase !== 'new-view' || vote.view !== view || vote.validator !== leader) return false;
   if (vote.height !== height + 1 || !sameHash(vote.hash, newViewDigest(newView))) return false;
@@ -147,7 +153,6 @@ export async function verifyNewView(
   if (senders.size !== viewChanges.length || senders.size !== quorum) return false;
   if (viewChanges.some((one) => one.view !== view)) return false;
   if (!(await checkVoteOf(state, vote, seats, verify))) return false;
-  const fromHeight = Math.max(height, state.head.header.height);
   const checks = await Promise.all(
     viewChanges.map(
       async (one) =>

@@ -4,6 +4,7 @@ import { newViewDigest, viewChangeDigest } from '../wire/messages.ts';
 import { faultyMax, quorumSize } from '../wire/validators.ts';
 import type { Vote } from '../wire/vote.ts';
 import { type Draft, leaderNow, sameHash } from './draft.ts';
+import { sameSet, seatsAt } from './seats.ts';
 import { selection } from './selection.ts';
 import type { ReplicaState } from './state.ts';
 
@@ -28,17 +29,19 @@ function signViewChange(draft: Draft): void {
 }
 
 /**
- * L22: another set votes from here on. View-changes count in the set of the height that the new
- * view starts at, so those of the old set are gone, and the own one is signed anew.
+ * L22: another set votes from here on, and begins anew in view 0. View-changes and new-views of the
+ * old set are gone: its quorums say nothing about what the new set may commit.
  */
 export function enterSet(draft: Draft): void {
-  const { state } = draft;
+  const { state, now } = draft;
   const height = state.head.header.height + 1;
   state.viewChanges = state.viewChanges.filter((one) => one.vote.height >= height);
-  state.quorumSince = null;
-  if (!state.changing) return;
+  state.view = 0;
+  state.changing = false;
   state.newView = null;
-  if (!state.learner) signViewChange(draft);
+  state.quorumSince = null;
+  if (state.slot.proposal?.view !== 0) state.slot.proposal = null;
+  if (state.oldest) state.oldest = { ...state.oldest, since: now, told: false };
 }
 
 /** The signed view-change is kept, for repetition, and told to everyone. */
@@ -109,8 +112,9 @@ export function enterView(draft: Draft, newView: NewView): void {
   const { state } = draft;
   if (newView.view < state.view) return;
   if (newView.view === state.view && !state.changing) return;
-  enter(draft, newView);
   const { height } = selection(newView.viewChanges);
+  // A view of another set than votes here begins where that set does.
+  if (sameSet(seatsAt(state, height + 1).validators, state.validators)) enter(draft, newView);
   if (height > state.head.header.height) askForHead(draft, newView.viewChanges, height);
 }
 

@@ -149,8 +149,17 @@ inline decide(p) {
   prepared[p] = 1;
   known[p] = 0;
   if
-  :: bound_height[p] < head[p] -> bound_height[p] = 0; bound_value[p] = 0
-  :: else
+  :: !same_set(head[p], next(p)) ->
+    /* L22: another set begins anew, in view 0. */
+    view[p] = 0;
+    changing[p] = false;
+    bound_height[p] = 0;
+    bound_value[p] = 0
+  :: else ->
+    if
+    :: bound_height[p] < head[p] -> bound_height[p] = 0; bound_value[p] = 0
+    :: else
+    fi
   fi
 }
 
@@ -224,14 +233,14 @@ inline choose(v, H, c) {
 }
 
 /*
- * L13: enter v by such a new-view. One that starts below the own head is good only if nothing has
- * changed the set since: its quorum says nothing about what another set may have committed.
+ * L13: enter v by such a new-view, if the set of H + 1 is the one that votes on the own next height:
+ * its quorum says nothing about what another set may have committed.
  */
 #define may_enter(p, v) (view[p] < v || (view[p] == v && changing[p]))
 #ifdef MUTANT_NEW_VIEW_OF_EARLIER_SET
 #define may_start(p, H) true
 #else
-#define may_start(p, H) (H >= head[p] || same_set(H + 1, next(p)))
+#define may_start(p, H) same_set(H + 1, next(p))
 #endif
 
 inline enter(p, v, H, c) {

@@ -22,7 +22,7 @@ inline begin(p) {
  * of a view, of those who cannot vote there any more, once their quorum is there or out of reach; and
  * view-changes by which no replica can enter any more.
  */
-#define may_vote(p, h, v) (view[p] <= v && head[p] < h)
+#define may_vote(p, h, v) (head[p] < h && (view[p] <= v || !same_set(h, next(p))))
 
 inline forget() {
   for (n : 1 .. HEIGHTS) {
@@ -48,7 +48,7 @@ inline forget() {
   for (j : 1 .. VIEWS - 1) {
     fits = 0;
     for (m : 0 .. REPLICAS - 1) {
-      fits = fits || (head[m] < HEIGHTS && may_enter(m, j))
+      fits = fits || (head[m] < HEIGHTS && (may_enter(m, j) || !same_set(HEIGHTS, next(m))))
     }
     if
     :: !fits ->

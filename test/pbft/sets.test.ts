@@ -192,16 +192,49 @@ describe('L21: blame', () => {
   });
 });
 
-describe('L22: another set while the view is changing', () => {
-  it('old view-changes are gone, and the own one is signed anew at the new height', () => {
-    const first = commit(replica('vb'), next(replica('vb')), governed({ validators: suspended }));
-    const waiting = run(first, [{ type: 'pending', oldest: 'x' }]).state;
-    const tick: Input = { type: 'tick', scheduled: true };
-    const asked = run(waiting, [tick], now + 5_000);
+describe('L22: another set begins anew', () => {
+  const tick: Input = { type: 'tick', scheduled: true };
+  const first = commit(replica('vb'), next(replica('vb')), governed({ validators: suspended }));
+  const waiting = run(first, [{ type: 'pending', oldest: 'x' }]).state;
+  const asked = run(waiting, [tick], now + 5_000);
+
+  it('in view 0, without the view-changes of the old set', () => {
     expect(asked.said).toContain('sign view-change v1');
     expect(asked.state.viewChanges.map((one) => one.vote.height)).toEqual([2]);
     const second = commit(asked.state, next(first), null);
-    expect(second.changing).toBe(true);
-    expect(second.viewChanges.map((one) => one.vote.height)).toEqual([3]);
+    expect(second).toMatchObject({ view: 0, changing: false, newView: null, viewChanges: [] });
+  });
+
+  it('a view-change of a set that stays is kept over a commit', () => {
+    const same = commit(replica('vb'), next(replica('vb')), null);
+    const stays = run(run(same, [{ type: 'pending', oldest: 'x' }]).state, [tick], now + 5_000);
+    expect(commit(stays.state, next(same), null)).toMatchObject({ view: 1, changing: true });
+  });
+
+  const newViewAt = ({ head }: ReplicaState, view: number): Input => {
+    const { header, certificate } = head;
+    const viewChanges = ['va', 'vc', 'vd'].map((id) => ({
+      ...{ view, head: { header, certificate }, prepared: null },
+      vote: { ...vote(id, 'view-change', header, view), height: header.height + 1 },
+    }));
+    const leader = `v${'abcd'[view] ?? ''}`;
+    const signed = { ...vote(leader, 'new-view', header, view), height: header.height + 1 };
+    return message(leader, { type: 'new-view', newView: { view, viewChanges, vote: signed } });
+  };
+
+  it('L13: a new-view of the old set is not entered, one of the new set is', () => {
+    const second = commit(first, next(first), null);
+    expect(run(second, [newViewAt(first, 2)]).state.view).toBe(0);
+    expect(run(second, [newViewAt(second, 2)]).state.view).toBe(2);
+  });
+
+  it('L13: below the height at which the view starts nothing is voted for', () => {
+    const start = replica('vb');
+    const one = commit(start, next(start), null);
+    const two = commit(one, next(one), null);
+    const entered = run(start, [newViewAt(two, 2)]).state;
+    expect(entered.view).toBe(2);
+    const fresh = { ...next(start), view: 2, proposer: 'vc' };
+    expect(run(entered, [prePrepare(fresh, 2)]).said).toContain('alarm');
   });
 });
