@@ -6,12 +6,11 @@ import {
   readHints,
 } from '../../../lib/chaincode/execute.ts';
 import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
-import { governedKeys, governedOf } from '../../../lib/chaincode/governed.ts';
+import { endBlock, governedKeys, governedOf } from '../../../lib/chaincode/governed.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
 import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../../lib/crypto/hash.ts';
-import { verifyP256 } from '../../../lib/crypto/p256.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { updateTree } from '../../../lib/ledger/state-tree.ts';
 import { OverlayView, TreeView } from '../../../lib/ledger/state-view.ts';
@@ -140,7 +139,7 @@ export async function executeBlock(
   const height = head.header.height + 1;
   const place = { network, ledger, height, time: plan.time };
   const genesisHash = runtime.genesis.hash;
-  const context = { ...place, parameters, genesisHash, verify: verifyP256 };
+  const context = { ...place, parameters, genesisHash, verify: runtime.verify };
   const base = headView(runtime, state);
   await base.prefetch(candidates.flatMap(readHints));
   const overlay = new OverlayView(base);
@@ -172,6 +171,7 @@ export async function executeBlock(
   }
   if (taken.length === 0) return null;
   overlay.apply(await pruneSeen(overlay, plan.time));
+  overlay.apply(await endBlock(overlay, context));
   const reader = { pages: (ids: readonly string[]) => runtime.ports.pages.getPages(ledger, ids) };
   const treeBase = { height: head.header.height, root: head.header.stateRoot };
   const { cache } = runtime;
