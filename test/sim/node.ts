@@ -6,6 +6,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { encodeSelfMessage, type SelfMessage } from '../../functions/aws/inbox-message.ts';
 import { encodeTimerMessage, type TimerMessage } from '../../functions/aws/timer-message.ts';
 import { readBatch } from '../../functions/validator/inbox-batch.ts';
+import { SenderQuota } from '../../functions/validator/sender-quota.ts';
 import { decodeRecord } from '../../functions/validator/replica/record.ts';
 import {
   type SessionSigner,
@@ -61,6 +62,8 @@ export interface ArmedFault {
 /** A Lambda environment: warm memory, and the run that it is busy with. */
 interface Process {
   runtime: ValidatorRuntime;
+  /** What senders may take of it: counted in its memory. */
+  quota: SenderQuota;
   invocation: Invocation | null;
 }
 
@@ -121,6 +124,8 @@ export class SimNode {
   readonly #ids: SeededRandom;
   readonly #delays: SeededRandom;
   readonly #secret: Uint8Array;
+  /** Senders whose notes to itself count. */
+  readonly #own: readonly string[];
   #processes: Process[] = [];
   #operations = 0;
   #pollAt: number | null = null;
@@ -138,6 +143,7 @@ export class SimNode {
     this.#ids = world.plan.random(`ids ${name}`);
     this.#delays = world.plan.random(`delays ${name}`);
     this.#secret = utf8(`wake secret of ${name}`);
+    this.#own = [this.sender('api').split(':')[0] ?? ''];
   }
 
   get short(): string {
@@ -190,7 +196,7 @@ export class SimNode {
   }
 
   /** What SQS says of who sent: the account's role and its session. */
-  sender(role: string): string {
+  sender(role: 'inbox' | 'api'): string {
     return `AROA-${this.id}-${role}:session`;
   }
 
@@ -252,14 +258,18 @@ export class SimNode {
     const process = this.#chooseProcess();
     const invocation = new Invocation(batch);
     process.invocation = invocation;
-    invocation.start(this.#run(process.runtime, batch));
+    invocation.start(this.#run(process, batch));
     await this.#follow(process, invocation);
   }
 
   /** What the Lambda handler does: sort the batch, a step for each ledger, poison acknowledged. */
-  async #run(runtime: ValidatorRuntime, batch: readonly QueueMessage[]): Promise<void> {
-    const own = [this.sender('api').split(':')[0] ?? ''];
-    const { batches, poisoned } = readBatch(batch.map(recordOf), own);
+  async #run(
+    { runtime, quota }: Pick<Process, 'runtime' | 'quota'>,
+    batch: readonly QueueMessage[],
+  ): Promise<void> {
+    const { batches, poisoned, unread } = readBatch(batch.map(recordOf), this.#own, quota);
+    for (const { senderId } of quota.takeCutOffs()) this.world.cutOff(this, senderId);
+    for (const [sender, count] of unread) this.trace(`leaves ${count} of ${sender} unread`);
     for (const { reason, senderId } of poisoned) this.trace(`poison of ${senderId}: ${reason}`);
     for (const one of batches) {
       if (one.ledger === ledger) this.trace(`⟵ ${one.events.map(describeEvent).join(' | ')}`);
@@ -324,7 +334,8 @@ export class SimNode {
     const other = pick > 0 && this.#delays.chance(pick) ? this.#delays.below(3) : 0;
     const chosen = free[other];
     if (chosen) return chosen;
-    const process: Process = { runtime: this.#newRuntime(), invocation: null };
+    const quota = new SenderQuota(this.#own, () => this.now);
+    const process: Process = { runtime: this.#newRuntime(), quota, invocation: null };
     process.runtime.ports = this.#portsFor(process);
     this.#processes.push(process);
     return process;
@@ -475,7 +486,12 @@ function recordOf(message: QueueMessage): SQSRecord {
   return {
     messageId: String(message.sequence),
     body: message.body,
-    attributes: { MessageGroupId: message.group, SenderId: message.sender },
+    attributes: {
+      MessageGroupId: message.group,
+      SenderId: message.sender,
+      SentTimestamp: String(message.sentAt),
+      ApproximateReceiveCount: String(message.receives),
+    },
   } as unknown as SQSRecord;
 }
 

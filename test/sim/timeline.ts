@@ -195,21 +195,21 @@ function garbage(
   node: SimNode,
 ): readonly [body: string, group: string, sender: string] {
   const peer = pickOne(random, world.all());
-  const stranger = 'AROA-stranger:session';
+  const stranger = 'AROA-stranger-inbox:session';
   const bytes = Uint8Array.from({ length: random.below(200) }, () => random.below(256));
   const envelope = { genesisHash: world.network.genesis.hash, ledger, from: peer.id, messages: [] };
   const good = encodePeerMessage(envelope);
   const bodies: readonly (readonly [string, string, string])[] = [
-    [`peer:${toBase64url(bytes)}`, ledger, peer.sender('inbox')],
-    [`peer:${good.slice(5, 5 + random.below(good.length))}`, ledger, peer.sender('inbox')],
+    [`peer:${toBase64url(bytes)}`, ledger, stranger],
+    [`peer:${good.slice(5, 5 + random.below(good.length))}`, ledger, stranger],
     [good.replace(/.$/, '!'), ledger, stranger],
     [String.fromCharCode(...bytes), ledger, stranger],
     [`peer:${'oWFh'.repeat(2_000)}`, ledger, stranger],
     [`peer:${toBase64url(new Uint8Array(3_000).fill(0x81))}`, ledger, stranger],
-    [good, 'another', peer.sender('inbox')],
-    [encodePeerMessage({ ...envelope, ledger: 'elsewhere' }), 'elsewhere', peer.sender('inbox')],
+    [good, 'another', stranger],
+    [encodePeerMessage({ ...envelope, ledger: 'elsewhere' }), 'elsewhere', stranger],
     [encodePeerMessage({ ...envelope, genesisHash: new Uint8Array(32) }), ledger, stranger],
-    [encodeSelfMessage({ kind: 'wake', ledger }), ledger, peer.sender('api')],
+    [encodeSelfMessage({ kind: 'wake', ledger }), ledger, stranger],
     [encodeSelfMessage({ kind: 'tick', ledger, scheduled: true }), ledger, stranger],
     [`self:${toBase64url(bytes)}`, ledger, node.sender('api')],
     ['', ledger, stranger],

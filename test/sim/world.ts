@@ -136,6 +136,14 @@ export class World {
     for (const one of this.checkers) await one.onWrite?.(node, entry, result);
   }
 
+  /** A sender went beyond its quota at a replica: only a faulty one may. */
+  cutOff(at: SimNode, senderId: string): void {
+    const sender = this.honest().find((one) => one.sender('inbox').startsWith(`${senderId}:`));
+    at.trace(`cuts off ${senderId}`);
+    if (sender && at.honest)
+      this.fail('blame', `${at.name} cut off ${sender.name}, which is honest`);
+  }
+
   voteLeft(node: SimNode, sent: SentVote): void {
     for (const one of this.checkers) one.onVote?.(node, sent);
   }
