@@ -120,6 +120,23 @@ export async function bundleFunctions(options: BundleOptions = {}): Promise<Bund
   return bundlesOf(known, outdir);
 }
 
+/**
+ * Bundles one entry into `outdir` as every function is bundled, with plugins that replace modules:
+ * for what no stack ever deploys, such as a lying validator on a local network.
+ */
+export async function bundleEntry(
+  entry: string,
+  outdir: string,
+  plugins: readonly Plugin[],
+): Promise<void> {
+  await build({
+    ...BUILD,
+    outdir,
+    entryPoints: [{ in: entry, out: 'index' }],
+    plugins: [onlyEnglish, ...plugins],
+  });
+}
+
 async function bundle(root: string, outdir: string, recipe: string): Promise<Manifest> {
   mkdirSync(outdir, { recursive: true });
   const { metafile } = await build({

@@ -15,7 +15,9 @@ export type LocalErrorCode =
   | 'command_failed'
   | 'genesis_failed'
   | 'interrupted'
-  | 'bad_state_file';
+  | 'bad_state_file'
+  | 'no_recovery'
+  | 'not_proven';
 
 /** A failure with what to do about it; `cure` is a command or a sentence under the message. */
 export class LocalError extends Error {

@@ -1,0 +1,236 @@
+// The stage of a chaos command: a network, its operators, a load, and what must be undone at the end.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig, type NetworkConfig } from '../../cdk/config.ts';
+import type { Keystore } from '../../sdk/keystore.ts';
+import { type Network, parseNetworkFile } from '../../sdk/network-file.ts';
+import { shortPath } from '../lib/console.ts';
+import { LocalError } from '../lib/errors.ts';
+import { type Layout, layoutOf } from '../lib/layout.ts';
+import { Load } from '../lib/load.ts';
+import { openOperator, validatorsOf } from '../lib/operators.ts';
+import { ownerOf } from '../lib/owner.ts';
+import { memberOf, type Plan, type PlannedMember, readPlan, requirePlan } from '../lib/plan.ts';
+import type { Progress, Step } from '../lib/progress.ts';
+import { runningMembers } from '../lib/stop-network.ts';
+import { ValidatorReader } from '../lib/validator-reader.ts';
+import { leaderNow } from '../journey.ts';
+import { startLocalNetwork, stopLocalNetwork } from '../local-network.ts';
+
+export interface StageOptions {
+  /** Folder of a network that may run; where none does, one is started for this run alone. */
+  readonly folder: string;
+  /** Id of the validator that something happens to, or `leader` for the one that leads. */
+  readonly validator: string;
+  readonly ratePerSecond: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export interface Phase {
+  readonly title: string;
+  readonly seconds: number;
+  readonly result: string;
+}
+
+export type Undo = () => Promise<void>;
+
+/** Opened by `openStage`; whoever opens it closes it. */
+export class Stage {
+  readonly layout: Layout;
+  readonly plan: Plan;
+  readonly config: NetworkConfig;
+  readonly network: Network;
+  readonly victim: PlannedMember;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** What was done so far, in order. */
+  readonly phases: Phase[] = [];
+  readonly #operators: ReadonlyMap<string, Keystore>;
+  readonly #rate: number;
+  readonly #undo: Undo[] = [];
+  #load: Load | null = null;
+
+  constructor(
+    options: StageOptions,
+    parts: {
+      layout: Layout;
+      network: Network;
+      operators: ReadonlyMap<string, Keystore>;
+      victim: PlannedMember;
+    },
+  ) {
+    this.layout = parts.layout;
+    this.plan = requirePlan(parts.layout);
+    this.config = loadConfig(parts.layout.config);
+    this.network = parts.network;
+    this.victim = parts.victim;
+    this.signal = options.signal;
+    this.progress = options.progress;
+    this.#operators = parts.operators;
+    this.#rate = options.ratePerSecond;
+  }
+
+  get validators(): readonly PlannedMember[] {
+    return validatorsOf(this.plan);
+  }
+
+  /** Validators that nothing happens to. */
+  get others(): readonly PlannedMember[] {
+    return this.validators.filter(({ id }) => id !== this.victim.id);
+  }
+
+  operator(hospital: string): Keystore {
+    const keystore = this.#operators.get(hospital);
+    if (!keystore) throw new RangeError(`${hospital} has no operator here`);
+    return keystore;
+  }
+
+  reader(id: string): ValidatorReader {
+    const [first] = this.others;
+    return new ValidatorReader(this.network, id, this.operator(first?.id ?? '').signingKey);
+  }
+
+  /** Probes by the operators of the other hospitals, from the first call on. */
+  get load(): Load {
+    this.#load ??= new Load({
+      network: this.network,
+      operators: this.others.map(({ id }) => ({ hospital: id, keystore: this.operator(id) })),
+      ratePerSecond: this.#rate,
+    });
+    return this.#load;
+  }
+
+  /** Shows a step with its time, and remembers it for the report. */
+  async phase<T>(title: string, work: (step: Step) => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted();
+    const started = performance.now();
+    let result = '';
+    const value = await this.progress.step(title, (step) =>
+      work({
+        ...step,
+        result: (text) => {
+          result = text;
+          step.result(text);
+        },
+      }),
+    );
+    this.phases.push({ title, seconds: (performance.now() - started) / 1000, result });
+    return value;
+  }
+
+  /**
+   * Registers what takes a change back, also after a failure or Ctrl-C; the answer does it now,
+   * and once only.
+   */
+  undoLater(work: Undo): Undo {
+    let isDone = false;
+    const once: Undo = async () => {
+      if (isDone) return;
+      isDone = true;
+      await work();
+    };
+    this.#undo.push(once);
+    return once;
+  }
+
+  /** Ends the load and takes back what was not; the latest first. */
+  async close(): Promise<void> {
+    await this.#load?.abort();
+    for (const undo of this.#undo.reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.progress.note(`  ! could not be undone: ${why}`);
+        process.exitCode = 1;
+      }
+    }
+  }
+}
+
+/** Uses the network that runs in the folder; where there is none, starts one for this run alone. */
+export async function openStage(options: StageOptions): Promise<Stage> {
+  const layout = layoutOf(options.folder);
+  const plan = readPlan(layout);
+  const isRunning =
+    plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
+  if (!isRunning) return ownStage(options);
+  options.progress.note(`Using the network in ${shortPath(layout.root)}.`);
+  return stageIn(layout, options);
+}
+
+async function ownStage(options: StageOptions): Promise<Stage> {
+  const { progress, signal } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'carequorum-chaos-'));
+  const layout = layoutOf(folder);
+  progress.note('No network runs here (npm start keeps one): starting one for this run alone.');
+  try {
+    await startLocalNetwork({ folder, progress, signal });
+  } catch (error) {
+    if (signal.aborted) rmSync(folder, { recursive: true, force: true });
+    else progress.note(`What was started is kept to look at: ${folder}`);
+    throw error;
+  }
+  const remove = async (): Promise<void> => {
+    await progress.step('Its network stopped and removed', () => stopLocalNetwork(layout));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const stage = await stageIn(layout, options);
+    stage.undoLater(remove);
+    return stage;
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function stageIn(layout: Layout, options: StageOptions): Promise<Stage> {
+  const plan = requirePlan(layout);
+  const network = await parseNetworkFile(readFileSync(layout.networkFile, 'utf8'));
+  const id = options.validator === 'leader' ? await leaderNow(network) : options.validator;
+  const victim = memberOf(plan, id);
+  if (victim.kind !== 'validator') {
+    throw new LocalError('bad_option', `${id} is no hospital.`, {
+      cure: `One of: ${validatorsOf(plan)
+        .map((member) => member.id)
+        .join(', ')}`,
+    });
+  }
+  const opened = validatorsOf(plan).map(async (member): Promise<[string, Keystore]> => [
+    member.id,
+    await openOperator(layout, member.id),
+  ]);
+  const operators = new Map(await Promise.all(opened));
+  return new Stage(options, { layout, network, operators, victim });
+}
+
+export interface Wait {
+  readonly withinMs: number;
+  readonly everyMs?: number;
+  /** What did not come about, for the message. */
+  readonly what: string;
+}
+
+/** Asks again until there is an answer; throws `no_recovery`, or what the signal was aborted with. */
+export async function until<T>(
+  { signal }: Pick<Stage, 'signal'>,
+  { withinMs, everyMs = 200, what }: Wait,
+  ask: () => Promise<T | null>,
+): Promise<T> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    signal.throwIfAborted();
+    const answer = await ask();
+    if (answer !== null) return answer;
+    if (performance.now() > deadline) {
+      throw new LocalError('no_recovery', `${what}: not within ${withinMs / 1000} s.`, {
+        cure: 'The logs of the accounts say more: npm run status names their folder.',
+      });
+    }
+    await sleep(everyMs);
+  }
+}

@@ -1,0 +1,142 @@
+// One account of the local network by its own AWS APIs, as its administrator would use them.
+import {
+  BatchWriteItemCommand,
+  DynamoDBClient,
+  ScanCommand,
+  type WriteRequest,
+} from '@aws-sdk/client-dynamodb';
+import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { REGION, requireLoopback } from './environment.ts';
+import { LocalError } from './errors.ts';
+import { endpointOf, type PlannedMember } from './plan.ts';
+
+export type FunctionCode =
+  | { readonly zip: Buffer }
+  /** An object of the account's own bucket. */
+  | { readonly bucket: string; readonly key: string };
+
+export interface AccountClient {
+  /** Deletes every item; the table itself stays. Answers how many there were. */
+  emptyTable(name: string): Promise<number>;
+  purgeQueue(url: string): Promise<void>;
+  /** Whether the functions on queues of this account take messages. */
+  setConsuming(isOn: boolean): Promise<void>;
+  /** Ends the function's warm processes: the next call starts cold. */
+  restartFunction(name: string): Promise<void>;
+  updateCode(name: string, code: FunctionCode): Promise<void>;
+}
+
+/** Most items of one BatchWriteItem (DynamoDB API reference). */
+const BATCH_ITEMS_MAX = 25;
+const BATCH_TRIES_MAX = 10;
+const RETRY_MS = 100;
+const MAPPINGS = '/2015-03-31/event-source-mappings/';
+const FUNCTIONS = '/2015-03-31/functions';
+
+const mappingsSchema = z.object({
+  EventSourceMappings: z.array(z.object({ UUID: z.string() })),
+});
+const configurationSchema = z.object({
+  Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
+});
+
+export function accountClient(member: PlannedMember): AccountClient {
+  const endpoint = endpointOf(member);
+  requireLoopback(endpoint);
+  // The emulator takes the access key for the account's number.
+  const credentials = {
+    accessKeyId: member.account ?? '',
+    secretAccessKey: 'local-network-only',
+  };
+  const options = { endpoint, credentials, region: REGION };
+  const dynamo = new DynamoDBClient(options);
+  const sqs = new SQSClient(options);
+  const lambda = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    callLambda(member, method, path, body);
+  return {
+    emptyTable: (name) => emptyTable(dynamo, name),
+    purgeQueue: async (url) => {
+      await sqs.send(new PurgeQueueCommand({ QueueUrl: url }));
+    },
+    async setConsuming(isOn) {
+      const { EventSourceMappings } = mappingsSchema.parse(await lambda('GET', MAPPINGS));
+      for (const { UUID } of EventSourceMappings) {
+        await lambda('PUT', `${MAPPINGS}${UUID}`, { Enabled: isOn });
+      }
+    },
+    async restartFunction(name) {
+      // The same environment again: a change of configuration is what ends warm processes.
+      const path = `${FUNCTIONS}/${name}/configuration`;
+      const { Environment } = configurationSchema.parse(await lambda('GET', path));
+      await lambda('PUT', path, { Environment });
+    },
+    async updateCode(name, code) {
+      const body =
+        'zip' in code
+          ? { ZipFile: code.zip.toString('base64') }
+          : { S3Bucket: code.bucket, S3Key: code.key };
+      await lambda('PUT', `${FUNCTIONS}/${name}/code`, body);
+    },
+  };
+}
+
+async function emptyTable(dynamo: DynamoDBClient, TableName: string): Promise<number> {
+  let count = 0;
+  for (;;) {
+    const { Items = [] } = await dynamo.send(
+      new ScanCommand({ TableName, ProjectionExpression: 'pk, sk', ConsistentRead: true }),
+    );
+    if (Items.length === 0) return count;
+    count += Items.length;
+    for (let at = 0; at < Items.length; at += BATCH_ITEMS_MAX) {
+      const batch = Items.slice(at, at + BATCH_ITEMS_MAX);
+      await writeAll(
+        dynamo,
+        TableName,
+        batch.map((Key) => ({ DeleteRequest: { Key } })),
+      );
+    }
+  }
+}
+
+async function writeAll(
+  dynamo: DynamoDBClient,
+  table: string,
+  requests: WriteRequest[],
+): Promise<void> {
+  let left = requests;
+  for (let attempt = 0; attempt < BATCH_TRIES_MAX; attempt += 1) {
+    const input = { RequestItems: { [table]: left } };
+    const { UnprocessedItems } = await dynamo.send(new BatchWriteItemCommand(input));
+    left = UnprocessedItems?.[table] ?? [];
+    if (left.length === 0) return;
+    await sleep(RETRY_MS);
+  }
+  throw new LocalError('command_failed', `${table} could not be emptied: it is throttled.`);
+}
+
+/** The project has no client of Lambda's own API; the emulator checks no signature. */
+async function callLambda(
+  member: PlannedMember,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<unknown> {
+  const scope = `${member.account ?? ''}/20260101/${REGION}/lambda/aws4_request`;
+  const response = await fetch(`${endpointOf(member)}${path}`, {
+    method,
+    headers: {
+      authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`,
+      'content-type': 'application/json',
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (response.ok) return text === '' ? {} : (JSON.parse(text) as unknown);
+  throw new LocalError(
+    'command_failed',
+    `${member.id}: Lambda answered ${response.status} to ${method} ${path}: ${text}`,
+  );
+}
