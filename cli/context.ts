@@ -134,7 +134,7 @@ export class CommandContext {
     const session = await this.session(wrap);
     const keystore = await this.keystore();
     if (keystore.kind === 'operator') {
-      return { kind: 'operator', operator: new Operator(session, keystore) };
+      return { kind: 'operator', operator: await Operator.open(session, keystore) };
     }
     if (keystore.kind === 'clinician') {
       return { kind: 'clinician', clinician: new Clinician(session, keystore, this.files) };

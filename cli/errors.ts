@@ -95,6 +95,12 @@ const nextSteps: Readonly<Record<string, string>> = {
   record_not_stored: 'Wait until the custodian holds the record, or have it uploaded again.',
   already_countersigned: 'Nothing is to do: you confirmed this record before.',
   already_disputed: 'Nothing is to do: you disputed this record before.',
+  already_approved: 'Nothing is to do: your hospital approved it before.',
+  proposal_stale: 'Propose it anew: `carequorum governance propose`.',
+  proposal_over: 'See what became of it: `carequorum governance list`.',
+  change_pending: 'Wait for two more blocks, then approve it again.',
+  wrong_incarnation: 'Save the bundle of that validator anew: it shows the next incarnation.',
+  version_not_next: 'See the present version with `carequorum validators`.',
 };
 
 const fileReasons: Readonly<Record<string, string>> = {

@@ -130,6 +130,12 @@ export function parseLimit(text: string): number {
   throw new InvalidArgumentError('Give a whole number above 0.');
 }
 
+/** A block's height, or a version. */
+export function parseHeight(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Give a whole number above 0.');
+}
+
 export function disputeReasonOption(): Option {
   return new Option('--reason <reason>', 'what is wrong with it')
     .choices(disputeReasons)

@@ -8,6 +8,7 @@ import type { FilePlatform } from '../sdk/platform/files.ts';
 import type { Reader } from '../sdk/read.ts';
 import type { Session } from '../sdk/session.ts';
 import type { RequestSigner } from '../sdk/signing.ts';
+import type { Person } from './context.ts';
 
 /** A patient as a reader of own records: every seed is derived from the root. */
 export function patientReader(patient: Patient, files: FilePlatform): Reader {
@@ -128,4 +129,16 @@ export function coveredBy(
       dataMonth >= (terms.dataFrom ?? '') &&
       dataMonth <= (terms.dataUntil ?? '9999-12'),
   );
+}
+
+/** Session and signer of whoever holds the keystore. */
+export function holderOf(person: Person): { session: Session; signer: RequestSigner } {
+  switch (person.kind) {
+    case 'patient':
+      return person.patient;
+    case 'clinician':
+      return person.clinician;
+    case 'operator':
+      return person.operator;
+  }
 }

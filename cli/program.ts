@@ -7,6 +7,7 @@ import { addDispute } from './commands/dispute.ts';
 import { addEnrol } from './commands/enrol.ts';
 import { addExport } from './commands/export.ts';
 import { addGenesis } from './commands/genesis.ts';
+import { addGovernance } from './commands/governance.ts';
 import { addGrant } from './commands/grant.ts';
 import { addHistory } from './commands/history.ts';
 import { addInbox } from './commands/inbox.ts';
@@ -15,6 +16,7 @@ import { addRead } from './commands/read.ts';
 import { addRecords } from './commands/records.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addUpload } from './commands/upload.ts';
+import { addValidators } from './commands/validators.ts';
 import { addVerify } from './commands/verify.ts';
 import { CommandContext } from './context.ts';
 import type { CliEnvironment } from './environment.ts';
@@ -39,6 +41,8 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addInbox,
   addVerify,
   addNetwork,
+  addValidators,
+  addGovernance,
   addGenesis,
 ];
 

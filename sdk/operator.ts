@@ -4,6 +4,7 @@ import { thumbprint } from '../lib/crypto/p256.ts';
 import type { ParsedCertificate } from '../lib/membership/certificates.ts';
 import { verifyCertificate } from '../lib/membership/certificates.ts';
 import { SdkError } from './errors.ts';
+import { networkMembers } from './governance.ts';
 import { type Keystore, requireKind } from './keystore.ts';
 import type { CallControl, Settled } from './network-client.ts';
 import type { CertifiedResult } from './proofs.ts';
@@ -28,13 +29,14 @@ export class Operator {
   /** Id of the validator whose operator this is. */
   readonly hospital: string;
 
-  /** Throws `wrong_keystore` where the key is of no operator of the network's genesis. */
-  constructor(session: Session, keystore: Keystore) {
+  /**
+   * Throws `wrong_keystore` where the key is of no operator of the network's genesis, unless
+   * `hospital` says whose it is.
+   */
+  constructor(session: Session, keystore: Keystore, hospital?: string) {
     requireKind(keystore, 'operator');
-    const { validators } = session.network.genesis.document;
-    const own = toBase64url(keystore.publicKey);
-    const seat = validators.find((one) => one.operatorKey === own);
-    if (!seat) {
+    const seat = hospital ?? hospitalOfGenesis(session, keystore);
+    if (seat === null) {
       throw new SdkError('wrong_keystore', 'This key is of no operator of this network.', {
         nextStep: 'Give your operator’s keystore with --keystore, or the right --network.',
       });
@@ -42,7 +44,18 @@ export class Operator {
     this.session = session;
     this.keystore = keystore;
     this.signer = keySigner(keystore.signingKey);
-    this.hospital = seat.id;
+    this.hospital = seat;
+  }
+
+  /** Knows operators of hospitals that joined later, too: those the ledger is asked for. */
+  static async open(session: Session, keystore: Keystore): Promise<Operator> {
+    requireKind(keystore, 'operator');
+    if (hospitalOfGenesis(session, keystore) !== null) return new Operator(session, keystore);
+    const own = toBase64url(keystore.publicKey);
+    const signer = keySigner(keystore.signingKey);
+    const { validators } = await networkMembers({ session, signer });
+    const member = validators.find((one) => one.operatorKey === own);
+    return new Operator(session, keystore, member?.id);
   }
 
   /** Reads and verifies an enrolment certificate, to look at before it is approved. */
@@ -91,4 +104,10 @@ export class Operator {
     const calls = labels.map((label) => ({ fn: 'governance.probe', args: { label } }));
     return this.session.client.submitAll(calls, this.signer, control);
   }
+}
+
+function hospitalOfGenesis({ network }: Session, { publicKey }: Keystore): string | null {
+  const own = toBase64url(publicKey);
+  const { validators } = network.genesis.document;
+  return validators.find((one) => one.operatorKey === own)?.id ?? null;
 }

@@ -15,7 +15,6 @@ import {
   writeNetworkFile,
 } from '../../sdk/genesis.ts';
 import { requireKind } from '../../sdk/keystore.ts';
-import { parseKeystoreFile } from '../../sdk/keystore-format.ts';
 import { fileExists, writeTextFile } from '../../sdk/platform/node.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
@@ -29,6 +28,7 @@ import {
   yesOption,
 } from '../options.ts';
 import { type CommandResult, table } from '../output.ts';
+import { publicKeyOf } from '../public-key.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
 
@@ -334,12 +334,6 @@ function required(pairs: ReadonlyMap<string, string>, id: string, option: string
   const value = pairs.get(id);
   if (value !== undefined) return value;
   throw new UsageError(`${option} of ${id} is missing.`, `Add ${option} ${id}=….`);
-}
-
-/** A key as text, or the open part of a keystore file. */
-async function publicKeyOf(text: string): Promise<Uint8Array> {
-  const isKey = /^[A-Za-z0-9_-]{87}$/.test(text);
-  return fromBase64url(isKey ? text : parseKeystoreFile(await readFile(text, 'utf8')).publicKey);
 }
 
 function ports({ environment }: CommandContext) {

@@ -1,9 +1,10 @@
 /** `carequorum inbox`: notices of the ledger for the holder of a keystore. */
 import type { Command } from 'commander';
 import { allEntries, itemSchemas } from '../../sdk/pages.ts';
-import type { CommandContext, Person } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { type CommonOptions, examples, keystoreOptions, parseLimit } from '../options.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
+import { holderOf } from '../people.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
 import { noticeText } from '../words.ts';
@@ -47,17 +48,4 @@ async function inbox(context: CommandContext, { limit }: InboxOptions): Promise<
         ? ['There is nothing for you.']
         : table(['when', 'what', 'record', 'permission'], rows),
   };
-}
-
-function holderOf(
-  person: Person,
-): Pick<Extract<Person, { kind: 'patient' }>['patient'], 'session' | 'signer'> {
-  switch (person.kind) {
-    case 'patient':
-      return person.patient;
-    case 'clinician':
-      return person.clinician;
-    case 'operator':
-      return person.operator;
-  }
 }

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const wanted =
-  'enrol approve grant revoke upload countersign dispute records read history export inbox verify network genesis';
+  'enrol approve grant revoke upload countersign dispute records read history export inbox verify network validators governance genesis';
 
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return command.commands.flatMap((one) => {
@@ -40,8 +40,11 @@ describe('help', () => {
   it('has every command', () => {
     const top = paths.filter((path) => path.length === 1).map(([name]) => name);
     expect(top.join(' ')).toBe(wanted);
-    const ceremony = paths.filter((path) => path.length === 2).map(([, name]) => name);
-    expect(ceremony).toEqual(['collect', 'sign', 'install', 'show']);
+    const below = (group: string): (string | undefined)[] =>
+      paths.filter((path) => path.length === 2 && path[0] === group).map(([, name]) => name);
+    expect(below('genesis')).toEqual(['collect', 'sign', 'install', 'show']);
+    const governance = ['list', 'show', 'propose', 'approve', 'withdraw'];
+    expect(below('governance')).toEqual(governance);
   });
 
   it.each(paths.map((path) => path.join(' ')))(

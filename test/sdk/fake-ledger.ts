@@ -2,6 +2,7 @@
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { ChaincodeError } from '../../lib/chaincode/errors.ts';
 import { execute, query as runQuery } from '../../lib/chaincode/execute.ts';
+import { endBlock } from '../../lib/chaincode/governed.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
 import { verifyP256 } from '../../lib/crypto/p256.ts';
@@ -14,7 +15,7 @@ import {
   freshnessSigningBytes,
 } from '../../lib/ledger/state-answer.ts';
 import { type PageReader, proveKeys, updateTree } from '../../lib/ledger/state-tree.ts';
-import { RecordingView, TreeView } from '../../lib/ledger/state-view.ts';
+import { OverlayView, RecordingView, TreeView } from '../../lib/ledger/state-view.ts';
 import type { PlainValue } from '../../lib/chaincode/functions.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult } from '../../lib/wire/result.ts';
@@ -82,7 +83,8 @@ export class FakeLedger {
     const { parameters } = genesis.document;
     const place = { network, ledger: 'main', height, time, parameters };
     const context = { ...place, genesisHash: genesis.hash, verify: verifyP256 };
-    const done = await execute(view, transaction, context);
+    const overlay = new OverlayView(view);
+    const done = await execute(overlay, transaction, context);
     const isDone = done.status === 'COMMITTED';
     const result = encodeResult({
       id: transaction.id,
@@ -92,8 +94,9 @@ export class FakeLedger {
     });
     const base = { height: parent.header.height, root: parent.header.stateRoot };
     // An INVALID transaction leaves the state as it is; a tree of the new height is made anyway.
-    const writes = isDone ? done.writes : [];
-    const update = await updateTree(base, height, writes, this.pages);
+    if (isDone) overlay.apply(done.writes);
+    overlay.apply(await endBlock(overlay, context));
+    const update = await updateTree(base, height, overlay.writes(), this.pages);
     for (const { id, bytes } of update.pages) this.#store.set(id, bytes);
     const set = validatorsHash(genesis.validators);
     const header: BlockHeader = {
