@@ -99,7 +99,6 @@ export const blameSchema = z.strictObject({
   /** False where as many were suspended as may be faulty. */
   suspended: z.boolean(),
 });
-export type Blame = z.infer<typeof blameSchema>;
 
 export const proposalSchema = z.strictObject({
   id: transactionIdField,
