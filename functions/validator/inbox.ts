@@ -23,12 +23,8 @@ import { inboxEnvironmentSchema } from './environment.ts';
 import { GenesisRecovery } from './genesis-recovery.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
 import { bootstrapKeyring, Keyring } from './keyring.ts';
-import {
-  type SessionSigner,
-  type StepLog,
-  type ValidatorRuntime,
-  VerifiedTransactions,
-} from './runtime.ts';
+import { type StepLog, type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
+import { openSigner, Rejoin } from './rejoin.ts';
 import { SenderQuota } from './sender-quota.ts';
 import { step, type StepEvent } from './step.ts';
 
@@ -69,6 +65,11 @@ const recovery = new GenesisRecovery({
   log: ({ event, ...facts }) => logger.warn(event, facts),
 });
 const quota = new SenderQuota(environment.SELF_SENDERS, now);
+const rejoin = new Rejoin({
+  keyring: keyringDeps,
+  open: keyring,
+  log: (reason) => logger.warn('not rejoining', { reason }),
+});
 let runtime: ValidatorRuntime | null = null;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(receive);
@@ -111,6 +112,17 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
     received,
     events: events.map(nameOf),
   });
+  await comeBack(ready, batch.ledger);
+}
+
+/** What fails here is tried again after the next step: the step itself is done. */
+async function comeBack(ready: ValidatorRuntime, ledger: string): Promise<void> {
+  try {
+    const event = await rejoin.next(ready, ledger);
+    if (event) await step(ready, ledger, [event]);
+  } catch (error) {
+    logger.error('rejoin failed', { error: error as Error });
+  }
 }
 
 /** The events of a step; a genesis document that just came back is followed by asking around. */
@@ -139,7 +151,10 @@ function nameOf(event: StepEvent): string {
 
 /** Null until genesis is installed: what came before it is dropped. */
 async function openRuntime(): Promise<ValidatorRuntime | null> {
-  if (runtime?.signer) return runtime;
+  if (runtime) {
+    runtime.signer ??= await openSigner(keyring);
+    return runtime;
+  }
   const signed = await genesisStore.load();
   if (!signed) return null;
   const genesis = await verifyGenesis(signed);
@@ -155,7 +170,7 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
       peers: sqsPeerSender(sqsClient(), environment.PEERS),
       self: sqsSelfSender(sqsClient(), environment.TIMER_URL),
     },
-    signer: await openSigner(),
+    signer: await openSigner(keyring),
     identity: kmsKey,
     verify: verifyP256,
     clock: now,
@@ -166,12 +181,6 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
     verified: new VerifiedTransactions(),
   };
   return runtime;
-}
-
-/** The session key with its incarnation, or null without one. */
-async function openSigner(): Promise<SessionSigner | null> {
-  const key = await keyring.openSessionKey();
-  return key && { sign: (bytes) => key.sign(bytes), incarnation: key.certificate.body.incarnation };
 }
 
 /** A replica that stops itself must be seen at once: CRITICAL lines raise an alarm. */

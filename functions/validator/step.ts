@@ -6,7 +6,7 @@
 import type { Envelope, Message } from '../../lib/wire/messages.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import { acceptEnvelope } from './replica/accept.ts';
-import { refreshPending, takeWake } from './replica/pending.ts';
+import { refreshPending, takeOwn, takeWake } from './replica/pending.ts';
 import { openRun, type Run } from './replica/run.ts';
 import { saveRun, sendOutbox, sendVolatile } from './replica/send.ts';
 import { feed } from './replica/perform.ts';
@@ -18,6 +18,8 @@ export type StepEvent =
   | { kind: 'tick'; scheduled: boolean }
   /** The catch-up worker has put these blocks into the fetched store. */
   | { kind: 'fetched'; fromHeight: number; toHeight: number }
+  /** A transaction of this validator itself, as compact JWS. */
+  | { kind: 'own'; transaction: string }
   | { kind: 'envelope'; envelope: Envelope };
 
 export type StepOutcome = 'done' | 'not_initialised';
@@ -66,6 +68,8 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
       return feed(run, { type: 'tick', scheduled: event.scheduled });
     case 'fetched':
       return replayFetched(run, event.fromHeight, event.toHeight);
+    case 'own':
+      return takeOwn(run, event.transaction);
     case 'envelope':
       return acceptEnvelope(run, event.envelope);
   }

@@ -8,7 +8,7 @@ import { ownStatus } from './answer.ts';
 import { type Draft, draftOf, sameHash } from './draft.ts';
 import type { Input } from './input.ts';
 import type { Output } from './output.ts';
-import { recordMessage } from './record.ts';
+import { noteAhead, recordMessage } from './record.ts';
 import { recordOwnVote } from './own-votes.ts';
 import { isExecuted, includesHash } from './slot.ts';
 import type { ReplicaState } from './state.ts';
@@ -44,6 +44,8 @@ function record(draft: Draft, input: Input): void {
     case 'body':
       if (sameHash(state.slot.wanted, input.hash)) state.slot.wanted = null;
       return;
+    case 'ahead':
+      return noteAhead(draft, input.height);
     case 'signed':
       return recordOwnVote(draft, input.vote);
     case 'tick':

@@ -20,6 +20,8 @@ export type Input =
   | { type: 'executed'; hash: Uint8Array; outcome: 'mismatch' | 'missing' }
   /** A body that matches its header's transactions root is now held. */
   | { type: 'body'; hash: Uint8Array }
+  /** L17: something of a height that cannot be judged here, perhaps as its set is not known yet. */
+  | { type: 'ahead'; height: number }
   /** An own vote, signed as `sign` asked. */
   | { type: 'signed'; vote: Vote }
   /** A timer's hint; judged against stored deadlines. `scheduled`: the five-minute schedule. */

@@ -32,10 +32,33 @@ async function acceptMessage(run: Run, from: string, message: Message): Promise<
   if (message.type === 'forward') return acceptForwarded(run, from, message);
   if (!isRelevant(run.state, message)) return;
   if (!spendChecks(run, from, checksOf(run, message))) return;
-  if (!(await verifyMessage(run.state, from, message, run.runtime.verify)))
+  if (!(await verifyMessage(run.state, from, message, run.runtime.verify))) {
+    const height = heightOf(message);
+    // Perhaps a set votes there that this replica has yet to learn of.
+    if (height >= run.state.head.header.height + 2) await feed(run, { type: 'ahead', height });
     return drop(run, from, message.type);
+  }
   if (message.type === 'pre-prepare' || message.type === 'decided') await keepBody(run, message);
   await feed(run, { type: 'message', from, message });
+}
+
+/** The height that a message speaks of; 0 where it speaks of none. */
+function heightOf(message: Message): number {
+  switch (message.type) {
+    case 'vote':
+      return message.vote.height;
+    case 'pre-prepare':
+    case 'decided':
+      return message.header.height;
+    case 'view-change':
+      return message.viewChange.head.header.height + 1;
+    case 'new-view':
+      return message.newView.vote.height;
+    case 'forward':
+    case 'session':
+    case 'status':
+      return 0;
+  }
 }
 
 /** A body is held under its header's hash only if it is the body of that header. */

@@ -7,7 +7,7 @@ import type { Contradiction } from '../../../lib/pbft/state.ts';
 import { seatsAt } from '../../../lib/pbft/seats.ts';
 import { encodeEvidence } from '../../../lib/wire/evidence.ts';
 import { encodeRequest, jwsTypes } from '../../../lib/wire/transaction.ts';
-import { acceptForwarded } from './pending.ts';
+import { takeOwn } from './pending.ts';
 import type { Run } from './run.ts';
 
 /** Any participant may; each validator that saw it does, and the first to be ordered counts. */
@@ -32,7 +32,5 @@ export async function accuse(run: Run, contradiction: Contradiction): Promise<vo
     expiresAt: issuedAt + limits.validityMsMax,
   });
   const header = { typ: jwsTypes.transaction, kid: thumbprint(key.publicKey) };
-  const transactions = [await signJws(header, request, key)];
-  // As one that waits: it is a candidate at once, even where a flood left no room to store it.
-  await acceptForwarded(run, state.self, { type: 'forward', transactions, waiting: true });
+  await takeOwn(run, await signJws(header, request, key));
 }

@@ -24,6 +24,12 @@ export async function takeWake(run: Run): Promise<void> {
   await run.runtime.ports.replicas.raiseWake(run.ledger);
 }
 
+/** As one that waits: it is a candidate at once, even where a flood left no room to store it. */
+export async function takeOwn(run: Run, transaction: string): Promise<void> {
+  const transactions = [transaction];
+  await acceptForwarded(run, run.state.self, { type: 'forward', transactions, waiting: true });
+}
+
 /** Reads the mempool if it may hold news, and tells the state machine what is oldest. */
 export async function refreshPending(run: Run): Promise<void> {
   if (!run.pendingStale) return;

@@ -1,0 +1,151 @@
+/**
+ * Coming back after amnesia: a learner that has caught up makes keys for its next incarnation, and
+ * asks the ledger to count them. It votes again when that has acted, by a quorum of the others.
+ */
+
+import { governedOf } from '../../lib/chaincode/governed.ts';
+import { equalBytes } from '../../lib/crypto/bytes.ts';
+import { signJws } from '../../lib/crypto/jws.ts';
+import { type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
+import type { ReplicaState } from '../../lib/pbft/state.ts';
+import type { SessionCertificate } from '../../lib/wire/session.ts';
+import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
+import type { Validator } from '../../lib/wire/validators.ts';
+import { type Bundle, type Keyring, type KeyringDeps, renewKeyring } from './keyring.ts';
+import { headView } from './replica/execute-block.ts';
+import type { SessionSigner, ValidatorRuntime } from './runtime.ts';
+import type { StepEvent } from './step.ts';
+
+/** A head this young, or one that did not move for as long, is what peers have; milliseconds. */
+const YOUNG_MS = 15_000;
+const QUIET_MS = 5_000;
+/** How long one request may wait for its block before it is made anew, milliseconds. */
+const VALID_MS = 120_000;
+
+export interface RejoinDeps {
+  readonly keyring: KeyringDeps;
+  /** What the process has open, to be looked at anew when keys are replaced. */
+  readonly open: Keyring;
+  /** Why it does not come back by itself; each reason once. */
+  readonly log: (reason: string) => void;
+}
+
+/** The session key as a step wants it, or null without one of this ledger table. */
+export async function openSigner(keyring: Keyring): Promise<SessionSigner | null> {
+  const key = await keyring.openSessionKey();
+  return key && { sign: (bytes) => key.sign(bytes), incarnation: key.certificate.body.incarnation };
+}
+
+/** Looks at a replica after each step; what it remembers may be lost with the process. */
+export class Rejoin {
+  readonly #deps: RejoinDeps;
+  #asked: { incarnation: number; until: number } | null = null;
+  #still: { height: number; since: number } | null = null;
+  #reason = '';
+
+  constructor(deps: RejoinDeps) {
+    this.#deps = deps;
+  }
+
+  /** What the replica is to be told next; null where there is nothing to do. */
+  async next(runtime: ValidatorRuntime, ledger: string): Promise<StepEvent | null> {
+    const state = runtime.warm.get(ledger)?.record.state;
+    if (!state || state.halted) return null;
+    const session = await this.#deps.open.openSessionKey();
+    const key = session?.certificate.body.key ?? null;
+    if (!state.learner && isAmong(key, state.sessions)) return null;
+    if (!(await this.#hasCaughtUp(runtime, state))) return null;
+    const { validators, sessions } = await governedOf(headView(runtime, state));
+    const seat = validators.find((one) => one.id === state.self);
+    if (!seat) return this.#wait('it has no seat');
+    const present = session?.certificate.body.incarnation ?? null;
+    const acts = isAmong(key, sessions) && present === seat.incarnation && !seat.suspended;
+    // The ledger has its keys: they act two heights on.
+    if (acts && state.forgot !== present) return null;
+    return this.#comeBack(runtime, ledger, seat, present);
+  }
+
+  /** Peers may hold more than this replica knows of: what came late is asked for first. */
+  async #hasCaughtUp(runtime: ValidatorRuntime, state: ReplicaState): Promise<boolean> {
+    const { head, slot, next, ledger } = state;
+    if (slot.decided || next.decided) return false;
+    const now = runtime.clock();
+    if (now - head.header.time <= YOUNG_MS) return true;
+    const { height } = head.header;
+    if (this.#still?.height === height) return now - this.#still.since >= QUIET_MS;
+    this.#still = { height, since: now };
+    await runtime.ports.self.tick(ledger, QUIET_MS / 1_000 + 1);
+    return false;
+  }
+
+  async #comeBack(
+    runtime: ValidatorRuntime,
+    ledger: string,
+    seat: Validator,
+    present: number | null,
+  ): Promise<StepEvent | null> {
+    const incarnation = seat.incarnation + 1;
+    const kmsKey = await runtime.identity();
+    if (present !== incarnation) {
+      await renewKeyring({ ...this.#deps.keyring, kmsKey }, incarnation);
+      this.#deps.open.forget();
+      runtime.signer = await openSigner(this.#deps.open);
+    }
+    // New keys are shown at the bootstrap endpoint: operators put them in by governance.
+    if (seat.suspended) return this.#wait('it is suspended: its operators reinstate it');
+    if (!equalBytes(seat.kmsKey, kmsKey.publicKey)) {
+      return this.#wait('its KMS key is another: operators replace it');
+    }
+    const now = runtime.clock();
+    if (this.#asked?.incarnation === incarnation && now < this.#asked.until) return null;
+    const bundle = await this.#deps.open.bundle();
+    if (bundle === null) return null;
+    this.#asked = { incarnation, until: now + VALID_MS };
+    const nonce = runtime.freshId();
+    const { network } = runtime.genesis.document;
+    const request = { network, ledger, incarnation, bundle, nonce, now };
+    return { kind: 'own', transaction: await signRejoin(request, kmsKey) };
+  }
+
+  #wait(reason: string): null {
+    if (reason !== this.#reason) this.#deps.log(reason);
+    this.#reason = reason;
+    return null;
+  }
+}
+
+function isAmong(key: Uint8Array | null, sessions: readonly SessionCertificate[]): boolean {
+  return key !== null && sessions.some(({ body }) => equalBytes(body.key, key));
+}
+
+interface RejoinRequest {
+  readonly network: string;
+  readonly ledger: string;
+  readonly incarnation: number;
+  readonly bundle: Bundle;
+  readonly nonce: string;
+  readonly now: number;
+}
+
+/** `validator.rejoin`, signed by the KMS key of the seat. */
+async function signRejoin(request: RejoinRequest, kmsKey: SigningKey): Promise<string> {
+  const { network, ledger, incarnation, bundle, nonce, now } = request;
+  const { validator, session, read, shareKey } = bundle;
+  const payload = encodeRequest({
+    network,
+    ledger,
+    fn: 'validator.rejoin',
+    args: {
+      validator,
+      incarnation,
+      session: session.certificate,
+      read: read.certificate,
+      shareKey,
+    },
+    nonce,
+    issuedAt: now,
+    expiresAt: now + VALID_MS,
+  });
+  const kid = thumbprint(kmsKey.publicKey);
+  return signJws({ typ: jwsTypes.transaction, kid }, payload, kmsKey);
+}

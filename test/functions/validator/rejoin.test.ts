@@ -1,0 +1,117 @@
+/** A validator that lost its tables comes back by itself (design §4, "Amnesia and catching up"). */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
+import { Keyring } from '../../../functions/validator/keyring.ts';
+import { generateSigningKey } from '../../../lib/crypto/p256.ts';
+import { NETWORK } from '../validator-api/fixture.ts';
+import { SmallNetwork, Tables } from './small-network.ts';
+
+let network: SmallNetwork;
+let labels = 0;
+
+/** Load: a probe at one validator after the other. */
+async function load(count: number, at: readonly string[] = ['north', 'east', 'south']) {
+  for (let i = 0; i < count; i += 1) {
+    labels += 1;
+    await network.probe(at[i % at.length] ?? 'north', `load ${labels}`);
+    await network.run(1_500);
+  }
+}
+
+const seatOf = async (id: string, of: string) =>
+  (await network.state(of)).validators.find((one) => one.id === id);
+const bundleOf = async (id: string) => {
+  const { store, wrap } = network.node(id).party;
+  return new Keyring({ network: NETWORK, validator: id, store, wrap }).bundle();
+};
+
+beforeEach(async () => {
+  network = await SmallNetwork.start();
+  await load(3);
+  expect((await network.state('west')).head.header.height).toBe(3);
+});
+
+describe('a validator whose tables are emptied', () => {
+  it('gets genesis, follows as a learner, rejoins and votes again', async () => {
+    await network.wipe('west');
+    await load(4);
+    const there = await network.state('west');
+    expect(there.head.header.height).toBeGreaterThan(5);
+    await load(3);
+    await network.run(30_000);
+    const [west, north] = [await network.state('west'), await network.state('north')];
+    expect(west.head.hash).toEqual(north.head.hash);
+    expect(west).toMatchObject({ learner: false, forgot: 0, session: 1 });
+    expect(await seatOf('west', 'north')).toMatchObject({ incarnation: 1, suspended: false });
+    // With another one silent, nothing commits without its vote.
+    const before = north.head.header.height;
+    const { runtime, ...silent } = network.node('south');
+    network.nodes.set('south', { ...silent, runtime: null });
+    expect(runtime).not.toBeNull();
+    await network.probe('north', 'with west');
+    await network.run(60_000);
+    expect((await network.state('north')).head.header.height).toBe(before + 1);
+    expect((await network.state('north')).halted).toBe('');
+  });
+
+  it('comes back a second time, from what the ledger says of it', async () => {
+    for (const incarnation of [1, 2]) {
+      await network.wipe('west');
+      await load(8);
+      await network.run(30_000);
+      expect(await network.state('west')).toMatchObject({ learner: false, session: incarnation });
+    }
+    expect(await seatOf('west', 'north')).toMatchObject({ incarnation: 2 });
+  });
+
+  it('comes back at rest too, when the schedule runs', async () => {
+    await network.wipe('west');
+    network.post('west', { kind: 'tick', scheduled: true });
+    await network.run(60_000);
+    const west = await network.state('west');
+    expect(west.head.hash).toEqual((await network.state('north')).head.hash);
+    expect(west.session).toBe(1);
+    await load(3);
+    await network.run(30_000);
+    expect(await network.state('west')).toMatchObject({ learner: false });
+  });
+});
+
+describe('a validator that lost less', () => {
+  it('without its session table alone, keeps its ledger and rejoins', async () => {
+    const { party, tables } = network.node('west');
+    const store = new MemoryKeyringStore();
+    await network.boot({ ...party, store }, tables);
+    await load(6);
+    await network.run(30_000);
+    expect(await network.state('west')).toMatchObject({ learner: false, session: 1 });
+  });
+
+  it('with its ledger table restored as another, discards the session key', async () => {
+    const { party, tables } = network.node('west');
+    const before = await bundleOf('west');
+    party.store.identity = 'restored';
+    await network.boot(party, tables);
+    await load(6);
+    await network.run(30_000);
+    expect(await network.state('west')).toMatchObject({ learner: false, session: 1 });
+    const after = await bundleOf('west');
+    expect(after?.session).not.toEqual(before?.session);
+    expect(after?.shareKey).toEqual(before?.shareKey);
+  });
+});
+
+describe('a validator that cannot come back by itself', () => {
+  it('shows new keys for governance where its KMS key is lost too, and asks for nothing', async () => {
+    const kms = await generateSigningKey();
+    const { party } = network.node('west');
+    const store = new MemoryKeyringStore();
+    await network.boot({ ...party, store, kms }, new Tables());
+    await load(6);
+    await network.run(30_000);
+    expect(await network.state('west')).toMatchObject({ learner: true, session: 1 });
+    expect(network.reasons).toEqual(['its KMS key is another: operators replace it']);
+    expect(await seatOf('west', 'north')).toMatchObject({ incarnation: 0 });
+    expect(await bundleOf('west')).toMatchObject({ validator: 'west' });
+  });
+});

@@ -1,0 +1,231 @@
+/** Four validators with keyrings of their own, queues and tables in memory, as `inbox` runs them. */
+import { decodeInboxMessage } from '../../../functions/aws/inbox-message.ts';
+import { MemoryBlockStore, MemoryFetchedStore } from '../../../functions/memory/block-store.ts';
+import { MemoryGenesisStore } from '../../../functions/memory/genesis-store.ts';
+import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
+import { MemoryMempool } from '../../../functions/memory/mempool.ts';
+import { MemoryPageStore } from '../../../functions/memory/page-store.ts';
+import { MemoryReplicaStore } from '../../../functions/memory/replica-store.ts';
+import { computeGenesisBlock } from '../../../functions/validator/genesis-block.ts';
+import { GenesisRecovery } from '../../../functions/validator/genesis-recovery.ts';
+import { initialiseReplica } from '../../../functions/validator/install-genesis.ts';
+import { Keyring } from '../../../functions/validator/keyring.ts';
+import { openSigner, Rejoin } from '../../../functions/validator/rejoin.ts';
+import { decodeRecord } from '../../../functions/validator/replica/record.ts';
+import {
+  type StepLog,
+  type ValidatorRuntime,
+  VerifiedTransactions,
+} from '../../../functions/validator/runtime.ts';
+import { step, type StepEvent } from '../../../functions/validator/step.ts';
+import { signJws } from '../../../lib/crypto/jws.ts';
+import { thumbprint, verifyP256 } from '../../../lib/crypto/p256.ts';
+import { randomId } from '../../../lib/crypto/random.ts';
+import { PageCache } from '../../../lib/ledger/page-cache.ts';
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
+import { type Genesis, parseGenesis, type SignedGenesis } from '../../../lib/wire/genesis.ts';
+import { headerHash } from '../../../lib/wire/header.ts';
+import { encodeRequest, jwsTypes } from '../../../lib/wire/transaction.ts';
+import { makeDocument, makeParty, NETWORK, NOW, type Party } from '../validator-api/fixture.ts';
+import { signDocument } from '../validator-api/fixture.ts';
+
+const IDS = ['north', 'east', 'south', 'west'] as const;
+
+/** What survives a process: tables and keys. */
+export class Tables {
+  readonly genesis = new MemoryGenesisStore();
+  readonly pages = new MemoryPageStore();
+  readonly replicas = new MemoryReplicaStore();
+  readonly blocks = new MemoryBlockStore();
+  readonly mempool = new MemoryMempool();
+  readonly fetched = new MemoryFetchedStore();
+}
+
+export interface Node {
+  readonly party: Party;
+  readonly tables: Tables;
+  readonly runtime: ValidatorRuntime | null;
+  readonly open: Keyring;
+  readonly rejoin: Rejoin;
+  readonly recovery: GenesisRecovery;
+}
+
+interface Delivery {
+  at: number;
+  to: string;
+  body: string | StepEvent;
+}
+
+export class SmallNetwork {
+  readonly genesis: Genesis;
+  readonly parties: readonly Party[];
+  readonly nodes = new Map<string, Node>();
+  readonly logs: (StepLog & { at: string })[] = [];
+  /** Why replicas do not come back by themselves. */
+  readonly reasons: string[] = [];
+  now = NOW;
+  #queue: Delivery[] = [];
+
+  private constructor(parties: readonly Party[], signed: SignedGenesis) {
+    this.parties = parties;
+    this.genesis = parseGenesis(signed.document);
+  }
+
+  static async start(): Promise<SmallNetwork> {
+    const parties = await Promise.all(IDS.map(makeParty));
+    const signed = await signDocument(parties, await makeDocument(parties));
+    const network = new SmallNetwork(parties, signed);
+    const { genesis } = network;
+    const block = await computeGenesisBlock(genesis);
+    for (const party of parties) {
+      const tables = new Tables();
+      await tables.genesis.save(signed);
+      const self = party.id;
+      await initialiseReplica(tables, { genesis, block, self, hasForgotten: false });
+      await network.boot(party, tables);
+    }
+    return network;
+  }
+
+  node(id: string): Node {
+    const node = this.nodes.get(id);
+    if (!node) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  /** A new process over these tables; the party's keyring is what its session table holds. */
+  async boot(party: Party, tables: Tables): Promise<Node> {
+    const keyring = { network: NETWORK, validator: party.id, store: party.store, wrap: party.wrap };
+    const open = new Keyring({ ...keyring, clock: () => this.now });
+    const sender = { send: this.#sender() };
+    const recovery = new GenesisRecovery({
+      ...{ network: NETWORK, validator: party.id, ports: tables, sender, keyring },
+      operatorKey: thumbprint(party.operator.publicKey),
+      peers: IDS.filter((id) => id !== party.id),
+      kmsKey: () => Promise.resolve(party.kms),
+      clock: () => this.now,
+      freshId: randomId,
+      log: () => undefined,
+    });
+    const rejoin = new Rejoin({ keyring, open, log: (reason) => this.reasons.push(reason) });
+    const runtime = (await tables.genesis.load()) && {
+      self: party.id,
+      genesis: this.genesis,
+      ports: {
+        ...tables,
+        peers: sender,
+        self: {
+          tick: async (_: string, seconds: number) =>
+            this.post(party.id, { kind: 'tick', scheduled: false }, seconds * 1_000),
+          catchUp: async (_: string, range: { fromHeight: number; toHeight: number }) =>
+            this.#fetch(party.id, range),
+        },
+      },
+      signer: await openSigner(open),
+      identity: () => Promise.resolve(party.kms),
+      verify: verifyP256,
+      clock: () => this.now,
+      freshId: randomId,
+      log: (line: StepLog) => this.logs.push({ ...line, at: party.id }),
+      warm: new Map(),
+      cache: new PageCache(8 * 1024 * 1024),
+      verified: new VerifiedTransactions(),
+    };
+    const node = { party, tables, runtime, open, rejoin, recovery };
+    this.nodes.set(party.id, node);
+    return node;
+  }
+
+  /** Both tables are emptied and the queue is purged; the KMS key stays. */
+  async wipe(id: string): Promise<void> {
+    this.#queue = this.#queue.filter(({ to }) => to !== id);
+    const store = new MemoryKeyringStore();
+    store.identity = `wiped at ${this.now}`;
+    await this.boot({ ...this.node(id).party, store }, new Tables());
+  }
+
+  post(to: string, body: string | StepEvent, delayMs = 1): void {
+    this.#queue.push({ at: this.now + delayMs, to, body });
+  }
+
+  /** A probe of the operator of a validator, given to that validator. */
+  async probe(id: string, label: string): Promise<void> {
+    const { operator } = this.node(id).party;
+    const payload = encodeRequest({
+      network: NETWORK,
+      ledger: 'main',
+      fn: 'governance.probe',
+      args: { label },
+      nonce: randomId(),
+      issuedAt: this.now,
+      expiresAt: this.now + 600_000,
+    });
+    const kid = thumbprint(operator.publicKey);
+    const transaction = await signJws({ typ: jwsTypes.transaction, kid }, payload, operator);
+    this.post(id, { kind: 'own', transaction });
+  }
+
+  /** Delivers what is due until then. */
+  async run(forMs: number): Promise<void> {
+    const until = this.now + forMs;
+    for (;;) {
+      this.#queue.sort((a, b) => a.at - b.at);
+      const first = this.#queue[0];
+      if (!first || first.at > until) break;
+      this.#queue.shift();
+      this.now = Math.max(this.now, first.at);
+      await this.#deliver(first);
+    }
+    this.now = until;
+  }
+
+  async state(id: string): Promise<ReplicaState> {
+    const stored = await this.node(id).tables.replicas.load('main');
+    if (!stored) throw new Error(`${id} has no replica`);
+    return decodeRecord(stored.state).state;
+  }
+
+  #sender() {
+    return async (peer: string, body: string): Promise<void> => this.post(peer, body, 10);
+  }
+
+  /** As `inbox` does with one message. */
+  async #deliver({ to, body }: Delivery): Promise<void> {
+    let node = this.node(to);
+    const read = typeof body === 'string' ? decodeInboxMessage(body) : null;
+    let event: StepEvent;
+    if (read?.kind === 'recovery') {
+      if (!(await node.recovery.take(read.message))) return;
+      node = await this.boot(node.party, node.tables);
+      event = { kind: 'tick', scheduled: true };
+    } else if (read?.kind === 'envelope') {
+      event = read;
+    } else {
+      event = body as StepEvent;
+    }
+    const { runtime } = node;
+    if (!runtime) {
+      return node.recovery.ask(event.kind === 'envelope' ? [event.envelope.from] : []);
+    }
+    await step(runtime, 'main', [event]);
+    const next = await node.rejoin.next(runtime, 'main');
+    if (next) await step(runtime, 'main', [next]);
+  }
+
+  /** The catch-up worker: blocks of whichever peer has them. */
+  async #fetch(id: string, range: { fromHeight: number; toHeight: number }): Promise<void> {
+    const { fetched } = this.node(id).tables;
+    let toHeight = range.fromHeight - 1;
+    for (let height = range.fromHeight; height <= range.toHeight; height += 1) {
+      for (const { tables } of this.nodes.values()) {
+        const block = await tables.blocks.certified('main', height);
+        const body = block && (await tables.blocks.body('main', headerHash(block.header)));
+        if (!block || !body) continue;
+        await fetched.put('main', height, { ...block, transactions: body.transactions });
+        toHeight = height;
+        break;
+      }
+    }
+    this.post(id, { kind: 'fetched', fromHeight: range.fromHeight, toHeight }, 20);
+  }
+}
