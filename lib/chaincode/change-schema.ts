@@ -20,10 +20,10 @@ export type BundleText = z.infer<typeof bundleField>;
 /** A hospital that joins, with the keys of its validator. */
 export const newcomerField = z.strictObject({
   ...bundleFields,
-  /** No control characters, and no halves of surrogate pairs. */
+  /** No control characters and no halves of pairs: classes that no version of Unicode changes. */
   name: z
     .string()
-    .regex(/^[^\p{C}]+$/u)
+    .regex(/^[^\p{Cc}\p{Cs}]+$/u)
     .max(128),
   operatorKey: pointText,
   apiUrl: z
