@@ -4,8 +4,11 @@ import { execute, readHints } from '../../lib/chaincode/execute.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
 import { RecordingView } from '../../lib/ledger/state-view.ts';
+import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { limits } from '../../lib/limits.ts';
+import { parametersHash } from '../../lib/wire/parameters.ts';
 import type { Transaction } from '../../lib/wire/transaction.ts';
+import { seatTexts } from './seats.ts';
 import { grantArgs, id16, recordArgs, text32, World } from './world.ts';
 
 /** A day of the network: every family, commits and refusals. */
@@ -22,6 +25,13 @@ async function script(world: World): Promise<Transaction[]> {
   ];
   const root = { categoryKeysRoot: text32('root 2'), categoryKeysFrom: '2025-11' };
   const operator = world.operator();
+  const { id, kms } = world.network.validators[3]!;
+  const keys = await seatTexts(id, kms, 1);
+  const proposal = world.transaction(operator, 'governance.propose', {
+    change: { kind: 'parameters', set: { requestTimeoutMs: 5_000 } },
+    base: toBase64url(parametersHash(world.parameters)),
+  });
+  const approval = { proposalId: proposal.id };
   return [
     world.transaction(operator, 'identity.register-clinician', { certificate: fresh.certificate }),
     world.transaction(doctor, 'access.list', { pseudonym, purpose: 'TREAT' }),
@@ -35,6 +45,15 @@ async function script(world: World): Promise<Transaction[]> {
     world.transaction(doctor, 'access.request', { recordId, purpose: 'TREAT' }),
     world.transaction(doctor, 'record.register', recordArgs(alice)),
     world.transaction(operator, 'governance.probe', { label: 'x' }),
+    world.transaction(world.validator(3), 'validator.rejoin', {
+      ...{ validator: id, incarnation: 1 },
+      ...keys,
+    }),
+    world.transaction(doctor, 'validator.accuse', { evidence: 'AA' }),
+    proposal,
+    world.transaction(world.operator(1), 'governance.approve', approval),
+    world.transaction(world.operator(2), 'governance.approve', approval),
+    world.transaction(world.operator(3), 'governance.approve', approval),
     world.transaction(operator, 'identity.revoke', { kid: doctor.kid, reason: 'other' }),
   ];
 }
