@@ -7,6 +7,7 @@ import type { HistoryNode, StoredHistoryNode } from '../../lib/ledger/history-tr
 import type { BlockHeader } from '../../lib/wire/header.ts';
 import type { Certificate } from '../../lib/wire/vote.ts';
 import type { BlockEvent, EventStore, FetchedBlock, FetchedStore } from '../validator/ports.ts';
+import { copyPlain } from './copy.ts';
 
 type Certified = { header: BlockHeader; certificate: Certificate };
 
@@ -25,7 +26,7 @@ export class MemoryBlockStore implements BlockStore, EventStore {
     body: BlockBody,
     transactionIds: readonly string[],
   ): Promise<void> {
-    this.#bodies.set(keyOf(ledger, toHex(headerHash)), structuredClone(body));
+    this.#bodies.set(keyOf(ledger, toHex(headerHash)), copyPlain(body));
     for (const [index, id] of transactionIds.entries()) {
       const key = keyOf(ledger, id);
       const locations = this.#locations.get(key) ?? new Map<string, TransactionLocation>();
@@ -35,7 +36,7 @@ export class MemoryBlockStore implements BlockStore, EventStore {
   }
 
   async body(ledger: string, headerHash: Uint8Array): Promise<BlockBody | null> {
-    return structuredClone(this.#bodies.get(keyOf(ledger, toHex(headerHash))) ?? null);
+    return copyPlain(this.#bodies.get(keyOf(ledger, toHex(headerHash))) ?? null);
   }
 
   async putCertified(
@@ -44,22 +45,22 @@ export class MemoryBlockStore implements BlockStore, EventStore {
     _headerHash: Uint8Array,
     certificate: Certificate,
   ): Promise<void> {
-    this.#certified.set(keyOf(ledger, header.height), structuredClone({ header, certificate }));
+    this.#certified.set(keyOf(ledger, header.height), copyPlain({ header, certificate }));
   }
 
   async certified(ledger: string, height: number): Promise<Certified | null> {
-    return structuredClone(this.#certified.get(keyOf(ledger, height)) ?? null);
+    return copyPlain(this.#certified.get(keyOf(ledger, height)) ?? null);
   }
 
   async putLink(ledger: string, link: StoredLink): Promise<void> {
     const links = this.#links.get(ledger) ?? new Map<number, StoredLink>();
-    links.set(link.fromHeight, structuredClone(link));
+    links.set(link.fromHeight, copyPlain(link));
     this.#links.set(ledger, links);
   }
 
   async links(ledger: string): Promise<StoredLink[]> {
     const links = [...(this.#links.get(ledger)?.values() ?? [])];
-    return structuredClone(links.sort((a, b) => a.fromHeight - b.fromHeight));
+    return copyPlain(links.sort((a, b) => a.fromHeight - b.fromHeight));
   }
 
   async putHistory(ledger: string, nodes: readonly StoredHistoryNode[]): Promise<void> {
@@ -78,9 +79,7 @@ export class MemoryBlockStore implements BlockStore, EventStore {
   }
 
   async locations(ledger: string, transactionId: string): Promise<TransactionLocation[]> {
-    return structuredClone([
-      ...(this.#locations.get(keyOf(ledger, transactionId))?.values() ?? []),
-    ]);
+    return copyPlain([...(this.#locations.get(keyOf(ledger, transactionId))?.values() ?? [])]);
   }
 
   async stageEvents(
@@ -88,11 +87,11 @@ export class MemoryBlockStore implements BlockStore, EventStore {
     headerHash: Uint8Array,
     events: readonly BlockEvent[],
   ): Promise<void> {
-    this.#events.set(keyOf(ledger, toHex(headerHash)), structuredClone([...events]));
+    this.#events.set(keyOf(ledger, toHex(headerHash)), copyPlain([...events]));
   }
 
   async events(ledger: string, headerHash: Uint8Array): Promise<BlockEvent[]> {
-    return structuredClone(this.#events.get(keyOf(ledger, toHex(headerHash))) ?? []);
+    return copyPlain(this.#events.get(keyOf(ledger, toHex(headerHash))) ?? []);
   }
 }
 
@@ -100,11 +99,11 @@ export class MemoryFetchedStore implements FetchedStore {
   readonly #blocks = new Map<string, FetchedBlock>();
 
   async put(ledger: string, height: number, block: FetchedBlock): Promise<void> {
-    this.#blocks.set(keyOf(ledger, height), structuredClone(block));
+    this.#blocks.set(keyOf(ledger, height), copyPlain(block));
   }
 
   async get(ledger: string, height: number): Promise<FetchedBlock | null> {
-    return structuredClone(this.#blocks.get(keyOf(ledger, height)) ?? null);
+    return copyPlain(this.#blocks.get(keyOf(ledger, height)) ?? null);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Replica state and readers' head in memory, with the same fence as the table's. */
 
 import type { CommittedHead, HeadReader, ReplicaStore, StoredReplica } from '../../lib/ports.ts';
+import { copyPlain } from './copy.ts';
 
 interface Entry {
   version: number;
@@ -29,7 +30,7 @@ export class MemoryReplicaStore implements ReplicaStore, HeadReader {
   ): Promise<boolean> {
     const version = this.#entries.get(ledger)?.version ?? null;
     if (version !== expected) return false;
-    const next = { version: (version ?? 0) + 1, state: state.slice(), head: structuredClone(head) };
+    const next = { version: (version ?? 0) + 1, state: state.slice(), head: copyPlain(head) };
     this.#entries.set(ledger, next);
     return true;
   }
@@ -42,7 +43,7 @@ export class MemoryReplicaStore implements ReplicaStore, HeadReader {
 
   async head(ledger: string): Promise<CommittedHead | null> {
     const entry = this.#entries.get(ledger);
-    return entry ? structuredClone(entry.head) : null;
+    return entry ? copyPlain(entry.head) : null;
   }
 
   async wakeSeq(ledger: string): Promise<number> {

@@ -9,6 +9,20 @@ export function encodeCbor(value: unknown): Uint8Array {
   return encode(value);
 }
 
+/** Whether two plain values have the same canonical bytes; shared parts cost nothing. */
+export function samePlain(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (a instanceof Uint8Array || b instanceof Uint8Array) {
+    return a instanceof Uint8Array && b instanceof Uint8Array && equalBytes(a, b);
+  }
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const names = Object.keys(left);
+  if (names.length !== Object.keys(right).length) return false;
+  return names.every((name) => Object.hasOwn(right, name) && samePlain(left[name], right[name]));
+}
+
 /**
  * The value of canonical bytes. Any other encoding of the same value is refused, so that a
  * hash over received bytes and a hash over re-encoded values can never differ.

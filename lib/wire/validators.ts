@@ -20,8 +20,13 @@ export type Validator = z.infer<typeof validatorSchema>;
 export const validatorSetSchema = z.array(validatorSchema).min(4).max(limits.validatorsMax);
 export type ValidatorSet = z.infer<typeof validatorSetSchema>;
 
+/** Sets are never changed in place, and each vote is judged under the hash of one. */
+const hashes = new WeakMap<ValidatorSet, Uint8Array>();
+
 export function validatorsHash(set: ValidatorSet): Uint8Array {
-  return taggedHash('validators', encodeCbor(set));
+  const hash = hashes.get(set) ?? taggedHash('validators', encodeCbor(set));
+  hashes.set(set, hash);
+  return hash;
 }
 
 /** How many of n may be faulty: f = ⌊(n−1)/3⌋. */

@@ -248,7 +248,7 @@ export class SimNode {
     if (!this.up) return;
     const batch = this.inbox.receive(this.world.agenda.now, batchMessagesMax);
     if (batch.length > 0) {
-      this.#busyUntil = this.world.agenda.now + 4 + this.#delays.below(12);
+      this.#busyUntil = this.world.agenda.now + 8 + this.#delays.below(30);
       await this.#invoke(batch);
     }
     this.poke();

@@ -34,7 +34,7 @@ const base = {
   summary: '',
   keys: 'simulated',
   replicas: [4, 7, 10, 13],
-  transactions: 8,
+  transactions: 7,
   troubleMs: 20_000,
   liveMs: 240_000,
   delayMsMax: 40,

@@ -84,8 +84,9 @@ export class FifoQueue {
 
   /** Acknowledges what this receive gave; of no effect once it was given to another. */
   delete(batch: readonly QueueMessage[]): void {
-    this.#waiting = this.#waiting.filter((one) => !batch.some((done) => sameReceive(done, one)));
-    this.#unlock(batch);
+    const done = this.#waiting.filter((one) => batch.some((mine) => sameReceive(mine, one)));
+    this.#waiting = this.#waiting.filter((one) => !done.includes(one));
+    this.#unlock(done);
   }
 
   /** Visible again at `at`, unless given to another in the meantime. */

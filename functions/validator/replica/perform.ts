@@ -69,9 +69,11 @@ function queueMessage(run: Run, output: OutputOf<'send'>): void {
   const peers = output.to === 'all' ? peersOf(run.state) : [output.to];
   const { message, withBody } = output;
   const key = toBase64url(encodeCbor({ message, withBody }));
+  const one = run.said.get(key) ?? { message, withBody };
+  run.said.set(key, one);
   for (const peer of peers) {
     const queued = run.outgoing.get(peer) ?? new Map<string, OutboxMessage>();
-    if (!queued.has(key)) queued.set(key, { message, withBody });
+    if (!queued.has(key)) queued.set(key, one);
     run.outgoing.set(peer, queued);
   }
 }

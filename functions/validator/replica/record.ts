@@ -1,5 +1,4 @@
 /** The stored record of a replica: consensus state and outbox, saved together by one write. */
-import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { limits } from '../../../lib/limits.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
@@ -12,7 +11,7 @@ export interface OutboxMessage {
   withBody: Uint8Array | null;
 }
 
-/** One envelope to one peer; the id stays the same when a crash makes it go out again. */
+/** One envelope to one peer, its messages shared with those to others (`Run.said`); the id stays the same when a crash makes it go out again. */
 export interface OutboxEntry {
   to: string;
   deduplicationId: string;
@@ -51,12 +50,11 @@ function sharedMessages(
   entries: readonly OutboxEntry[],
 ): Pick<StoredRecord, 'messages' | 'outbox'> {
   const messages: OutboxMessage[] = [];
-  const positions = new Map<string, number>();
+  const positions = new Map<OutboxMessage, number>();
   const positionOf = (one: OutboxMessage): number => {
-    const key = toBase64url(encodeCbor(one));
-    const known = positions.get(key);
+    const known = positions.get(one);
     if (known !== undefined) return known;
-    positions.set(key, messages.length);
+    positions.set(one, messages.length);
     return messages.push(one) - 1;
   };
   const outbox = entries.map((entry) => ({ ...entry, messages: entry.messages.map(positionOf) }));

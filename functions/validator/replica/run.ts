@@ -17,6 +17,8 @@ export interface Run {
   state: ReplicaState;
   /** Messages by peer, each once and in order, for the outbox. */
   outgoing: Map<string, Map<string, OutboxMessage>>;
+  /** What is said in this run, by its bytes: the same to many peers is one object. */
+  said: Map<string, OutboxMessage>;
   /** Requests to hand on after the save: to the leader, or the oldest to all. */
   forwardToAll: boolean;
   tickAt: number | null;
@@ -46,6 +48,7 @@ export async function openRun(
     feed,
     state,
     outgoing: new Map(),
+    said: new Map(),
     forwardToAll: false,
     tickAt: null,
     catchUp: null,

@@ -1,11 +1,11 @@
 /** Persist, then send: saves a run under its fence, and sends what the saved state owes. */
 import { forwardToLeader } from '../../../lib/pbft/timers.ts';
 import { peersOf } from '../../../lib/pbft/seats.ts';
-import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
+import { toHex } from '../../../lib/crypto/bytes.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { Envelope, Message } from '../../../lib/wire/messages.ts';
 import { encodePeerMessage } from '../../aws/inbox-message.ts';
-import { encodeCbor } from '../../../lib/wire/codec.ts';
+import { samePlain } from '../../../lib/wire/codec.ts';
 import {
   encodeRecord,
   type OutboxEntry,
@@ -41,7 +41,7 @@ export async function saveRun(run: Run): Promise<boolean> {
  */
 function needsNoSave(stored: ReplicaRecord, next: ReplicaRecord): boolean {
   if (next.outbox.length > 0 || next.tickSeconds > 0) return false;
-  return equalBytes(encodeCbor(lasting(stored.state)), encodeCbor(lasting(next.state)));
+  return samePlain(lasting(stored.state), lasting(next.state));
 }
 
 /** The state without votes; an own vote is never among them, as it has a message in the outbox. */

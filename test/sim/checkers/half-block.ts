@@ -1,6 +1,6 @@
 /** No half block is readable: whenever the readers' head moves, all that it names can be read. */
 import { cells } from '../../../lib/chaincode/cells.ts';
-import { equalBytes } from '../../../lib/crypto/bytes.ts';
+import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';
 import { limits } from '../../../lib/limits.ts';
@@ -14,6 +14,8 @@ import type { Checker } from './checker.ts';
 export function halfBlock(world: World): Checker {
   const name = 'half-block';
   const seen = new Map<SimNode, number>();
+  /** By header hash: the pages that reading its state took. */
+  const readPages = new Map<string, Map<string, Uint8Array>>();
   return {
     name,
     async onWrite(node, { port, method, args }, result) {
@@ -28,7 +30,7 @@ export function halfBlock(world: World): Checker {
   };
 
   async function readable(node: SimNode, head: CommittedHead): Promise<void> {
-    const { blocks, pages } = node.tables;
+    const { blocks } = node.tables;
     const at = `${node.name} at ${head.height}`;
     const certified = await blocks.certified(ledger, head.height);
     if (!certified) world.fail(name, `${at}: no certified header`);
@@ -47,11 +49,38 @@ export function halfBlock(world: World): Checker {
         world.fail(name, `${at}: a transaction cannot be found by its id`);
       }
     }
-    const reader = { pages: (ids: readonly string[]) => pages.getPages(ledger, ids) };
+    await stateReadable(node, head, at);
+  }
+
+  /** The first replica at a height reads the tree; the others must hold the same pages. */
+  async function stateReadable(node: SimNode, head: CommittedHead, at: string): Promise<void> {
+    const { pages } = node.tables;
+    const known = readPages.get(toHex(head.headerHash));
+    if (known) {
+      const held = await pages.getPages(ledger, [...known.keys()]);
+      const same = [...known.values()].every((bytes, index) => {
+        const mine = held[index];
+        return mine !== undefined && equalBytes(mine, bytes);
+      });
+      if (!same) world.fail(name, `${at}: a page of its state is missing or another`);
+      return;
+    }
+    const read = new Map<string, Uint8Array>();
+    const reader = {
+      async pages(ids: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+        const found = await pages.getPages(ledger, ids);
+        for (const [index, id] of ids.entries()) {
+          const bytes = found[index];
+          if (bytes) read.set(id, bytes);
+        }
+        return found;
+      },
+    };
     const view = new TreeView({ height: head.height, root: head.header.stateRoot }, reader);
     for (const key of [cells.parameters.key, cells.validators.key]) {
       const value = await view.get(key).catch(() => null);
       if (!value) world.fail(name, `${at}: no ${key} in its state`);
     }
+    readPages.set(toHex(head.headerHash), read);
   }
 }
