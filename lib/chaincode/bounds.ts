@@ -23,7 +23,7 @@ export const chaincodeBounds = {
   shareKeyBytes: 1_216,
   /** How often a validator may bring new keys by itself in a span of time, milliseconds. */
   rejoinsMax: 16,
-  rejoinsMs: 24 * 3_600_000,
+  rejoinsMs: 30 * 24 * 3_600_000,
   /** Proposals that are open at once: of one hospital, and in all. */
   proposalsOfHospitalMax: 4,
   proposalsMax: 192,

@@ -40,7 +40,7 @@ export const chaincodeErrors = {
   wrong_incarnation: 'the incarnation does not follow that of the seat',
   bad_session: 'a session certificate cannot be read, or is not of this validator, key and height',
   key_taken: 'the key, or the subject that it would have, is used on this ledger',
-  too_many_rejoins: 'the validator brought new keys too often in a day',
+  too_many_rejoins: 'the validator brought new keys too often in 30 days',
   evidence_malformed: 'the evidence cannot be read',
   evidence_void: 'the evidence proves nothing against the seat as it is now',
   already_suspended: 'the validator is suspended',

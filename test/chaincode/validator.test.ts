@@ -100,7 +100,7 @@ describe('validator.rejoin', () => {
     }
   });
 
-  it('is taken so often a day, then again the next day', async () => {
+  it('is taken so often in a span of time, then again after it', async () => {
     const world = base.fork();
     for (let incarnation = 1; incarnation <= chaincodeBounds.rejoinsMax; incarnation += 1) {
       const args = await rejoinArgs(world, 0, incarnation);

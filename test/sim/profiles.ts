@@ -108,7 +108,7 @@ export const profiles: readonly Profile[] = [
     loss: 0.03,
     delayMsMax: 150,
     timeline: { cut: 2, mend: 1 },
-    strategies: ['equivocate', 'split-votes', 'withhold'],
+    strategies: ['equivocate', 'insist', 'split-votes', 'withhold'],
   }),
   profile('byzantine-silent', 'f replicas are silent, slow, or keep requests back', {
     loss: 0.02,
@@ -117,12 +117,12 @@ export const profiles: readonly Profile[] = [
   }),
   profile('byzantine-forge', 'f replicas speak in the name of others and make up certificates', {
     timeline: { crash: 1 },
-    strategies: ['forge', 'mutate', 'replay'],
+    strategies: ['forge', 'relabel', 'mutate', 'replay'],
   }),
   profile('byzantine-mutate', 'small changes: view ±1, height ±1, another phase, an old digest', {
     loss: 0.03,
     timeline: { cut: 1, mend: 1, crash: 1 },
-    strategies: ['mutate', 'replay', 'lie'],
+    strategies: ['mutate', 'relabel', 'false-roots', 'replay', 'lie'],
   }),
   profile('flood', 'f replicas send far more than they should, and pre-send ids', {
     strategies: ['flood', 'presend', 'replay'],
@@ -138,7 +138,18 @@ export const profiles: readonly Profile[] = [
     otherProcess: 0.1,
     delayMsMax: 200,
     timeline: { crash: 3, cut: 1.5, isolate: 0.5, mend: 1, stall: 2, skew: 2, garbage: 4 },
-    strategies: ['equivocate', 'split-votes', 'silent', 'mutate', 'forge', 'replay', 'lie'],
+    strategies: [
+      'equivocate',
+      'insist',
+      'split-votes',
+      'silent',
+      'mutate',
+      'forge',
+      'relabel',
+      'false-roots',
+      'replay',
+      'lie',
+    ],
   }),
   profile('real-keys', 'as mixed, with real P-256 keys (its bytes differ from run to run)', {
     keys: 'real',

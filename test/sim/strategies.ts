@@ -3,7 +3,8 @@ import type { Envelope } from '../../lib/wire/messages.ts';
 import type { Adversary } from './adversary.ts';
 import type { JournalEntry } from './tables.ts';
 import { censor, silent, slow, withhold } from './strategies/absent.ts';
-import { equivocate, splitVotes } from './strategies/equivocate.ts';
+import { equivocate, insist, splitVotes } from './strategies/equivocate.ts';
+import { falseRoots, relabel } from './strategies/relabel.ts';
 import { flood, presend, replay } from './strategies/flood.ts';
 import { forge, lie, mutate } from './strategies/forge.ts';
 
@@ -24,10 +25,13 @@ export type StrategyName =
   | 'censor'
   | 'withhold'
   | 'equivocate'
+  | 'insist'
   | 'split-votes'
   | 'mutate'
   | 'lie'
   | 'forge'
+  | 'relabel'
+  | 'false-roots'
   | 'replay'
   | 'flood'
   | 'presend';
@@ -38,10 +42,13 @@ export const strategies: Readonly<Record<StrategyName, (by: Adversary) => Strate
   censor,
   withhold,
   equivocate,
+  insist,
   'split-votes': splitVotes,
   mutate,
   lie,
   forge,
+  relabel,
+  'false-roots': falseRoots,
   replay,
   flood,
   presend,

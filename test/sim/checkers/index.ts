@@ -2,6 +2,7 @@
 import type { World } from '../world.ts';
 import { agreement } from './agreement.ts';
 import { blame } from './blame.ts';
+import { certificates } from './certificates.ts';
 import type { Checker } from './checker.ts';
 import { halfBlock } from './half-block.ts';
 import { liveness } from './liveness.ts';
@@ -13,6 +14,7 @@ export type { Checker } from './checker.ts';
 
 export const checkers: readonly ((world: World) => Checker)[] = [
   agreement,
+  certificates,
   validity,
   halfBlock,
   votes,

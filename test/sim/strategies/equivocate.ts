@@ -24,6 +24,22 @@ export function equivocate(by: Adversary): Strategy {
   };
 }
 
+/** As leader: both blocks to everybody, one after the other. */
+export function insist(by: Adversary): Strategy {
+  return {
+    async rewrite(_to, envelope) {
+      const second: Message[] = [];
+      for (const message of envelope.messages) {
+        if (message.type !== 'pre-prepare') continue;
+        await makeSecond(by, message);
+        const other = by.alternatives.get(toHex(headerHash(message.header)));
+        if (other) second.push(await proposalOf(by, message, other));
+      }
+      return second.length > 0 ? [envelope, { ...envelope, messages: second }] : [envelope];
+    },
+  };
+}
+
 /** Not as leader: half of the peers hear it vote for another block, or for both. */
 export function splitVotes(by: Adversary): Strategy {
   return {
@@ -59,13 +75,15 @@ async function swapped(by: Adversary, to: string, message: Message): Promise<Mes
   if (message.type !== 'pre-prepare') return message;
   const second = secondFor(by, to, headerHash(message.header));
   if (!second || message.vote.validator !== by.node.id) return message;
-  const { header, hash, transactions } = second;
-  return {
-    type: 'pre-prepare',
-    header,
-    transactions,
-    vote: await by.sign({ ...message.vote, hash }),
-  };
+  return proposalOf(by, message, second);
+}
+
+async function proposalOf(
+  by: Adversary,
+  { vote }: MessageOf<'pre-prepare'>,
+  { header, hash, transactions }: Alternative,
+): Promise<Message> {
+  return { type: 'pre-prepare', header, transactions, vote: await by.sign({ ...vote, hash }) };
 }
 
 /** The block that this peer is shown instead, the same whoever of the faulty shows it. */

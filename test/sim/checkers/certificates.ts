@@ -1,0 +1,65 @@
+/**
+ * Certificates are what they say: by a quorum of those who may vote at that height, as the state of
+ * two heights before has it, and no honest one among them has not cast its vote.
+ */
+import { governedOf } from '../../../lib/chaincode/governed.ts';
+import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
+import { TreeView } from '../../../lib/ledger/state-view.ts';
+import { quorumSize, type ValidatorSet, validatorsHash } from '../../../lib/wire/validators.ts';
+import type { UnsignedVote } from '../../../lib/wire/vote.ts';
+import { ledger, type SimNode } from '../node.ts';
+import type { NewBlock } from '../observe.ts';
+import type { World } from '../world.ts';
+import type { Checker } from './checker.ts';
+
+/** What is committed at a height governs the second one after it. */
+const delay = 2;
+
+export function certificates(world: World): Checker {
+  const name = 'certificates';
+  const cast = new Set<string>();
+  const genesis = world.network.genesis.validators;
+  const sets = new Map<number, ValidatorSet>();
+  return {
+    name,
+    onVote(_node, { vote }) {
+      cast.add(nameOf(vote));
+    },
+    async onBlock(node, block) {
+      const { header, certificate } = block;
+      const set = sets.get(header.height) ?? genesis;
+      const at = `${node.name} at ${header.height}`;
+      if (!equalBytes(header.validatorsHash, validatorsHash(set))) {
+        world.fail(name, `${at}: not the set that governs this height`);
+      }
+      const voters = new Set(certificate.votes.map((one) => one.validator));
+      const mayVote = set.filter(({ id, suspended }) => voters.has(id) && !suspended);
+      if (mayVote.length < quorumSize(set.length)) {
+        world.fail(name, `${at}: ${mayVote.length} who may vote are not a quorum`);
+      }
+      const { votes, ...statement } = certificate;
+      for (const { validator } of votes) {
+        if (world.isFaulty(validator)) continue;
+        const vote = nameOf({ ...statement, validator });
+        // The own vote is stored before it is sent, and counts here before anybody hears it.
+        if (validator === node.id) cast.add(vote);
+        if (!cast.has(vote)) {
+          world.fail(name, `${at}: ${validator} has cast no such vote`);
+        }
+      }
+      if (!sets.has(header.height + delay)) await remember(node, block);
+    },
+  };
+
+  /** Read from the tables of whoever has the block first; all have the same by agreement. */
+  async function remember(node: SimNode, { header }: NewBlock): Promise<void> {
+    const pages = (ids: readonly string[]) => node.tables.pages.getPages(ledger, ids);
+    const view = new TreeView({ height: header.height, root: header.stateRoot }, { pages });
+    const { validators } = await governedOf(view);
+    sets.set(header.height + delay, validators);
+  }
+}
+
+function nameOf({ validator, phase, height, view, hash }: UnsignedVote): string {
+  return `${validator} ${phase} ${height} ${view} ${toHex(hash)}`;
+}
