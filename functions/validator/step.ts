@@ -3,9 +3,9 @@
  * loads the replica, feeds it what came, makes durable what it wants staged, saves once under
  * the fence, and only then sends. Lambda, simulator and benchmark run this same function.
  */
-import type { Envelope, Message } from '../../lib/wire/messages.ts';
+import type { Envelope } from '../../lib/wire/messages.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
-import { acceptEnvelope } from './replica/accept.ts';
+import { acceptEnvelope, acceptFetched } from './replica/accept.ts';
 import { refreshPending, takeOwn, takeWake } from './replica/pending.ts';
 import { openRun, type Run } from './replica/run.ts';
 import { saveRun, sendOutbox, sendVolatile } from './replica/send.ts';
@@ -82,21 +82,10 @@ async function replayFetched(run: Run, fromHeight: number, toHeight: number): Pr
     if (height <= run.state.head.header.height) continue;
     const block = await runtime.ports.fetched.get(ledger, height);
     if (!block) return;
-    const message: Message = { type: 'decided', ...block };
-    const from = run.state.self;
-    await acceptEnvelope(run, {
-      genesisHash: runtime.genesis.hash,
-      ledger,
-      from,
-      messages: [message],
-    });
+    await acceptFetched(run, block);
     if (run.state.head.header.height < height) {
-      runtime.log({
-        event: 'dropped',
-        ledger,
-        reason: `fetched ${toHex(block.certificate.hash)}`,
-        from,
-      });
+      const reason = `fetched ${toHex(block.certificate.hash)}`;
+      runtime.log({ event: 'dropped', ledger, reason, from: run.state.self });
       return;
     }
   }

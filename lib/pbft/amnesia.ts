@@ -6,6 +6,7 @@ import type { Message, ViewChange } from '../wire/messages.ts';
 import type { Certificate, UnsignedVote } from '../wire/vote.ts';
 import { sameHash } from './draft.ts';
 import { mayVote, seatsAt } from './seats.ts';
+import { selection } from './selection.ts';
 import type { ReplicaState } from './state.ts';
 
 type Statement = Omit<UnsignedVote, 'validator'>;
@@ -28,7 +29,8 @@ function ownStatements(state: ReplicaState, message: Message): Statement[] {
     case 'new-view': {
       const { vote, viewChanges } = message.newView;
       const own = vote.validator === state.self ? [vote] : [];
-      return [...own, ...viewChanges.flatMap((one) => inViewChange(state, one))];
+      const { height } = selection(viewChanges);
+      return [...own, ...viewChanges.flatMap((one) => inViewChange(state, one, height))];
     }
     case 'forward':
     case 'session':
@@ -37,11 +39,11 @@ function ownStatements(state: ReplicaState, message: Message): Statement[] {
   }
 }
 
-function inViewChange(state: ReplicaState, viewChange: ViewChange): Statement[] {
+/** Certificates below the own head, or below the highest of a new-view, were not verified. */
+function inViewChange(state: ReplicaState, viewChange: ViewChange, fromHeight = 0): Statement[] {
   const { vote, head, prepared } = viewChange;
   const own = vote.validator === state.self ? [vote] : [];
-  // Certificates below the own head are not verified, and say nothing new.
-  if (head.header.height < state.head.header.height) return own;
+  if (head.header.height < Math.max(fromHeight, state.head.header.height)) return own;
   return [
     ...own,
     ...(head.certificate ? ownVote(state, head.certificate) : []),

@@ -5,10 +5,11 @@
  */
 import { advance } from './advance.ts';
 import { ownStatus } from './answer.ts';
+import { noteAhead } from './behind.ts';
 import { type Draft, draftOf, sameHash } from './draft.ts';
 import type { Input } from './input.ts';
 import type { Output } from './output.ts';
-import { noteAhead, recordMessage } from './record.ts';
+import { recordMessage } from './record.ts';
 import { recordOwnVote } from './own-votes.ts';
 import { isExecuted, includesHash } from './slot.ts';
 import type { ReplicaState } from './state.ts';

@@ -1,21 +1,18 @@
 /** Records verified messages in the state; draws no conclusions. */
-import { limits } from '../limits.ts';
 import { headerHash } from '../wire/header.ts';
 import type { Message, MessageOf, ViewChange } from '../wire/messages.ts';
 import { leaderOf } from '../wire/validators.ts';
 import type { Vote } from '../wire/vote.ts';
 import { showsForgotten } from './amnesia.ts';
 import { answerStatus } from './answer.ts';
+import { noteHeight } from './behind.ts';
 import { noteCertificate, noteContradiction } from './contradiction.ts';
 import { type Draft, sameHash } from './draft.ts';
 import { invariant } from './errors.ts';
 import { seatsAt } from './seats.ts';
+import { slotAt, withVote } from './slot.ts';
+import type { Slot } from './state.ts';
 import { enterView, recordViewChange } from './view-change.ts';
-import { withVote } from './slot.ts';
-import type { ReplicaState, Slot } from './state.ts';
-
-/** How often unverified claims make a replica ask for blocks, milliseconds. */
-const aheadMs = 3000;
 
 export function recordMessage(draft: Draft, from: string, message: Message): void {
   if (showsForgotten(draft.state, message)) forget(draft);
@@ -108,33 +105,4 @@ function recordDecided(draft: Draft, message: MessageOf<'decided'>): void {
   noteCertificate(draft, slot.commits, certificate);
   slot.decided = { header, certificate };
   if (sameHash(slot.wanted, certificate.hash) && message.transactions) slot.wanted = null;
-}
-
-/** L17: peers are ahead by more than is kept here: ask for blocks, at most once a second. */
-export function noteHeight(draft: Draft, height: number): void {
-  const { state, now } = draft;
-  const mine = state.head.header.height;
-  if (height <= mine) return;
-  if (now < state.catchUpNotBefore) return;
-  state.catchUpNotBefore = now + 1000;
-  draft.outputs.push({ type: 'catch-up', fromHeight: mine + 1, toHeight: height });
-}
-
-/**
- * L17: whoever claims a height may lie, so peers are asked rarely, and for what they can show.
- * After a change of the set this is how a replica that was away finds its way.
- */
-export function noteAhead(draft: Draft, height: number): void {
-  const { state, now } = draft;
-  const mine = state.head.header.height;
-  if (height < mine + 2 || now < state.catchUpNotBefore) return;
-  state.catchUpNotBefore = now + aheadMs;
-  const toHeight = Math.max(height, mine + limits.catchUpBlocksMax);
-  draft.outputs.push({ type: 'catch-up', fromHeight: mine + 1, toHeight });
-}
-
-export function slotAt(state: ReplicaState, height: number): Slot | null {
-  const first = state.head.header.height + 1;
-  if (height === first) return state.slot;
-  return height === first + 1 ? state.next : null;
 }

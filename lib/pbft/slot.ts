@@ -2,7 +2,14 @@
 import type { BlockHeader } from '../wire/header.ts';
 import type { Vote } from '../wire/vote.ts';
 import { sameHash } from './draft.ts';
-import type { Slot } from './state.ts';
+import type { ReplicaState, Slot } from './state.ts';
+
+/** The slot of head + 1 or of head + 2; null for all other heights. */
+export function slotAt(state: ReplicaState, height: number): Slot | null {
+  const first = state.head.header.height + 1;
+  if (height === first) return state.slot;
+  return height === first + 1 ? state.next : null;
+}
 
 export function includesHash(list: readonly Uint8Array[], hash: Uint8Array): boolean {
   return list.some((one) => sameHash(one, hash));

@@ -76,6 +76,8 @@ export interface ReplicaState {
   readonly leaderOffset: number;
   /** The set that votes on height head + 1. */
   validators: ValidatorSet;
+  /** L22: the first height on which that set votes; its views are counted from there on. */
+  setFromHeight: number;
   /** Vote sessions of the set, certified by its KMS keys. */
   sessions: SessionCertificate[];
   /** In force at height head + 1. */
@@ -140,7 +142,7 @@ export function emptySlot(): Slot {
   };
 }
 
-/** A replica that starts from a genesis head. */
+/** A replica that starts from a head: `setFromHeight` is the height after it unless it says so. */
 export function initialState(
   start: Pick<
     ReplicaState,
@@ -155,9 +157,11 @@ export function initialState(
     | 'session'
     | 'head'
     | 'frontier'
-  >,
+  > &
+    Partial<Pick<ReplicaState, 'setFromHeight'>>,
 ): ReplicaState {
   return {
+    setFromHeight: start.head.header.height + 1,
     ...start,
     upcoming: null,
     previous: null,

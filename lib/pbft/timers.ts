@@ -1,10 +1,11 @@
 /** Ticks: hints judged against stored times. At rest there are none. */
 import { ownStatus } from './answer.ts';
 import { type Draft, leaderNow } from './draft.ts';
-import { noteHeight } from './record.ts';
+import { noteHeight } from './behind.ts';
+import { startsAbove } from './selection.ts';
 import type { ReplicaState } from './state.ts';
 import { accuse } from './contradiction.ts';
-import { startViewChange } from './view-change.ts';
+import { signViewChange, startViewChange } from './view-change.ts';
 
 /** Ticks come a second apart while work is pending: SQS delays are whole seconds. */
 const tickMs = 1000;
@@ -41,11 +42,16 @@ function retransmit(draft: Draft): void {
   state.lastTick = mark;
   if (!still) return;
   draft.send('all', ownStatus(state));
-  const mine = state.viewChanges.find((one) => one.vote.validator === state.self);
+  const mine = state.viewChanges.find(
+    ({ view, vote }) => vote.validator === state.self && view === state.view,
+  );
   if (state.changing && mine) draft.send('all', { type: 'view-change', viewChange: mine });
+  // It may have joined as a learner.
+  if (state.changing && !mine && !state.learner) signViewChange(draft);
   // A replica that waits for a view alone still gets its requests served by the others.
   if (state.changing && state.oldest) draft.outputs.push({ type: 'forward', to: 'all' });
   if (state.slot.decided) noteHeight(draft, mark.height + 1);
+  if (startsAbove(state)) noteHeight(draft, (state.newView?.vote.height ?? 1) - 1);
   if (state.slot.wanted) state.slot.wanted = null;
 }
 
@@ -73,6 +79,7 @@ export function forwardToLeader(state: ReplicaState): string | null {
 export function isBusy(state: ReplicaState): boolean {
   const { slot } = state;
   if (slot.proposal !== null || slot.decided !== null || state.oldest !== null) return true;
+  if (startsAbove(state)) return true;
   return state.changing && state.quorumSince !== null;
 }
 

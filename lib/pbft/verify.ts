@@ -13,9 +13,9 @@ import { verifyCertificate, verifyVote } from '../wire/verify-certificate.ts';
 import type { Certificate, Vote, VoteContext } from '../wire/vote.ts';
 import { contradict, isAccused } from './contradiction.ts';
 import { sameHash } from './draft.ts';
-import { slotAt } from './record.ts';
 import { seatsAt } from './seats.ts';
 import { selection } from './selection.ts';
+import { slotAt } from './slot.ts';
 import type { ReplicaState, Seats } from './state.ts';
 
 /**
@@ -105,6 +105,8 @@ async function saysSo(
   const { view, head, prepared, vote } = viewChange;
   if (vote.phase !== 'view-change' || vote.view !== view) return false;
   if (vote.height !== head.header.height + 1) return false;
+  // L22: a set may come back, as one joins and leaves; what it said before was other views.
+  if (vote.height < state.setFromHeight) return false;
   if (!sameHash(vote.hash, viewChangeDigest(viewChange))) return false;
   const quorum = quorumSize(seats.validators.length);
   if (prepared) {

@@ -3,6 +3,7 @@ import type { NewView, ViewChange } from '../wire/messages.ts';
 import { newViewDigest, viewChangeDigest } from '../wire/messages.ts';
 import { faultyMax, quorumSize } from '../wire/validators.ts';
 import type { Vote } from '../wire/vote.ts';
+import { noteHeight } from './behind.ts';
 import { type Draft, leaderNow, sameHash } from './draft.ts';
 import { sameSet, seatsAt } from './seats.ts';
 import { selection } from './selection.ts';
@@ -22,7 +23,7 @@ export function startViewChange(draft: Draft, view: number): void {
   if (!state.learner) signViewChange(draft);
 }
 
-function signViewChange(draft: Draft): void {
+export function signViewChange(draft: Draft): void {
   const { view, head } = draft.state;
   const hash = viewChangeDigest(ownContent(draft.state));
   draft.sign({ phase: 'view-change', height: head.header.height + 1, view, hash });
@@ -35,6 +36,7 @@ function signViewChange(draft: Draft): void {
 export function enterSet(draft: Draft): void {
   const { state, now } = draft;
   const height = state.head.header.height + 1;
+  state.setFromHeight = height;
   state.viewChanges = state.viewChanges.filter((one) => one.vote.height >= height);
   state.view = 0;
   state.changing = false;
@@ -133,15 +135,13 @@ function enter(draft: Draft, newView: NewView): void {
 
 /** The head that others certified: its body is fetched, then the view change goes on. */
 function askForHead(draft: Draft, viewChanges: readonly ViewChange[], height: number): void {
-  const { state, now } = draft;
+  const { state } = draft;
   const own = state.head.header.height;
   const best = viewChanges.find((one) => one.head.header.height === height)?.head;
   if (height === own + 1 && best?.certificate && !state.slot.decided) {
     state.slot.decided = { header: best.header, certificate: best.certificate };
   }
-  if (now < state.catchUpNotBefore) return;
-  state.catchUpNotBefore = now + 1000;
-  draft.outputs.push({ type: 'catch-up', fromHeight: own + 1, toHeight: height });
+  noteHeight(draft, height);
 }
 
 /** L10: f+1 validators ask for later views, so an honest one does: join the smallest. */

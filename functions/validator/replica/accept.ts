@@ -3,6 +3,7 @@ import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { isRelevant, verifyMessage } from '../../../lib/pbft/verify.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
 import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
+import type { FetchedBlock } from '../ports.ts';
 import { checksOf, spendChecks } from './budget.ts';
 import { transactionsRoot } from './execute-block.ts';
 import { acceptForwarded } from './pending.ts';
@@ -14,6 +15,11 @@ export async function acceptEnvelope(run: Run, envelope: Envelope): Promise<void
   const reason = envelopeFault(run, envelope);
   if (reason) return drop(run, envelope.from, reason);
   for (const message of envelope.messages) await acceptMessage(run, envelope.from, message);
+}
+
+/** L17: a certified block needs no sender that is heard: who has no seat follows too. */
+export async function acceptFetched(run: Run, block: FetchedBlock): Promise<void> {
+  await acceptMessage(run, run.state.self, { type: 'decided', ...block });
 }
 
 function envelopeFault(run: Run, envelope: Envelope): string | null {

@@ -12,13 +12,26 @@ import type { Run } from './run.ts';
 
 /** Any participant may; each validator that saw it does, and the first to be ordered counts. */
 export async function accuse(run: Run, contradiction: Contradiction): Promise<void> {
+  const { runtime, ledger } = run;
+  let transaction: string | null;
+  try {
+    transaction = await accusation(run, contradiction);
+  } catch (error) {
+    // A KMS that does not answer stops no consensus: the schedule accuses again.
+    const reason = error instanceof Error ? error.name : 'unknown';
+    return runtime.log({ event: 'send_failed', ledger, to: 'accuse', reason });
+  }
+  if (transaction) await takeOwn(run, transaction);
+}
+
+async function accusation(run: Run, contradiction: Contradiction): Promise<string | null> {
   const { runtime, ledger, state } = run;
   const { first, second, validatorsHash, incarnation } = contradiction;
   const { sessions } = seatsAt(state, first.height);
   const session = sessions.find(
     ({ body }) => body.validator === first.validator && body.incarnation === incarnation,
   );
-  if (!session) return;
+  if (!session) return null;
   const evidence = encodeEvidence({ ledger, validatorsHash, session, first, second });
   const key = await runtime.identity();
   const issuedAt = runtime.clock();
@@ -32,5 +45,5 @@ export async function accuse(run: Run, contradiction: Contradiction): Promise<vo
     expiresAt: issuedAt + limits.validityMsMax,
   });
   const header = { typ: jwsTypes.transaction, kid: thumbprint(key.publicKey) };
-  await takeOwn(run, await signJws(header, request, key));
+  return signJws(header, request, key);
 }

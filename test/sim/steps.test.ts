@@ -1,0 +1,63 @@
+/** Single steps of the production step: what stops none of them. */
+import { beforeAll, expect, it } from 'vitest';
+import { decodeRecord, encodeRecord } from '../../functions/validator/replica/record.ts';
+import { step } from '../../functions/validator/step.ts';
+import { headerHash } from '../../lib/wire/header.ts';
+import { contextOf } from '../../lib/pbft/verify.ts';
+import type { Message } from '../../lib/wire/messages.ts';
+import { voteSigningBytes } from '../../lib/wire/vote.ts';
+import { makeNetwork, probe, type TestNetwork } from '../support/network.ts';
+import { Cluster, startTime } from './cluster.ts';
+
+let network: TestNetwork;
+beforeAll(async () => {
+  network = await makeNetwork(4);
+});
+
+it('L17: who has no seat follows by the blocks that it fetches', async () => {
+  const cluster = await Cluster.start(network, { seed: 1 });
+  const key = network.validators[1]?.operator;
+  if (!key) throw new Error('no operator');
+  await cluster.submit('hospital-b', [await probe(key, 'x', startTime)]);
+  await cluster.run(startTime + 2_000);
+  const { ports } = cluster.node('hospital-b');
+  const block = await ports.blocks.certified('main', 1);
+  const body = block && (await ports.blocks.body('main', headerHash(block.header)));
+  if (!body) throw new Error('nothing was committed');
+
+  const fresh = await Cluster.start(network, { seed: 1 });
+  const joiner = fresh.node('hospital-d');
+  const stored = await joiner.ports.replicas.load('main');
+  if (!stored) throw new Error('no replica');
+  const record = decodeRecord(stored.state);
+  const state = { ...record.state, self: 'hospital-e', session: null, learner: true };
+  const { header, hash } = state.head;
+  const head = { height: 0, headerHash: hash, header, certificate: null, votedHeight: 0 };
+  const bytes = encodeRecord({ ...record, state });
+  expect(await joiner.ports.replicas.save('main', stored.version, bytes, head)).toBe(true);
+  await joiner.ports.fetched.put('main', 1, { ...block, transactions: body.transactions });
+  const runtime = { ...joiner.runtime, self: 'hospital-e', signer: null };
+  await step(runtime, 'main', [{ kind: 'fetched', fromHeight: 1, toHeight: 1 }]);
+  expect((await fresh.state('hospital-d')).head.header.height).toBe(1);
+});
+
+it('L21: a KMS that does not answer stops no step, though there is somebody to accuse', async () => {
+  const cluster = await Cluster.start(network, { seed: 2 });
+  const { runtime, logs } = cluster.node('hospital-b');
+  const state = await cluster.state('hospital-b');
+  const culprit = network.validators.find(({ id }) => id === 'hospital-c');
+  if (!culprit) throw new Error('no culprit');
+  const messages: Message[] = [];
+  for (const fill of [1, 2]) {
+    const hash = new Uint8Array(32).fill(fill);
+    const vote = { phase: 'prepare' as const, height: 1, view: 0, hash, validator: culprit.id };
+    const signature = await culprit.vote.sign(voteSigningBytes(contextOf(state, 1), vote));
+    messages.push({ type: 'vote', vote: { ...vote, signature } });
+  }
+  const { hash: genesisHash } = network.genesis;
+  const envelope = { genesisHash, ledger: 'main', from: culprit.id, messages };
+  const silent = { ...runtime, identity: () => Promise.reject(new Error('KMS is away')) };
+  await step(silent, 'main', [{ kind: 'envelope', envelope }]);
+  expect((await cluster.state('hospital-b')).contradictions).toHaveLength(1);
+  expect(logs.some((log) => log.event === 'send_failed' && log.to === 'accuse')).toBe(true);
+});
