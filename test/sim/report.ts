@@ -8,7 +8,9 @@ interface Tally {
   steps: number;
   blocks: number;
   virtualMs: number;
-  slowestMs: number;
+  /** Longest from healing until all was committed somewhere, and until all replicas had it. */
+  servedMs: number;
+  liveMs: number;
 }
 
 const progressMs = process.stderr.isTTY ? 1_000 : 10_000;
@@ -32,14 +34,15 @@ export class Report {
   }
 
   add(outcome: RunOutcome): void {
-    const { spec, failure, steps, blocks, virtualMs, liveAfterMs } = outcome;
+    const { spec, failure, steps, blocks, virtualMs, servedAfterMs, liveAfterMs } = outcome;
     const tally = this.#tallies.get(spec.profile) ?? emptyTally();
     this.#tallies.set(spec.profile, tally);
     tally.runs += 1;
     tally.steps += steps;
     tally.blocks += blocks;
     tally.virtualMs += virtualMs;
-    tally.slowestMs = Math.max(tally.slowestMs, liveAfterMs ?? 0);
+    tally.servedMs = Math.max(tally.servedMs, servedAfterMs ?? 0);
+    tally.liveMs = Math.max(tally.liveMs, liveAfterMs ?? 0);
     this.#done += 1;
     if (failure) {
       tally.failed += 1;
@@ -100,20 +103,29 @@ export class Report {
 }
 
 function emptyTally(): Tally {
-  return { runs: 0, failed: 0, steps: 0, blocks: 0, virtualMs: 0, slowestMs: 0 };
+  return { runs: 0, failed: 0, steps: 0, blocks: 0, virtualMs: 0, servedMs: 0, liveMs: 0 };
 }
 
 function table(tallies: ReadonlyMap<string, Tally>): string {
-  const head = ['profile', 'runs', 'failed', 'steps/run', 'blocks/run', 'slowest to heal'];
+  const head = [
+    'profile',
+    'runs',
+    'failed',
+    'steps/run',
+    'blocks/run',
+    'all served',
+    'all caught up',
+  ];
   const rows = [...tallies]
     .sort(([a], [b]) => a.localeCompare(b))
-    .map(([name, { runs, failed, steps, blocks, slowestMs }]) => [
+    .map(([name, { runs, failed, steps, blocks, servedMs, liveMs }]) => [
       name,
       String(runs),
       String(failed),
       (steps / runs).toFixed(0),
       (blocks / runs).toFixed(1),
-      `${(slowestMs / 1000).toFixed(1)} s`,
+      `${(servedMs / 1000).toFixed(1)} s`,
+      `${(liveMs / 1000).toFixed(1)} s`,
     ]);
   return [head, ...rows]
     .map(([first = '', ...rest]) => first.padEnd(22) + rest.map((one) => one.padStart(16)).join(''))

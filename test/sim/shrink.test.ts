@@ -26,7 +26,15 @@ function failing(needed: readonly string[], calls: RunSpec[] = []) {
     }
     const fails = needed.every((id) => plan.occurred.includes(id));
     const failure = fails ? { checker: 'agreement', message: 'forked', at: 5 } : null;
-    const figures = { digest: '', lines: [], steps: 1, blocks: 0, virtualMs: 1, liveAfterMs: null };
+    const figures = {
+      digest: '',
+      lines: [],
+      steps: 1,
+      blocks: 0,
+      virtualMs: 1,
+      servedAfterMs: 0,
+      liveAfterMs: 0,
+    };
     return { spec: wanted, failure, faults: plan.occurred, ...figures };
   };
 }

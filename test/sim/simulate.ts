@@ -33,6 +33,8 @@ export interface RunOutcome {
   steps: number;
   blocks: number;
   virtualMs: number;
+  /** From healing until every transaction was committed somewhere; null where one never was. */
+  servedAfterMs: number | null;
   /** From healing until every honest replica held everything; null where that never was. */
   liveAfterMs: number | null;
 }
@@ -51,12 +53,13 @@ export async function simulate(
   const { agenda } = world;
   let failure: RunFailure | null = null;
   let liveAt: number | null = null;
+  const healAt = startTime + profile.troubleMs;
   try {
-    const healAt = startTime + profile.troubleMs;
     await runUntil(world, healAt);
     await world.heal();
     const end = healAt + profile.liveMs;
-    while (!world.isLive() && (await agenda.step(end)));
+    while (!world.isLive() && (await agenda.step(end))) world.noteServed();
+    world.noteServed();
     if (world.isLive()) liveAt = agenda.now - healAt;
     else agenda.now = Math.max(agenda.now, end);
     await runUntil(world, agenda.now + tailMs);
@@ -74,6 +77,7 @@ export async function simulate(
     steps: world.steps,
     blocks: Math.max(0, ...world.all().map((one) => one.observed.height)),
     virtualMs: agenda.now - startTime,
+    servedAfterMs: world.servedAt === null ? null : Math.max(0, world.servedAt - healAt),
     liveAfterMs: liveAt,
   };
 }

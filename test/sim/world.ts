@@ -51,6 +51,8 @@ export class World {
   steps = 0;
   /** When the world healed; null while there is trouble. */
   healedAt: number | null = null;
+  /** When every transaction was committed somewhere; null before. */
+  servedAt: number | null = null;
   readonly #faulty = new Set<string>();
   readonly #onEvent: ((event: SimEvent) => void) | undefined;
 
@@ -177,6 +179,13 @@ export class World {
       if (!judged.every((one) => one.observed.executed.has(compact))) return false;
     }
     return true;
+  }
+
+  /** Notes when the last transaction of the workload has been committed by an honest replica. */
+  noteServed(): void {
+    if (this.servedAt !== null) return;
+    for (const compact of this.submitted.keys()) if (!this.committedAnywhere(compact)) return;
+    this.servedAt = this.agenda.now;
   }
 
   #tell(event: EventOf, replica: string): void {
