@@ -22,7 +22,7 @@ import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
 import { inboxEnvironmentSchema } from './environment.ts';
 import { GenesisRecovery } from './genesis-recovery.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
-import { bootstrapKeyring, Keyring } from './keyring.ts';
+import { bootstrapKeyring, Keyring, renewKeyring } from './keyring.ts';
 import { type StepLog, type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
 import { openSigner, Rejoin } from './rejoin.ts';
 import { SenderQuota } from './sender-quota.ts';
@@ -66,7 +66,8 @@ const recovery = new GenesisRecovery({
 });
 const quota = new SenderQuota(environment.SELF_SENDERS, now);
 const rejoin = new Rejoin({
-  keyring: keyringDeps,
+  renew: async (incarnation, signer) =>
+    renewKeyring({ ...keyringDeps, kmsKey: signer }, incarnation),
   open: keyring,
   log: (reason) => logger.warn('not rejoining', { reason }),
 });

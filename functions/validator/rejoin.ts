@@ -11,7 +11,7 @@ import type { ReplicaState } from '../../lib/pbft/state.ts';
 import type { SessionCertificate } from '../../lib/wire/session.ts';
 import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
 import type { Validator } from '../../lib/wire/validators.ts';
-import { type Bundle, type Keyring, type KeyringDeps, renewKeyring } from './keyring.ts';
+import type { Bundle, Keyring } from './keyring.ts';
 import { headView } from './replica/execute-block.ts';
 import type { SessionSigner, ValidatorRuntime } from './runtime.ts';
 import type { StepEvent } from './step.ts';
@@ -22,18 +22,26 @@ const QUIET_MS = 5_000;
 /** How long one request may wait for its block before it is made anew, milliseconds. */
 const VALID_MS = 120_000;
 
+/** What a process has open of its keyring. */
+export type OpenKeys = Pick<Keyring, 'openSessionKey' | 'bundle' | 'forget'>;
+
 export interface RejoinDeps {
-  readonly keyring: KeyringDeps;
+  /** Makes and keeps the keys of an incarnation, certified by the KMS key, over those of before. */
+  readonly renew: (incarnation: number, kmsKey: SigningKey) => Promise<unknown>;
   /** What the process has open, to be looked at anew when keys are replaced. */
-  readonly open: Keyring;
+  readonly open: OpenKeys;
   /** Why it does not come back by itself; each reason once. */
   readonly log: (reason: string) => void;
 }
 
 /** The session key as a step wants it, or null without one of this ledger table. */
-export async function openSigner(keyring: Keyring): Promise<SessionSigner | null> {
+export async function openSigner(
+  keyring: Pick<OpenKeys, 'openSessionKey'>,
+): Promise<SessionSigner | null> {
   const key = await keyring.openSessionKey();
-  return key && { sign: (bytes) => key.sign(bytes), incarnation: key.certificate.body.incarnation };
+  if (!key) return null;
+  const { incarnation, key: publicKey } = key.certificate.body;
+  return { sign: (bytes) => key.sign(bytes), incarnation, publicKey };
 }
 
 /** Looks at a replica after each step; what it remembers may be lost with the process. */
@@ -87,7 +95,7 @@ export class Rejoin {
     const incarnation = seat.incarnation + 1;
     const kmsKey = await runtime.identity();
     if (present !== incarnation) {
-      await renewKeyring({ ...this.#deps.keyring, kmsKey }, incarnation);
+      await this.#deps.renew(incarnation, kmsKey);
       this.#deps.open.forget();
       runtime.signer = await openSigner(this.#deps.open);
     }

@@ -28,7 +28,11 @@ export interface StepPorts {
 }
 
 /** Signs votes; counts while its incarnation is that of the own seat. */
-export type SessionSigner = VoteSigner & { readonly incarnation: number };
+export type SessionSigner = VoteSigner & {
+  readonly incarnation: number;
+  /** 65 bytes; of one incarnation there may have been several, and the ledger counts one. */
+  readonly publicKey: Uint8Array;
+};
 
 export interface ValidatorRuntime {
   self: string;

@@ -185,7 +185,7 @@ export class Cluster {
       self: id,
       genesis,
       ports: crashing(ports, crash),
-      signer: { sign: (bytes) => keys.vote.sign(bytes), incarnation: 0 },
+      signer: { ...keys.vote, sign: (bytes) => keys.vote.sign(bytes), incarnation: 0 },
       identity: async () => keys.kms,
       verify: verifyP256,
       clock: () => this.now,

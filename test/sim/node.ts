@@ -8,8 +8,8 @@ import { encodeTimerMessage, type TimerMessage } from '../../functions/aws/timer
 import { readBatch } from '../../functions/validator/inbox-batch.ts';
 import { SenderQuota } from '../../functions/validator/sender-quota.ts';
 import { decodeRecord } from '../../functions/validator/replica/record.ts';
+import { openSigner, Rejoin } from '../../functions/validator/rejoin.ts';
 import {
-  type SessionSigner,
   type StepLog,
   type StepPorts,
   type ValidatorRuntime,
@@ -29,6 +29,7 @@ import { fetchBlocks } from './catch-up.ts';
 import { describeEvent, shortName } from './describe.ts';
 import { CheckFailure, InjectedError } from './failure.ts';
 import { Invocation } from './invocation.ts';
+import { OpenedKeys, SimKeyring } from './keyring.ts';
 import type { SeededRandom } from './random.ts';
 import { FifoQueue, type QueueMessage } from './queue.ts';
 import { emptyTables, type JournalEntry, type Tables, tablesOf, write } from './tables.ts';
@@ -64,6 +65,8 @@ interface Process {
   runtime: ValidatorRuntime;
   /** What senders may take of it: counted in its memory. */
   quota: SenderQuota;
+  opened: OpenedKeys;
+  rejoin: Rejoin;
   invocation: Invocation | null;
 }
 
@@ -103,7 +106,8 @@ export class SimNode {
   readonly inbox = new FifoQueue();
   tables: Tables = emptyTables();
   journal: JournalEntry[] = [];
-  signer: SessionSigner | null;
+  /** Its session table. */
+  readonly keyring: SimKeyring;
   adversary: Adversary | null = null;
   /** False once the replica counts among the f faulty: it is not judged. */
   honest = true;
@@ -117,8 +121,6 @@ export class SimNode {
   lostMempool = false;
   /** Votes that left since events were last told. */
   unsaid: SentVote[] = [];
-  /** Of its own seat, as the replica last saw it. */
-  incarnation = 0;
   /** Of the set that votes on its head + 1. */
   validatorsHash: Uint8Array;
   readonly #ids: SeededRandom;
@@ -138,7 +140,7 @@ export class SimNode {
     this.id = id;
     this.name = name;
     this.keys = keys;
-    this.signer = { sign: (bytes) => keys.vote.sign(bytes), incarnation: 0 };
+    this.keyring = new SimKeyring(world.network, id, name);
     this.validatorsHash = validatorsHash(world.network.genesis.validators);
     this.#ids = world.plan.random(`ids ${name}`);
     this.#delays = world.plan.random(`delays ${name}`);
@@ -264,7 +266,7 @@ export class SimNode {
 
   /** What the Lambda handler does: sort the batch, a step for each ledger, poison acknowledged. */
   async #run(
-    { runtime, quota }: Pick<Process, 'runtime' | 'quota'>,
+    { runtime, quota, opened, rejoin }: Process,
     batch: readonly QueueMessage[],
   ): Promise<void> {
     const { batches, poisoned, unread } = readBatch(batch.map(recordOf), this.#own, quota);
@@ -273,7 +275,24 @@ export class SimNode {
     for (const { reason, senderId } of poisoned) this.trace(`poison of ${senderId}: ${reason}`);
     for (const one of batches) {
       if (one.ledger === ledger) this.trace(`⟵ ${one.events.map(describeEvent).join(' | ')}`);
-      if (one.events.length > 0) await step(runtime, one.ledger, one.events);
+      if (one.events.length === 0) continue;
+      runtime.signer ??= await openSigner(opened);
+      await step(runtime, one.ledger, one.events);
+      await this.#comeBack(runtime, rejoin, one.ledger);
+    }
+  }
+
+  /** As the Lambda handler: what fails here is tried again after the next step. */
+  async #comeBack(runtime: ValidatorRuntime, rejoin: Rejoin, of: string): Promise<void> {
+    try {
+      const event = await rejoin.next(runtime, of);
+      if (!event) return;
+      this.trace('asks to come back');
+      await step(runtime, of, [event]);
+    } catch (error) {
+      const isExpected = error instanceof InjectedError || error instanceof FencedOutError;
+      if (!isExpected) throw error;
+      this.trace(`cannot come back yet: ${error.name}`);
     }
   }
 
@@ -335,7 +354,15 @@ export class SimNode {
     const chosen = free[other];
     if (chosen) return chosen;
     const quota = new SenderQuota(this.#own, () => this.now);
-    const process: Process = { runtime: this.#newRuntime(), quota, invocation: null };
+    const opened = new OpenedKeys(this.keyring, () => this.now);
+    const rejoin = new Rejoin({
+      renew: (incarnation) =>
+        this.#attempt(process, 'keyring.renew', () => this.keyring.renew(incarnation)),
+      open: opened,
+      log: (reason) => this.trace(`does not come back: ${reason}`),
+    });
+    const runtime = this.#newRuntime();
+    const process: Process = { runtime, quota, opened, rejoin, invocation: null };
     process.runtime.ports = this.#portsFor(process);
     this.#processes.push(process);
     return process;
@@ -347,7 +374,7 @@ export class SimNode {
       self: this.id,
       genesis: network.genesis,
       ports: this.tables as unknown as StepPorts,
-      signer: this.signer,
+      signer: null,
       identity: async () => this.keys.kms,
       verify: network.verify,
       clock: () => this.now,

@@ -96,7 +96,6 @@ function tellChanges(world: World, node: SimNode, state: ReplicaState): void {
 
 function tellSeats(world: World, node: SimNode, state: ReplicaState): void {
   const { observed } = node;
-  node.incarnation = state.validators.find((one) => one.id === node.id)?.incarnation ?? 0;
   const members = state.validators.map((one) => one.id).join(' ');
   if (observed.members !== members) {
     const first = observed.members === '';

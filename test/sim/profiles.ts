@@ -9,6 +9,8 @@ export interface Profile {
   /** Sizes that the profile runs at; the CLI's `--replicas` must be one of them. */
   readonly replicas: readonly number[];
   readonly transactions: number;
+  /** More of them after healing, while a replica is to come back: that takes blocks. */
+  readonly laterTransactions: number;
   /** Virtual time of trouble, and by when all must be well after it. */
   readonly troubleMs: number;
   readonly liveMs: number;
@@ -35,6 +37,7 @@ const base = {
   keys: 'simulated',
   replicas: [4, 7, 10, 13],
   transactions: 7,
+  laterTransactions: 0,
   troubleMs: 20_000,
   liveMs: 240_000,
   delayMsMax: 40,
@@ -89,11 +92,21 @@ export const profiles: readonly Profile[] = [
     loss: 0.02,
     timeline: { garbage: 25, stall: 1 },
   }),
-  profile('restore', 'tables of up to f replicas go back to an old point, with their key', {
+  profile('restore', 'tables of up to f replicas go back to an old point, with or without key', {
+    laterTransactions: 12,
     timeline: { restore: 2, crash: 2, isolate: 1 },
   }),
-  profile('wipe', 'tables of up to f replicas are emptied; without a key they follow', {
+  profile('wipe', 'tables and keys of up to f replicas are lost: they learn and come back', {
+    laterTransactions: 12,
     timeline: { wipe: 1.5, crash: 2, cut: 1 },
+  }),
+  profile('rejoin', 'wiped and restored, one after the other, among crashes and losses', {
+    loss: 0.03,
+    redeliver: 0.03,
+    otherProcess: 0.1,
+    laterTransactions: 16,
+    transactions: 10,
+    timeline: { wipe: 1.5, restore: 1.5, crash: 3, cut: 1, mend: 1 },
   }),
   profile('clone', 'up to f replicas run twice from a copy of their tables', {
     late: 0.02,

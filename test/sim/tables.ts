@@ -57,8 +57,9 @@ export function genesisJournal(
   self: string,
   session: number | null,
 ): JournalEntry[] {
+  const forgot = session === null ? 0 : null;
   const { header, hash, pages } = start;
-  const state = initialReplicaState({ genesis, self, header, headerHash: hash, session });
+  const state = initialReplicaState({ genesis, self, header, headerHash: hash, session, forgot });
   const record = encodeRecord({ state, outbox: [], tickSeconds: 0 });
   const head = { height: 0, headerHash: hash, header, certificate: null, votedHeight: 0 };
   return [

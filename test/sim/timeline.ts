@@ -97,9 +97,14 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
     const node = pickOne(random, world.all());
     if (!world.makeFaulty(node.id)) return;
     const kept = 2 + random.below(Math.max(1, node.journal.length - 2));
-    node.trace(`${id}: tables go back to write ${kept} of ${node.journal.length}`);
+    // A table restored in place keeps its identity, and so the key; any other loses it.
+    const inPlace = random.chance(0.5);
+    const key = inPlace ? 'its key stays' : 'its key does not count';
+    node.trace(`${id}: tables go back to write ${kept} of ${node.journal.length}; ${key}`);
     world.emit(node, { type: 'fault', id });
+    if (!inPlace) node.keyring.lose();
     await node.install(node.journal.slice(0, kept));
+    if (!inPlace) world.follows.add(node);
     node.poke();
   },
   async wipe(world, random, id) {
@@ -107,7 +112,7 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
     if (!world.makeFaulty(node.id)) return;
     node.trace(`${id}: tables are emptied; the key is gone with them`);
     world.emit(node, { type: 'fault', id });
-    node.signer = null;
+    node.keyring.lose();
     await node.install(genesisJournal(world.network, node.id, null));
     if (random.chance(0.5)) node.inbox.purge();
     world.follows.add(node);
@@ -118,7 +123,7 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
     if (world.instances(node.id).length > 1 || !world.makeFaulty(node.id)) return;
     node.trace(`${id}: a copy of the tables starts to run as well`);
     world.emit(node, { type: 'fault', id });
-    const copy = world.addInstance(node.id, `${node.id}'`);
+    const copy = await world.addInstance(node.id, `${node.id}'`);
     await copy.install(node.journal);
     await copy.scheduled();
     regroup(world, random);
@@ -130,7 +135,7 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
       const validator = world.ids[index] ?? '';
       if (!world.makeFaulty(validator)) return;
       world.trace.line(world.agenda.now, '·', `${id}: ${shortName(validator)} runs twice`);
-      const twin = world.addInstance(validator, `${validator}'`);
+      const twin = await world.addInstance(validator, `${validator}'`);
       await twin.install(genesisJournal(world.network, validator, 0));
     }
     regroup(world, random);

@@ -5,7 +5,7 @@ import { signJws } from '../../lib/crypto/jws.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
 import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
 import { ledger, type SimNode } from './node.ts';
-import { pickOne } from './random.ts';
+import { pickOne, type SeededRandom } from './random.ts';
 import type { World } from './world.ts';
 
 export interface Submitted {
@@ -21,6 +21,7 @@ export interface Submitted {
 /** A client asks again elsewhere when the validator that took its transaction lost it. */
 const resubmitMs = 5_000;
 const validMs = 890_000;
+const laterMs = 6_000;
 
 export function scheduleWorkload(world: World): void {
   const { profile, plan, agenda } = world;
@@ -29,18 +30,25 @@ export function scheduleWorkload(world: World): void {
     const random = plan.random(`workload ${index}`);
     // Some come together, so that blocks hold several.
     const slot = random.chance(0.3) ? 0 : random.below(profile.troubleMs);
-    agenda.add(begin + slot, async () => {
-      if (!plan.certain('submit', String(index))) return;
-      const hospital = pickOne(random, world.ids);
-      const compact = await probeOf(world, hospital, index);
-      const at = target(world, random.below(world.ids.length));
-      const submitted = { index, compact, hospital, at };
-      world.submitted.set(compact, submitted);
-      at.trace(`a client submits p${index}`);
-      await at.submit(compact);
-    });
+    agenda.add(begin + slot, () => submitProbe(world, random, index));
   }
   agenda.add(begin + resubmitMs, () => watch(world));
+  for (let index = 0; index < profile.laterTransactions; index += 1) {
+    agenda.add(begin + profile.troubleMs + laterMs * (index + 1), async () => {
+      if (world.isLive()) return;
+      await submitProbe(world, plan.random(`later ${index}`), profile.transactions + index);
+    });
+  }
+}
+
+async function submitProbe(world: World, random: SeededRandom, index: number): Promise<void> {
+  if (!world.plan.certain('submit', String(index))) return;
+  const hospital = pickOne(random, world.ids);
+  const compact = await probeOf(world, hospital, index);
+  const at = target(world, random.below(world.ids.length));
+  world.submitted.set(compact, { index, compact, hospital, at });
+  at.trace(`a client submits p${index}`);
+  await at.submit(compact);
 }
 
 /** The first node from a position on that serves clients. */

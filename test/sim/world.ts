@@ -43,7 +43,7 @@ export class World {
   readonly nodes = new Map<string, SimNode>();
   /** By compact form. */
   readonly submitted = new Map<string, Submitted>();
-  /** Wiped replicas without a key: not among the honest voters, but they are to follow. */
+  /** Replicas that lost their memory: they follow without voting until they are back. */
   readonly follows = new Set<SimNode>();
   readonly checkers: readonly Checker[];
   /** Blocks that faulty leaders made beside the ones that they showed, by either hash. */
@@ -71,7 +71,7 @@ export class World {
     const world = new World(options);
     const { ids, f } = world;
     for (const id of ids) {
-      const node = world.addInstance(id, id);
+      const node = await world.addInstance(id, id);
       await node.install(genesisJournal(world.network, id, 0));
     }
     world.#tell({ type: 'start', validators: ids, f, quorum: quorumSize(ids.length) }, '');
@@ -91,8 +91,9 @@ export class World {
     return this.all().filter((one) => one.id === id);
   }
 
-  addInstance(id: string, name: string): SimNode {
+  async addInstance(id: string, name: string): Promise<SimNode> {
     const node = new SimNode(this, id, name);
+    await node.keyring.install();
     node.honest = !this.#faulty.has(id);
     this.nodes.set(name, node);
     return node;
@@ -129,8 +130,25 @@ export class World {
   /** After each step of a replica: what it has done since, and what must hold. */
   async afterStep(node: SimNode): Promise<void> {
     this.steps += 1;
-    if (!node.honest && !this.follows.has(node)) return;
+    if (!node.honest && !this.follows.has(node)) return this.#noticeLearner(node);
     await observe(this, node);
+    if (this.follows.has(node)) await this.#welcome(node);
+  }
+
+  /** A restored replica that has noticed what it forgot is as one that lost its key. */
+  async #noticeLearner(node: SimNode): Promise<void> {
+    if (node.adversary || this.instances(node.id).length > 1) return;
+    if ((await node.state())?.learner) this.follows.add(node);
+  }
+
+  /** It votes again, under a new incarnation that the ledger knows: it is judged as all others. */
+  async #welcome(node: SimNode): Promise<void> {
+    const state = await node.state();
+    if (!state || state.learner) return;
+    node.trace('is back');
+    this.follows.delete(node);
+    this.#faulty.delete(node.id);
+    node.honest = true;
   }
 
   /** After each write of an honest replica: what readers see now. */
@@ -173,6 +191,7 @@ export class World {
   /** Whether every honest replica holds every transaction, at one head. */
   isLive(): boolean {
     const judged = [...this.honest(), ...this.follows];
+    if (this.profile.laterTransactions > 0 && this.follows.size > 0) return false;
     const heights = new Set(judged.map((one) => one.observed.height));
     if (heights.size > 1) return false;
     for (const compact of this.submitted.keys()) {

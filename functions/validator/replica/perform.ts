@@ -1,7 +1,8 @@
 /** Feeds inputs to the state machine and does what it asks for within the step. */
 import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
 import { apply } from '../../../lib/pbft/apply.ts';
-import { peersOf } from '../../../lib/pbft/seats.ts';
+import { peersOf, seatsAt } from '../../../lib/pbft/seats.ts';
+import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import { contextOf } from '../../../lib/pbft/verify.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
 import type { Output } from '../../../lib/pbft/output.ts';
@@ -80,9 +81,19 @@ function queueMessage(run: Run, output: OutputOf<'send'>): void {
 
 async function sign(run: Run, vote: UnsignedVote): Promise<void> {
   const { signer } = run.runtime;
-  if (!signer) return;
+  if (!signer || !isCounted(run.state, vote.height, signer.publicKey)) return;
   const signature = await signer.sign(voteSigningBytes(contextOf(run.state, vote.height), vote));
   await feed(run, { type: 'signed', vote: { ...vote, signature } });
+}
+
+/**
+ * L18: whether peers know this key at a height. Keys of one incarnation may have been made twice;
+ * a vote by another than the ledger's would count here and nowhere else.
+ */
+function isCounted(state: ReplicaState, height: number, key: Uint8Array): boolean {
+  return seatsAt(state, height).sessions.some(
+    ({ body }) => body.validator === state.self && equalBytes(body.key, key),
+  );
 }
 
 /** L3: the leader's block of the oldest valid requests. */

@@ -9,7 +9,7 @@ import { MemoryReplicaStore } from '../../../functions/memory/replica-store.ts';
 import { computeGenesisBlock } from '../../../functions/validator/genesis-block.ts';
 import { GenesisRecovery } from '../../../functions/validator/genesis-recovery.ts';
 import { initialiseReplica } from '../../../functions/validator/install-genesis.ts';
-import { Keyring } from '../../../functions/validator/keyring.ts';
+import { Keyring, renewKeyring } from '../../../functions/validator/keyring.ts';
 import { openSigner, Rejoin } from '../../../functions/validator/rejoin.ts';
 import { decodeRecord } from '../../../functions/validator/replica/record.ts';
 import {
@@ -107,7 +107,11 @@ export class SmallNetwork {
       freshId: randomId,
       log: () => undefined,
     });
-    const rejoin = new Rejoin({ keyring, open, log: (reason) => this.reasons.push(reason) });
+    const rejoin = new Rejoin({
+      renew: (incarnation, kmsKey) => renewKeyring({ ...keyring, kmsKey }, incarnation),
+      open,
+      log: (reason) => this.reasons.push(reason),
+    });
     const runtime = (await tables.genesis.load()) && {
       self: party.id,
       genesis: this.genesis,

@@ -17,6 +17,8 @@ export function liveness(world: World): Checker {
         const lacks = missing.length > 0 ? ` lacks ${missing.join(' ')}` : '';
         return `${shortName(one.name)} h${one.observed.height} v${one.observed.view}${lacks}`;
       });
+      const away = [...world.follows].map((one) => shortName(one.name));
+      if (away.length > 0) lags.push(`not back: ${away.join(' ')}`);
       world.fail(name, `${world.profile.liveMs} ms after healing: ${lags.join('; ')}`);
     },
   };

@@ -11,7 +11,7 @@ export function votes(world: World): Checker {
     name,
     onVote(node, sent) {
       const { validator, phase, height, view, hash } = sent.vote;
-      const slot = `${validator} ${phase} ${height} ${view} ${node.incarnation}`;
+      const slot = `${validator} ${phase} ${height} ${view} ${node.keyring.keys?.incarnation ?? 0}`;
       const mine = toHex(hash);
       const before = cast.get(slot);
       if (before === undefined) {
