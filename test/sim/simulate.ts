@@ -52,7 +52,6 @@ export async function simulate(
   const world = await World.start({ network, profile, seed, suppressed, onEvent });
   const { agenda } = world;
   let failure: RunFailure | null = null;
-  let liveAt: number | null = null;
   const healAt = startTime + profile.troubleMs;
   try {
     await runUntil(world, healAt);
@@ -60,7 +59,7 @@ export async function simulate(
     const end = healAt + profile.liveMs;
     while (!world.isLive() && (await agenda.step(end))) world.noteServed();
     world.noteServed();
-    if (world.isLive()) liveAt = agenda.now - healAt;
+    if (world.isLive()) world.liveAt = agenda.now;
     else agenda.now = Math.max(agenda.now, end);
     await runUntil(world, agenda.now + tailMs);
     for (const one of world.checkers) await one.atEnd?.();
@@ -78,7 +77,7 @@ export async function simulate(
     blocks: Math.max(0, ...world.all().map((one) => one.observed.height)),
     virtualMs: agenda.now - startTime,
     servedAfterMs: world.servedAt === null ? null : Math.max(0, world.servedAt - healAt),
-    liveAfterMs: liveAt,
+    liveAfterMs: world.liveAt === null ? null : world.liveAt - healAt,
   };
 }
 

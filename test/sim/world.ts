@@ -51,6 +51,8 @@ export class World {
   steps = 0;
   /** When the world healed; null while there is trouble. */
   healedAt: number | null = null;
+  /** When all was well after healing; null before. */
+  liveAt: number | null = null;
   /** When every transaction was committed somewhere; null before. */
   servedAt: number | null = null;
   readonly #faulty = new Set<string>();
@@ -188,10 +190,16 @@ export class World {
     }
   }
 
+  /** Replicas that are to come back by themselves: a suspended one waits for its operators. */
+  awaited(): SimNode[] {
+    const suspended = new Set(this.honest().flatMap((one) => [...one.observed.suspended]));
+    return [...this.follows].filter((one) => !suspended.has(one.id));
+  }
+
   /** Whether every honest replica holds every transaction, at one head. */
   isLive(): boolean {
     const judged = [...this.honest(), ...this.follows];
-    if (this.profile.laterTransactions > 0 && this.follows.size > 0) return false;
+    if (this.profile.laterTransactions > 0 && this.awaited().length > 0) return false;
     const heights = new Set(judged.map((one) => one.observed.height));
     if (heights.size > 1) return false;
     for (const compact of this.submitted.keys()) {

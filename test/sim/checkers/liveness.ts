@@ -8,7 +8,7 @@ export function liveness(world: World): Checker {
   return {
     name,
     atEnd() {
-      if (world.isLive()) return;
+      if (world.liveAt !== null) return;
       const judged = [...world.honest(), ...world.follows];
       const lags = judged.map((one) => {
         const missing = [...world.submitted.values()]
@@ -17,7 +17,7 @@ export function liveness(world: World): Checker {
         const lacks = missing.length > 0 ? ` lacks ${missing.join(' ')}` : '';
         return `${shortName(one.name)} h${one.observed.height} v${one.observed.view}${lacks}`;
       });
-      const away = [...world.follows].map((one) => shortName(one.name));
+      const away = world.awaited().map((one) => shortName(one.name));
       if (away.length > 0) lags.push(`not back: ${away.join(' ')}`);
       world.fail(name, `${world.profile.liveMs} ms after healing: ${lags.join('; ')}`);
     },
