@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { byzantine } from './chaos/byzantine.ts';
 import { conclude, countsText, loadFor, proveVote, requireSpare } from './chaos/proof.ts';
+import { replace } from './chaos/replace.ts';
 import { openStage, type Phase, type Stage } from './chaos/stage.ts';
 import { wipe } from './chaos/wipe.ts';
 import { runMain } from './lib/console.ts';
@@ -50,6 +51,10 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     await wipe(stage);
     await proveVote(stage);
   },
+  async replace(stage) {
+    await replace(stage);
+    await proveVote(stage);
+  },
   async byzantine(stage) {
     await byzantine(stage);
   },
@@ -85,6 +90,7 @@ const program = localCommand(
   'npm run chaos --',
   'Lets one hospital have its worst day while load goes on, and shows that nothing committed is lost.',
   `  npm run chaos -- wipe                            tables and queues gone, KMS key kept
+  npm run chaos -- replace                         everything gone, the KMS key too
   npm run chaos -- byzantine                       the leader lies, is blamed and suspended
   npm run chaos -- wipe --validator hospital-b --rate 20 --seconds 15
   npm run --silent chaos -- wipe --json            for programs
@@ -115,6 +121,11 @@ scenario(
   'wipe',
   'hospital-c',
   'empties tables and queues; it recovers, catches up, rejoins and votes by itself',
+);
+scenario(
+  'replace',
+  'hospital-c',
+  'kills the account with its KMS key; a new one is let in by the operators',
 );
 scenario(
   'byzantine',

@@ -43,7 +43,8 @@ program
       progress.note(
         '  an older copy would forget what it signed. The others go on while a quorum is',
       );
-      progress.note('  left; coming back needs a replacement by governance, or npm run reset.');
+      progress.note('  left. A hospital comes back with new keys once the operators of the others');
+      progress.note(`  have approved them: npm run chaos -- replace --validator ${id}`);
     }),
   );
 

@@ -1,6 +1,8 @@
 /** A REST API made from a table of routes: every path explicit, bodies validated, throttled and logged. */
 
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { createHash } from 'node:crypto';
+
+import { Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib';
 import {
   AccessLogField,
   AccessLogFormat,
@@ -31,6 +33,10 @@ import type { FunctionWithLogGroup } from './function-with-log-group.ts';
 const CORS_SECONDS = 3_600;
 /** Headers that pages may send: receipts and proofs travel in bodies, DPoP proofs in a header. */
 const CORS_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'Prefer'];
+
+/** By this tag the emulator names an API, in hexadecimal digits. */
+const EMULATOR_ID_TAG = 'ms-custom-id';
+const EMULATOR_ID_DIGITS = 8;
 
 /** Properties of `RoleApi`. */
 export interface RoleApiProps {
@@ -82,6 +88,7 @@ export class RoleApi extends Construct {
         maxAge: Duration.seconds(CORS_SECONDS),
       },
     });
+    if (config.target === 'local') keepId(this.api, config.network, props.party.id);
     this.validator = this.api.addRequestValidator('Validator', {
       validateRequestBody: true,
       validateRequestParameters: true,
@@ -202,6 +209,17 @@ export class RoleApi extends Construct {
       },
     );
   }
+}
+
+/**
+ * An emulator's account that was lost and is deployed anew gets its address back, which stands in the
+ * genesis document; on AWS a domain name of the institution's own does that.
+ */
+function keepId(api: RestApi, network: string, id: string): void {
+  const digest = createHash('sha256').update(`${network}/${id}`).digest('hex');
+  Tags.of(api).add(EMULATOR_ID_TAG, digest.slice(0, EMULATOR_ID_DIGITS), {
+    includeResourceTypes: ['AWS::ApiGateway::RestApi'],
+  });
 }
 
 /** `status` 0 stands for whatever API Gateway answers with. */

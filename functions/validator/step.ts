@@ -67,12 +67,19 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
       await refreshPending(run);
       return feed(run, { type: 'tick', scheduled: event.scheduled });
     case 'fetched':
-      return replayFetched(run, event.fromHeight, event.toHeight);
+      await replayFetched(run, event.fromHeight, event.toHeight);
+      return lookFurther(run);
     case 'own':
       return takeOwn(run, event.transaction);
     case 'envelope':
       return acceptEnvelope(run, event.envelope);
   }
+}
+
+/** L17: what was fetched may be old by now: peers are asked for more, also when all is at rest. */
+async function lookFurther(run: Run): Promise<void> {
+  run.state = { ...run.state, catchUpNotBefore: 0 };
+  await feed(run, { type: 'tick', scheduled: true });
 }
 
 /** L17: blocks from peers' HTTPS, each checked against its certificate before it is executed. */

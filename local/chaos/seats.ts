@@ -1,32 +1,25 @@
 // Who has a seat, as the ledger proves it to an operator of another hospital; and what was done to it.
-import { z } from 'zod';
 import { parseTransaction, type Transaction } from '../../lib/wire/transaction.ts';
-import { keySigner } from '../../sdk/signing.ts';
+import { type Members, networkMembers } from '../../sdk/governance.ts';
+import { Operator } from '../../sdk/operator.ts';
 import { openSession } from '../../sdk/session.ts';
 import { LocalError } from '../lib/errors.ts';
 import type { Block, ValidatorReader } from '../lib/validator-reader.ts';
 import { type Stage, until } from './stage.ts';
 
-const seatSchema = z.looseObject({
-  id: z.string(),
-  /** Uncompressed point, base64url. */
-  kmsKey: z.string(),
-  incarnation: z.int(),
-  suspended: z.boolean(),
-});
-export type Seat = z.infer<typeof seatSchema>;
-const headSchema = z.looseObject({ validators: z.array(seatSchema) });
+export type Seat = Members['validators'][number];
 
 const COMMIT_MS = 120_000;
 
+/** An operator at work, through the API of its own hospital first. */
+export function operatorAt(stage: Stage, hospital: string, preferred: string = hospital): Operator {
+  return new Operator(openSession(stage.network, { preferred }), stage.operator(hospital));
+}
+
 /** The seats as the state has them: what is new in it acts two heights later. */
 export async function seatsNow(stage: Stage): Promise<readonly Seat[]> {
-  const [first] = stage.others;
-  const hospital = first?.id ?? '';
-  const { client } = openSession(stage.network, { preferred: hospital });
-  const signer = keySigner(stage.operator(hospital).signingKey);
-  const head = await client.query({ fn: 'network.head', args: {} }, signer);
-  return headSchema.parse(head).validators;
+  const operator = operatorAt(stage, stage.others[0]?.id ?? '');
+  return (await networkMembers(operator, { signal: stage.signal })).validators;
 }
 
 export async function seatNow(stage: Stage, id: string): Promise<Seat> {

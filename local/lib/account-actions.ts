@@ -1,4 +1,5 @@
-// What can be done to one account of a running network: stop, kill, restart.
+// What can be done to one account of a running network: stop, kill, restart, build anew.
+import { rmSync } from 'node:fs';
 import { accountCommand } from './account-commands.ts';
 import {
   type AccountLife,
@@ -7,6 +8,7 @@ import {
   startAccount,
   stopAccount,
 } from './account-process.ts';
+import { bootstrapAccount, deployAccount, forgetDeployed, readApiUrls } from './deploy.ts';
 import { LocalError } from './errors.ts';
 import { accountLayout, type Layout } from './layout.ts';
 import { withLock } from './lock.ts';
@@ -51,9 +53,44 @@ export async function restartMember(layout: Layout, id: string): Promise<void> {
   });
 }
 
+/**
+ * Starts an account that lost everything as a new one: an empty emulator, then its stack from the
+ * templates that are there. Its keys are new, so only the other hospitals can let it back in.
+ */
+export async function rebuildMember(layout: Layout, id: string): Promise<void> {
+  const plan = requirePlan(layout);
+  const member = memberOf(plan, id);
+  const account = accountLayout(layout, member.id);
+  await withLock(layout, async () => {
+    const life = lifeOf(account);
+    if (life === 'running' || life === 'saved') {
+      throw new LocalError('bad_option', `${id} has its state: it needs no new account.`, {
+        cure: `npm run network -- restart ${id}`,
+      });
+    }
+    rmSync(account.root, { recursive: true, force: true });
+    const before = readApiUrls(layout)[id];
+    forgetDeployed(layout, id);
+    const python = await preparePython({ log: `${layout.logs}/python.log` });
+    await startAccount(account, accountCommand(layout, member, python, plan.fixtures));
+    await bootstrapAccount({ layout }, member);
+    await deployAccount({ layout }, member);
+    const after = readApiUrls(layout)[id];
+    if (after !== before) {
+      throw new LocalError(
+        'bad_state_file',
+        `${id} is at ${after ?? ''} now, not at ${before ?? ''}.`,
+      );
+    }
+  });
+}
+
 function refuseAmnesia(layout: Layout, member: PlannedMember, life: AccountLife): void {
   if (member.kind === 'registry' || life === 'saved') return;
   throw new LocalError('lost_account', explainLoss(member, life), {
-    cure: `npm run reset   (gives up this whole network in ${layout.root})`,
+    cure:
+      member.kind === 'validator'
+        ? `npm run chaos -- replace --validator ${member.id}   (a new account, let in by the others)`
+        : `npm run reset   (gives up this whole network in ${layout.root})`,
   });
 }

@@ -74,6 +74,13 @@ export async function synthesize({ layout, signal }: DeployOptions): Promise<boo
   return true;
 }
 
+/** Nothing is deployed in the account any more: its emulator begins anew. */
+export function forgetDeployed(layout: Layout, id: string): void {
+  const deployed = readDeployed(layout);
+  const templates = Object.entries(deployed.templates).filter(([one]) => one !== id);
+  writeJsonFile(layout.deployed, { ...deployed, templates: Object.fromEntries(templates) });
+}
+
 /** True when the account lacks the synthesized template. */
 export function needsDeploy(layout: Layout, member: PlannedMember): boolean {
   const stack = stackName(loadConfig(layout.config), member.id);

@@ -32,7 +32,7 @@ export interface LoadCounts {
  * Transactions under way at once. A network that falls behind gets no more: on one machine every
  * waiting call holds a process, and more of them only make it slower.
  */
-const IN_FLIGHT_MAX = 16;
+const IN_FLIGHT_MAX = 6;
 /** What is under way when the load ends may take this long. */
 const DRAIN_MS = 60_000;
 const POLL_MS = 100;

@@ -1,0 +1,40 @@
+// A validator loses everything, its KMS key too; the operators let a new account take its seat.
+import { killMember, rebuildMember } from '../lib/account-actions.ts';
+import { lifeOf } from '../lib/account-process.ts';
+import { LocalError } from '../lib/errors.ts';
+import { accountLayout } from '../lib/layout.ts';
+import { awaitBundle, decideTogether } from './govern.ts';
+import { seatNow } from './seats.ts';
+import type { Stage } from './stage.ts';
+import { awaitCatchUp, awaitGenesis, awaitReturn } from './wipe.ts';
+
+const COMMITS_WITHOUT = 10;
+const PATIENCE_MS = 120_000;
+
+/** Kills the account under load, unless it is lost already, and waits until its successor votes. */
+export async function replace(stage: Stage): Promise<void> {
+  const { victim, layout, load } = stage;
+  const before = await seatNow(stage, victim.id);
+  const isGone = lifeOf(accountLayout(layout, victim.id)) !== 'running';
+  const lost = isGone ? 'was lost before' : 'killed (SIGKILL): state and KMS keys are gone';
+  await stage.phase(`${victim.id} ${lost}`, async () => {
+    if (!isGone) await killMember(layout, victim.id);
+  });
+  await stage.phase('Load goes on with the others', async (step) => {
+    load.takeGapMs();
+    if (!(await load.advance(COMMITS_WITHOUT, PATIENCE_MS, stage.signal))) {
+      throw new LocalError('no_recovery', 'Nothing is committed any more.');
+    }
+    step.result(
+      `${COMMITS_WITHOUT} committed, longest gap ${(load.takeGapMs() / 1000).toFixed(1)} s`,
+    );
+  });
+  await stage.phase('A new, empty account: its stack deployed anew', () =>
+    rebuildMember(layout, victim.id),
+  );
+  await awaitGenesis(stage);
+  const keys = await awaitBundle(stage, before, true);
+  await decideTogether(stage, { kind: 'replace-key', keys }, 'Its new key put in by governance');
+  await awaitCatchUp(stage);
+  await awaitReturn(stage, before);
+}
