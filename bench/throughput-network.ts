@@ -67,15 +67,21 @@ async function signProbes(measured: MeasuredNetwork, count: number): Promise<Tra
   );
 }
 
-/** Puts a batch, waiting as long as a full mempool asks. */
+/** Puts a batch, waiting as long as a full mempool or a quota asks. */
 async function placeBatch(
   validator: { id: string; url: string },
   batch: readonly Transaction[],
 ): Promise<void> {
+  let left = batch;
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    const refused = await postBatch(validator, batch, options);
-    if (!('answer' in refused)) return;
-    await sleep(refused.answer.retryAfterMs ?? 500);
+    const placed = await postBatch(validator, left, options);
+    if (placed.outcome === 'refused') {
+      await sleep(placed.answer.retryAfterMs ?? 500);
+      continue;
+    }
+    left = left.filter((_, index) => !placed.held[index]);
+    if (left.length === 0) return;
+    await sleep(placed.retryAfterMs ?? 500);
   }
   throw new Error(`${validator.id} takes no more`);
 }

@@ -28,7 +28,8 @@ export interface HttpAnswer {
 
 /** Characters of an answer that are read; API Gateway gives 10 MB at most. */
 const ANSWER_CHARS_MAX = 12_000_000;
-const RETRY_AFTER_MS_MAX = 60_000;
+/** The longest that a validator may ask a client to wait. */
+export const RETRY_AFTER_MS_MAX = 60_000;
 
 const problemSchema = z.object({
   code: z.string().max(64),
@@ -127,6 +128,7 @@ const nextSteps: Readonly<Record<string, string>> = {
   wrong_network: 'Check that --network and --keystore belong to the same network.',
   expired: "Check this machine's clock, then run the command again.",
   not_yet_valid: "Check this machine's clock, then run the command again.",
+  submitter_quota: 'Wait for what was submitted before, then run the command again.',
   mempool_full: 'Wait a few seconds and run the command again.',
 };
 

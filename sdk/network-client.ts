@@ -216,6 +216,8 @@ export class NetworkClient {
             holders.set(one.id, validator.id);
             context.notify({ type: 'placed', validator: validator.id, id: one.id });
           });
+          // What it has no room for goes to others first.
+          if (placed.retryAfterMs !== null) this.#pool.busy(validator.id, placed.retryAfterMs);
         });
       } catch (error) {
         if (!(error instanceof SdkError) || error.code === 'aborted') throw error;

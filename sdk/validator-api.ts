@@ -1,7 +1,13 @@
 /** The validator's HTTP interface as a client sees it: one function for each route that is used. */
 import { z } from 'zod';
 import type { Transaction } from '../lib/wire/transaction.ts';
-import { callJson, type HttpAnswer, parseAnswer, type Transport } from './http.ts';
+import {
+  callJson,
+  type HttpAnswer,
+  parseAnswer,
+  RETRY_AFTER_MS_MAX,
+  type Transport,
+} from './http.ts';
 import type { ValidatorAddress } from './validator-pool.ts';
 
 /** What a call needs beside its arguments. */
@@ -29,7 +35,9 @@ const statusAnswer = z.object({
   receipt: receiptText,
 });
 const batchAnswer = z.object({
-  results: z.array(z.object({ problem: z.unknown().optional() })),
+  results: z.array(
+    z.object({ problem: z.object({ retryAfterMs: z.number().optional() }).optional() }),
+  ),
 });
 const queryAnswer = z.object({ answer: z.string().max(8_000_000) });
 const healthAnswer = z.looseObject({
@@ -62,12 +70,14 @@ export async function postTransaction(
   return isSuccess(answer) ? { outcome: 'accepted' } : { outcome: 'refused', answer };
 }
 
-/** Hands many over; gives for each whether the validator holds it. */
+/** Hands many over; gives for each whether the validator holds it, and when it may hold the rest. */
 export async function postBatch(
   at: ValidatorAddress,
   transactions: readonly Transaction[],
   options: CallOptions,
-): Promise<{ outcome: 'accepted'; held: readonly boolean[] } | Refused> {
+): Promise<
+  { outcome: 'accepted'; held: readonly boolean[]; retryAfterMs: number | null } | Refused
+> {
   const answer = await callJson(options.transport, {
     method: 'POST',
     url: `${at.url}/v1/transactions/batch`,
@@ -77,9 +87,11 @@ export async function postBatch(
   });
   if (!isSuccess(answer)) return { outcome: 'refused', answer };
   const { results } = parseAnswer(batchAnswer, answer, at.id);
+  const waits = results.flatMap(({ problem }) => problem?.retryAfterMs ?? []);
   return {
     outcome: 'accepted',
     held: transactions.map((_, index) => results[index] !== undefined && !results[index].problem),
+    retryAfterMs: waits.length > 0 ? Math.min(RETRY_AFTER_MS_MAX, Math.max(...waits, 0)) : null,
   };
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { ConditionalCheckFailedException, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { limits } from '../../lib/limits.ts';
 import type { Room } from '../../lib/ports.ts';
 import {
   keyItem,
@@ -33,7 +34,10 @@ export interface ShardCounters {
   release(ledger: string, shard: number, count: number): Promise<void>;
   /** Releases, and moves the clock, which never goes back. */
   advance(ledger: string, shard: number, count: number, clock: number): Promise<void>;
-  /** The shard was found empty: a counter that says otherwise has drifted. */
+  /**
+   * The shard was found empty: a counter that says otherwise has drifted, and nobody's turns count
+   * any more, which a process that died in between may not have said.
+   */
   heal(ledger: string, shard: number): Promise<void>;
 }
 
@@ -101,9 +105,14 @@ export function shardCounters(
       const key = counterKey(ledger, shard);
       if ((healedAt.get(key.sk) ?? -Infinity) > now() - HEAL_AFTER_MS) return;
       healedAt.set(key.sk, now());
-      const values = { ':zero': number(0), ':before': number(now() - HEAL_AFTER_MS) };
-      const drifted = 'entries <> :zero AND moved < :before';
-      await update(key, 'SET entries = :zero', values, drifted);
+      const values = {
+        ':zero': number(0),
+        ':now': number(now()),
+        ':before': number(now() - HEAL_AFTER_MS),
+        ':turns': number(limits.submitterTurnsMax),
+      };
+      const expression = 'SET entries = :zero, moved = :now ADD clock :turns';
+      await update(key, expression, values, 'moved < :before');
     },
   };
 }

@@ -71,6 +71,8 @@ export interface WarmLedger {
   pending: PendingPool;
   /** By peer: what it says has waited longest there. */
   waited: Map<string, CheckedTransaction>;
+  /** Highest turn that was removed since the mempool was last found empty; 0 for none. */
+  lastTurn: number;
   /** Turns of the submitters of forwarded requests. */
   turns: TurnBook;
   /** Ids already handed to the leader of `forwardedView`. */

@@ -94,18 +94,17 @@ export function arrange<T extends QueuedTransaction>(
 }
 
 /**
- * The clock after some were removed: the lowest turn that still waits. When nothing waits, it
- * passes everybody's last turn, so that all start alike. Null where what waits is not known.
+ * The clock after some were removed, `last` the highest turn of them: the lowest turn that still
+ * waits. When nothing waits, it passes everybody's last turn, so that all start alike. Null where
+ * what waits is not known, or nothing was removed.
  */
 export function clockAfter(
-  removed: readonly QueuedTransaction[],
+  last: number,
   waiting: { readonly entries: readonly QueuedTransaction[]; readonly complete: boolean },
 ): number | null {
   const turns = waiting.entries.map(({ turn }) => turn).filter((turn) => turn !== NOT_STORED);
   if (turns.length > 0) return turns.reduce((least, turn) => Math.min(least, turn));
-  if (!waiting.complete || removed.length === 0) return null;
-  const last = removed.reduce((most, { turn }) => Math.max(most, turn), 0);
-  return last + limits.submitterTurnsMax;
+  return waiting.complete && last > 0 ? last + limits.submitterTurnsMax : null;
 }
 
 /** Last turns of submitters in memory: the latest of them, as many as a mempool holds. */

@@ -77,25 +77,34 @@ async function readPool(run: Run): Promise<PendingPool> {
     (found.length < bounds.count && bytes < bounds.bytes - limits.transactionBytesMax);
   const { valid, dead } = await sortOut(run, found);
   const pool = { entries: valid, complete: isAll };
-  if (dead.length > 0) await runtime.ports.mempool.remove(ledger, dead, clockAfter(dead, pool));
+  await removeFrom(run, dead, pool);
   for (const { id } of dead) warm.forwarded.delete(id);
   return pool;
 }
 
+/** Frees the room of what is done or dead, and moves the clock of the fair order. */
+async function removeFrom(
+  { runtime, ledger, warm }: Run,
+  removed: readonly QueuedTransaction[],
+  left: PendingPool,
+): Promise<void> {
+  warm.lastTurn = removed.reduce((most, { turn }) => Math.max(most, turn), warm.lastTurn);
+  const isEmpty = left.complete && !left.entries.some(isStored);
+  if (removed.length === 0 && !(isEmpty && warm.lastTurn > 0)) return;
+  await runtime.ports.mempool.remove(ledger, removed, clockAfter(warm.lastTurn, left));
+  if (isEmpty) warm.lastTurn = 0;
+}
+
 /** After a commit: what was in the block leaves the mempool, and the next have their turn. */
 export async function committedFromPending(run: Run, body: readonly string[]): Promise<void> {
-  const { runtime, ledger, warm } = run;
+  const { warm } = run;
   const inBlock = new Set(body);
   const done = warm.pending.entries.filter((entry) => inBlock.has(entry.compact));
   const left = warm.pending.entries.filter((entry) => !inBlock.has(entry.compact));
   for (const [peer, { compact }] of warm.waited) if (inBlock.has(compact)) warm.waited.delete(peer);
   for (const entry of done) warm.forwarded.delete(entry.id);
   const { complete } = warm.pending;
-  const stored = done.filter(({ turn }) => turn !== NOT_STORED);
-  if (stored.length > 0) {
-    const clock = clockAfter(stored, { entries: left, complete });
-    await runtime.ports.mempool.remove(ledger, stored, clock);
-  }
+  await removeFrom(run, done.filter(isStored), { entries: left, complete });
   setPending(run, left.filter(isStored), complete);
   if (left.length === 0 && !complete) {
     run.pendingStale = true;

@@ -70,6 +70,7 @@ async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<Warm
     sent: record.outbox.length === 0 && record.tickSeconds === 0,
     pending: { entries: [], complete: record.state.oldest === null },
     waited: new Map(),
+    lastTurn: 0,
     turns: held?.turns ?? new TurnBook(),
     forwarded: new Set(),
     forwardedView: record.state.view,

@@ -163,6 +163,69 @@ describe('POST /v1/transactions', () => {
   });
 });
 
+describe('a transaction that is known', () => {
+  it('gets the same answer while it waits, once committed, and until it has expired and after', async () => {
+    const compact = await api.sign({ expiresAt: api.now + limits.validityMsMax });
+    const { expiresAt } = parseTransaction(compact);
+    const first = await submit(compact);
+    expect((await submit(compact)).body).toEqual(first.body);
+    await api.commit([compact]);
+    await api.mempool.remove('main', await held(), null);
+    for (const now of [expiresAt - 60_000, expiresAt - 1, expiresAt, expiresAt + 60_000]) {
+      api.now = now;
+      const again = await submit(compact);
+      expect([again.status, again.body]).toEqual([202, first.body]);
+      expect(await held()).toEqual([]);
+      expect((await api.get(`/v1/transactions/${idOf(compact)}`)).status).toBe(200);
+    }
+  });
+
+  it('by its nonce is refused as replayed to the last millisecond, then as expired', async () => {
+    const [nonce, expiresAt] = [randomId(), api.now + limits.validityMsMax];
+    await api.commit([await api.sign({ nonce, expiresAt })]);
+    const other = await api.sign({ nonce, expiresAt, args: { label: 'other' } });
+    api.now = expiresAt - 1;
+    expect((await submit(other)).body['code']).toBe('replayed');
+    api.now = expiresAt;
+    expect((await submit(other)).body['code']).toBe('expired');
+  });
+
+  it('is judged by the time of the ledger where the clock here is behind', async () => {
+    const late = await api.sign({ expiresAt: api.now + 5_000 });
+    const committed = await api.sign({ expiresAt: api.now + 5_000 });
+    await api.commit([committed]);
+    api.now += 10_000;
+    await api.commit([await api.sign()]);
+    api.now -= 10_000;
+    expect((await submit(late)).body['code']).toBe('expired');
+    expect((await submit(committed)).status).toBe(202);
+    expect(await held()).toEqual([]);
+  });
+});
+
+describe('a submitter with too much waiting here', () => {
+  it('is refused for each transaction beyond its quota, and others are served', async () => {
+    api = await ApiFixture.started({ mempoolMax: 300 });
+    const transactions = await Promise.all(Array.from({ length: 40 }, () => api.sign()));
+    const answer = await api.post('/v1/transactions/batch', { transactions });
+    const results = answer.body['results'] as {
+      status?: string;
+      problem?: Record<string, unknown>;
+    }[];
+    const refused = results.flatMap(({ problem }) => (problem ? [problem] : []));
+    expect(answer.status).toBe(200);
+    expect(results.filter(({ status }) => status === 'PENDING').length).toBeLessThanOrEqual(18);
+    expect(refused.length).toBeGreaterThan(20);
+    for (const problem of refused) {
+      expect(problem).toMatchObject({ status: 429, code: 'submitter_quota' });
+      expect(problem['retryAfterMs']).toBeGreaterThanOrEqual(1_000);
+      expect(problem['retryAfterMs']).toBeLessThan(3_000);
+    }
+    const other = api.parties[1]?.operator;
+    expect((await submit(await api.sign(other ? { signer: other } : {}))).status).toBe(202);
+  });
+});
+
 describe('POST /v1/transactions/batch', () => {
   it('gives each a result of its own, in order', async () => {
     const good = await api.sign();
