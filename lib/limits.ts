@@ -43,6 +43,11 @@ export const limits = {
   queryProofsMax: 2000,
   waitMsMax: 20_000,
   catchUpBlocksMax: 64,
+  /** A replica that lacks fewer blocks than this executes them; else it takes a snapshot. */
+  snapshotBehindMin: 256,
+  /** Pages of one answer to a peer, and their bytes: as base64url they fit a Lambda answer. */
+  snapshotPagesMax: 256,
+  snapshotChunkBytesMax: 4 * 1024 * 1024 - 64 * 1024,
   /** Set changes in one answer to a peer. */
   setLinksMax: 64,
   outboxPerPeerMax: 64,

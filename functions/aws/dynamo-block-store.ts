@@ -86,16 +86,7 @@ export function dynamoBlockStore(table: DynamoTable): BlockStore & EventStore {
         }
       );
     },
-    async putLink(ledger, link) {
-      const key = { pk: linksKey(ledger), sk: sortable(link.fromHeight) };
-      await putItem(table, { ...keyItem(key), link: binary(encodeCbor(link)) });
-    },
-    async links(ledger) {
-      const items = await queryAll(table, linksKey(ledger));
-      return items.map((item) =>
-        decodeWith(storedLinkSchema, binaryOf(item, 'link'), limits.chunkBytesMax),
-      );
-    },
+    ...dynamoLinks(table),
     async putHistory(ledger, nodes) {
       await batchPut(
         table,
@@ -124,6 +115,22 @@ export function dynamoBlockStore(table: DynamoTable): BlockStore & EventStore {
   };
 }
 
+/** Set changes: one item each, in the order of their heights. */
+function dynamoLinks(table: DynamoTable): Pick<BlockStore, 'putLink' | 'links'> {
+  return {
+    async putLink(ledger, link) {
+      const key = { pk: linksKey(ledger), sk: sortable(link.fromHeight) };
+      await putItem(table, { ...keyItem(key), link: binary(encodeCbor(link)) });
+    },
+    async links(ledger) {
+      const items = await queryAll(table, linksKey(ledger));
+      return items.map((item) =>
+        decodeWith(storedLinkSchema, binaryOf(item, 'link'), limits.chunkBytesMax),
+      );
+    },
+  };
+}
+
 /** Blocks between the catch-up worker and the replica; TTL removes them after a day. */
 export function dynamoFetchedStore(table: DynamoTable, now: () => number): FetchedStore {
   return {
@@ -136,11 +143,24 @@ export function dynamoFetchedStore(table: DynamoTable, now: () => number): Fetch
       const bytes = await readChunks(table, fetchedKey(ledger, height));
       return bytes && decodeWith(fetchedSchema, bytes, BODY_BYTES_MAX);
     },
+    async work(ledger, name) {
+      const item = await getItem(table, workKey(ledger, name));
+      return item && { version: numberOf(item, 'version'), bytes: binaryOf(item, 'bytes') };
+    },
+    async saveWork(ledger, name, expected, bytes) {
+      const item = { ...keyItem(workKey(ledger, name)), bytes: binary(bytes) };
+      const condition =
+        expected === null
+          ? { expression: 'attribute_not_exists(pk)' }
+          : { expression: 'version = :expected', values: { ':expected': number(expected) } };
+      return putItem(table, { ...item, version: number((expected ?? 0) + 1) }, condition);
+    },
   };
 }
 
 const bodyKey = (ledger: string, hash: Uint8Array) => `body#${ledger}#${toHex(hash)}`;
 const eventsKey = (ledger: string, hash: Uint8Array) => `events#${ledger}#${toHex(hash)}`;
+const workKey = (ledger: string, name: string) => ({ pk: `work#${ledger}`, sk: name });
 const fetchedKey = (ledger: string, height: number) => `fetched#${ledger}#${height}`;
 const linksKey = (ledger: string) => `links#${ledger}`;
 const locationKey = (ledger: string, id: string) => `tx#${ledger}#${id}`;

@@ -32,6 +32,8 @@ const selfMessageSchema = z.discriminatedUnion('kind', [
     fromHeight: heightField,
     toHeight: heightField,
   }),
+  /** The snapshot worker holds a snapshot whole. */
+  z.strictObject({ kind: z.literal('snapshot'), ledger: ledgerField }),
   /** Make the validator's keys, once. */
   z.strictObject({ kind: z.literal('bootstrap'), ledger: ledgerField }),
 ]);

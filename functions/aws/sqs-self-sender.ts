@@ -12,9 +12,12 @@ import { encodeTimerMessage, type TimerMessage } from './timer-message.ts';
 /** What SQS delays at most, seconds. */
 const DELAY_SECONDS_MAX = 900;
 
-/** Timers are hints against stored deadlines: a repeated or lost one does no harm. */
-export function sqsSelfSender(client: SQSClient, timerUrl: string): SelfSender {
-  const send = async (message: TimerMessage, delaySeconds: number): Promise<void> => {
+/** Sends to the own timer queue. */
+export function sqsTimerSender(
+  client: SQSClient,
+  timerUrl: string,
+): (message: TimerMessage, delaySeconds: number) => Promise<void> {
+  return async (message, delaySeconds) => {
     await client.send(
       new SendMessageCommand({
         QueueUrl: timerUrl,
@@ -23,6 +26,11 @@ export function sqsSelfSender(client: SQSClient, timerUrl: string): SelfSender {
       }),
     );
   };
+}
+
+/** Timers are hints against stored deadlines: a repeated or lost one does no harm. */
+export function sqsSelfSender(client: SQSClient, timerUrl: string): SelfSender {
+  const send = sqsTimerSender(client, timerUrl);
   return {
     async tick(ledger, delaySeconds) {
       await send({ kind: 'tick', ledger }, delaySeconds);

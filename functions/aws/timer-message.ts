@@ -14,6 +14,8 @@ const timerMessageSchema = z.discriminatedUnion('kind', [
     fromHeight: heightField,
     toHeight: heightField,
   }),
+  /** Go on with the snapshot that is being fetched. */
+  z.strictObject({ kind: z.literal('snapshot'), ledger: ledgerField }),
 ]);
 export type TimerMessage = z.infer<typeof timerMessageSchema>;
 

@@ -97,6 +97,7 @@ export class MemoryBlockStore implements BlockStore, EventStore {
 
 export class MemoryFetchedStore implements FetchedStore {
   readonly #blocks = new Map<string, FetchedBlock>();
+  readonly #work = new Map<string, { version: number; bytes: Uint8Array }>();
 
   async put(ledger: string, height: number, block: FetchedBlock): Promise<void> {
     this.#blocks.set(keyOf(ledger, height), copyPlain(block));
@@ -104,6 +105,22 @@ export class MemoryFetchedStore implements FetchedStore {
 
   async get(ledger: string, height: number): Promise<FetchedBlock | null> {
     return copyPlain(this.#blocks.get(keyOf(ledger, height)) ?? null);
+  }
+
+  async work(ledger: string, name: string): Promise<{ version: number; bytes: Uint8Array } | null> {
+    return structuredClone(this.#work.get(keyOf(ledger, name)) ?? null);
+  }
+
+  async saveWork(
+    ledger: string,
+    name: string,
+    expected: number | null,
+    bytes: Uint8Array,
+  ): Promise<boolean> {
+    const key = keyOf(ledger, name);
+    if ((this.#work.get(key)?.version ?? null) !== expected) return false;
+    this.#work.set(key, { version: (expected ?? 0) + 1, bytes: bytes.slice() });
+    return true;
   }
 }
 

@@ -91,6 +91,8 @@ function eventOf(message: Exclude<InboxMessage, { kind: 'bootstrap' | 'recovery'
       return { kind: 'tick', scheduled: message.scheduled };
     case 'fetched':
       return { kind: 'fetched', fromHeight: message.fromHeight, toHeight: message.toHeight };
+    case 'snapshot':
+      return { kind: 'snapshot' };
     case 'envelope':
       return { kind: 'envelope', envelope: message.envelope };
   }

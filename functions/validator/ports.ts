@@ -24,6 +24,15 @@ export interface FetchedBlock {
 export interface FetchedStore {
   put(ledger: string, height: number, block: FetchedBlock): Promise<void>;
   get(ledger: string, height: number): Promise<FetchedBlock | null>;
+  /** How far a worker has come that goes on over several runs. */
+  work(ledger: string, name: string): Promise<{ version: number; bytes: Uint8Array } | null>;
+  /** Stores it only over the version `expected` (null: only if there is none); false else. */
+  saveWork(
+    ledger: string,
+    name: string,
+    expected: number | null,
+    bytes: Uint8Array,
+  ): Promise<boolean>;
 }
 
 /** An event of a block as the public feed shows it: no audience, no patient facts. */

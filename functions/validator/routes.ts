@@ -64,6 +64,20 @@ export const eventsQuerySchema = z.object({
   limit: numberText(1000).min(1).default(100),
 });
 export const setsQuerySchema = z.object({ after: numberText(2 ** 48).default(0) });
+/** Height, half of the state root and number, as `lib/ledger/tree-page.ts` names pages. */
+export const snapshotPagesSchema = z.strictObject({
+  ids: z
+    .array(z.string().regex(/^[0-9]{15}-[0-9a-f]{32}-[0-9]{1,5}$/))
+    .min(1)
+    .max(limits.snapshotPagesMax),
+});
+const peerParameter = (fn: string) =>
+  ({
+    in: 'header',
+    name: 'authorization',
+    schema: z.string(),
+    description: `\`CQ-Query\` and a query \`${fn}\` of a validator's read key`,
+  }) as const;
 export const heightText = z.string().regex(/^(?:0|[1-9][0-9]{0,14})$/);
 
 export const consistencyQuerySchema = z.object({
@@ -149,6 +163,22 @@ export const routes: readonly DocumentedRoute[] = [
       queryParameter('to', heightText, 'The later height: the committed head without it'),
     ],
     answers: { 200: z.strictObject({ from: heightField, to: heightField, proof: base64urlField }) },
+  },
+  {
+    method: 'GET',
+    path: '/v1/snapshot',
+    summary:
+      'For validators: what a replica far behind starts from, proven, at the committed head.',
+    parameters: [peerParameter('ledger.snapshot')],
+    answers: { 200: z.strictObject({ manifest: base64urlField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/snapshot/pages',
+    body: snapshotPagesSchema,
+    summary: 'For validators: pages of the state by their ids, as many from the first on as fit.',
+    parameters: [peerParameter('ledger.pages')],
+    answers: { 200: z.strictObject({ pages: base64urlField }) },
   },
   {
     method: 'GET',

@@ -58,6 +58,7 @@ export interface ValidatorRuntime {
 export type StepLog =
   | { event: 'alarm'; ledger: string; code: string; detail: string }
   | { event: 'committed'; ledger: string; height: number; view: number; transactions: number }
+  | { event: 'snapshot'; ledger: string; height: number; parent: number }
   | { event: 'dropped'; ledger: string; reason: string; from: string }
   | { event: 'send_failed'; ledger: string; to: string; reason: string }
   | { event: 'fenced'; ledger: string; attempt: number };

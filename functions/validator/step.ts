@@ -6,6 +6,7 @@
 import type { Envelope } from '../../lib/wire/messages.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import { acceptEnvelope, acceptFetched } from './replica/accept.ts';
+import { installSnapshot } from './replica/install-snapshot.ts';
 import { refreshPending, takeOwn, takeWake } from './replica/pending.ts';
 import { openRun, type Run } from './replica/run.ts';
 import { saveRun, sendOutbox, sendVolatile } from './replica/send.ts';
@@ -18,6 +19,8 @@ export type StepEvent =
   | { kind: 'tick'; scheduled: boolean }
   /** The catch-up worker has put these blocks into the fetched store. */
   | { kind: 'fetched'; fromHeight: number; toHeight: number }
+  /** The timer function holds a snapshot whole. */
+  | { kind: 'snapshot' }
   /** A transaction of this validator itself, as compact JWS. */
   | { kind: 'own'; transaction: string }
   | { kind: 'envelope'; envelope: Envelope };
@@ -69,6 +72,8 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
     case 'fetched':
       await replayFetched(run, event.fromHeight, event.toHeight);
       return lookFurther(run);
+    case 'snapshot':
+      return installSnapshot(run);
     case 'own':
       return takeOwn(run, event.transaction);
     case 'envelope':

@@ -2,10 +2,12 @@
 
 import type { EventBridgeEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { limits } from '../../lib/limits.ts';
 import { WireError } from '../../lib/wire/errors.ts';
 import { decodeTimerMessage, type TimerMessage } from '../aws/timer-message.ts';
 import type { BlockRange } from './catch-up.ts';
 import type { InboxSender } from './ports.ts';
+import type { SnapshotOutcome } from './snapshot-worker.ts';
 
 /** From the timer queue, or from the schedule that re-arms a broken chain. */
 export type TimerEvent = SQSEvent | EventBridgeEvent<string, unknown>;
@@ -14,6 +16,10 @@ export interface TimerDeps {
   readonly inbox: InboxSender;
   /** Fetches blocks; null where none came. */
   readonly catchUp: (wanted: BlockRange) => Promise<BlockRange | null>;
+  /** Works on a snapshot of a ledger. */
+  readonly snapshot: (ledger: string) => Promise<SnapshotOutcome>;
+  /** Comes back to this in another run. */
+  readonly later: (message: TimerMessage) => Promise<void>;
   readonly log: (line: { event: string; error?: unknown }) => void;
 }
 
@@ -52,6 +58,19 @@ async function handleMessage(deps: TimerDeps, message: TimerMessage): Promise<vo
     await deps.inbox.send({ kind: 'tick', ledger, scheduled: false });
     return;
   }
+  const isFar =
+    message.kind === 'snapshot' ||
+    message.toHeight - message.fromHeight + 1 >= limits.snapshotBehindMin;
+  if (isFar && (await takeSnapshot(deps, ledger))) return;
+  if (message.kind === 'snapshot') return;
   const fetched = await deps.catchUp(message);
   if (fetched) await deps.inbox.send({ kind: 'fetched', ...fetched });
+}
+
+/** Whether a snapshot is on its way, so that blocks are not needed. */
+async function takeSnapshot(deps: TimerDeps, ledger: string): Promise<boolean> {
+  const outcome = await deps.snapshot(ledger);
+  if (outcome === 'complete') await deps.inbox.send({ kind: 'snapshot', ledger });
+  if (outcome === 'again') await deps.later({ kind: 'snapshot', ledger });
+  return outcome !== 'none';
 }

@@ -2,22 +2,34 @@
 
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
+import { cells } from '../../lib/chaincode/cells.ts';
+import { readerOf } from '../../lib/chaincode/draft.ts';
+import { PageCache } from '../../lib/ledger/page-cache.ts';
+import { TreeView } from '../../lib/ledger/state-view.ts';
+import type { CommittedHead } from '../../lib/ports.ts';
+import { limits } from '../../lib/limits.ts';
 import { parseGenesis, type Genesis } from '../../lib/wire/genesis.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
 import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
 import { dynamoGenesisStore } from '../aws/dynamo-genesis-store.ts';
 import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
+import { dynamoPageStore } from '../aws/dynamo-page-store.ts';
+import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
 import { logger } from '../aws/logger.ts';
-import { sqsInboxSender } from '../aws/sqs-self-sender.ts';
-import { catchUp, type BlockRange } from './catch-up.ts';
+import { sqsInboxSender, sqsTimerSender } from '../aws/sqs-self-sender.ts';
+import { catchUp, type BlockRange, type CatchUpDeps } from './catch-up.ts';
 import { timerEnvironmentSchema } from './environment.ts';
 import { Keyring } from './keyring.ts';
+import type { Peer } from './peer-client.ts';
 import { SetBook } from './set-book.ts';
+import { fetchSnapshot, type SnapshotOutcome } from './snapshot-worker.ts';
 import { handleTimer, type TimerEvent } from './timer-handler.ts';
 
 /** Left for telling the inbox, milliseconds. */
 const TELL_MS = 3_000;
+/** Decoded pages of the state tree that a process keeps, bytes. */
+const CACHE_BYTES_MAX = 16 * 1024 * 1024;
 
 const environment = timerEnvironmentSchema.parse(process.env);
 const { NETWORK: network, VALIDATOR_ID: validator } = environment;
@@ -26,6 +38,10 @@ const ledgerTable = { client: dynamoClient(), name: environment.LEDGER_TABLE };
 const sessions = { client: dynamoClient(), name: environment.SESSION_TABLE };
 const genesisStore = dynamoGenesisStore(ledgerTable);
 const blocks = dynamoBlockStore(ledgerTable);
+const pages = dynamoPageStore(ledgerTable);
+const replicas = dynamoReplicaStore(ledgerTable);
+const later = sqsTimerSender(sqsClient(), environment.TIMER_URL);
+const cache = new PageCache(CACHE_BYTES_MAX);
 const fetched = dynamoFetchedStore(ledgerTable, clock);
 const keyring = new Keyring({
   network,
@@ -44,23 +60,57 @@ async function receive(event: TimerEvent, context: Context): Promise<SQSBatchRes
     {
       inbox,
       catchUp: (wanted) => fetchBlocks(wanted, deadline),
+      snapshot: (ledger) => workOnSnapshot(ledger, deadline),
+      later: (message) => later(message, 0),
       log: ({ event: name, error }) => logger.warn(name, error instanceof Error ? { error } : {}),
     },
     event,
   );
 }
 
-/** Null until genesis is installed, and without a read key to ask with. */
 async function fetchBlocks(wanted: BlockRange, deadline: number): Promise<BlockRange | null> {
+  const deps = await transferDeps(wanted.ledger);
+  return deps && catchUp(deps, wanted, deadline);
+}
+
+async function workOnSnapshot(ledger: string, deadline: number): Promise<SnapshotOutcome> {
+  const [deps, head] = await Promise.all([transferDeps(ledger), replicas.head(ledger)]);
+  if (deps === null || head === null) return 'none';
+  const behindMin = limits.snapshotBehindMin;
+  const ownHeight = head.height;
+  return fetchSnapshot({ ...deps, ledger, blocks, pages, ownHeight, behindMin }, deadline);
+}
+
+/** Null until genesis is installed, and without a read key to ask with. */
+async function transferDeps(ledger: string): Promise<CatchUpDeps | null> {
   genesis ??= await installedGenesis();
   const readKey = await keyring.openRequestKey();
   if (genesis === null || readKey === null) return null;
-  const links = await blocks.links(wanted.ledger);
-  const sets = await SetBook.open({ genesis, ledger: wanted.ledger, links });
-  const peers = genesis.document.validators.filter(({ id }) => id !== validator);
-  const log = (line: object): void => logger.info('block passed over', { ...line });
-  const deps = { genesis, network, peers, sets, readKey, fetched, fetch, clock, log };
-  return catchUp(deps, wanted, deadline);
+  const sets = await SetBook.open({ genesis, ledger, links: await blocks.links(ledger) });
+  const peers = await peersOf(genesis, ledger);
+  const log = (line: object): void => logger.info('peer passed over', { ...line });
+  return { genesis, network, peers, sets, readKey, fetched, fetch, clock, log };
+}
+
+/** The validators of the newest state here with the addresses that it has, else those of genesis. */
+async function peersOf({ document }: Genesis, ledger: string): Promise<Peer[]> {
+  const head = await replicas.head(ledger);
+  const found = head && (await listedPeers(head, ledger));
+  const known = found ?? document.validators;
+  return known.filter(({ id }) => id !== validator);
+}
+
+async function listedPeers(head: CommittedHead, ledger: string): Promise<Peer[] | null> {
+  const reader = { pages: (ids: readonly string[]) => pages.getPages(ledger, ids) };
+  const base = { height: head.height, root: head.header.stateRoot };
+  const state = readerOf(new TreeView(base, reader, { cache }));
+  const seats = (await state.get(cells.validators)) ?? [];
+  const listed = seats.map(async ({ id }) => {
+    const entry = await state.get(cells.directory(id));
+    return entry && { id, apiUrl: entry.apiUrl };
+  });
+  const peers = (await Promise.all(listed)).filter((one) => one !== undefined && one !== null);
+  return peers.length > 0 ? peers : null;
 }
 
 async function installedGenesis(): Promise<Genesis | null> {

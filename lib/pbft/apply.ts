@@ -9,6 +9,7 @@ import { noteAhead } from './behind.ts';
 import { type Draft, draftOf, sameHash } from './draft.ts';
 import type { Input } from './input.ts';
 import type { Output } from './output.ts';
+import { installSnapshot } from './install.ts';
 import { recordMessage } from './record.ts';
 import { recordOwnVote } from './own-votes.ts';
 import { isExecuted, includesHash } from './slot.ts';
@@ -47,6 +48,8 @@ function record(draft: Draft, input: Input): void {
       return;
     case 'ahead':
       return noteAhead(draft, input.height);
+    case 'snapshot':
+      return installSnapshot(draft, input);
     case 'signed':
       return recordOwnVote(draft, input.vote);
     case 'tick':

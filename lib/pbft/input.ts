@@ -3,7 +3,7 @@ import type { BlockHeader } from '../wire/header.ts';
 import type { Message } from '../wire/messages.ts';
 import type { Governed } from '../wire/governed.ts';
 import type { Vote } from '../wire/vote.ts';
-import type { Executed } from './state.ts';
+import type { Executed, Head, Seats } from './state.ts';
 
 export type Input =
   /** A message whose signatures and certificates were verified (`verifyMessage`). */
@@ -22,6 +22,14 @@ export type Input =
   | { type: 'body'; hash: Uint8Array }
   /** L17: something of a height that cannot be judged here, perhaps as its set is not known yet. */
   | { type: 'ahead'; height: number }
+  /**
+   * L17: a certified head whose state is held here whole, with what governs the two heights after
+   * it and who voted on it.
+   */
+  | ({ type: 'snapshot'; head: Head; frontier: Uint8Array[] } & Governed & {
+        upcoming: Governed | null;
+        previous: Seats | null;
+      })
   /** An own vote, signed as `sign` asked. */
   | { type: 'signed'; vote: Vote }
   /** A timer's hint; judged against stored deadlines. `scheduled`: the five-minute schedule. */

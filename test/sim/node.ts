@@ -494,6 +494,8 @@ export class SimNode {
         wake: async () => undefined,
         send: async (message) => this.note(message),
       },
+      snapshot: async () => 'none',
+      later: async () => undefined,
       catchUp: async (wanted) => fetchBlocks(this, wanted),
       log: ({ event }) => this.trace(event),
     };

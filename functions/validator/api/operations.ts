@@ -10,6 +10,7 @@ import { postGenesis } from './genesis.ts';
 import { getTransaction } from './outcome.ts';
 import { postQuery } from './query.ts';
 import { getSets } from './sets.ts';
+import { getSnapshot, postSnapshotPages } from './snapshot.ts';
 import type { ApiRuntime } from './runtime.ts';
 import { getBootstrap, getEvents, getHealth, getNetwork } from './status.ts';
 import { submitBatch, submitOne } from './submit.ts';
@@ -24,6 +25,8 @@ export function operationsOf(runtime: ApiRuntime): Operations {
     'GET /v1/blocks/{height}': getBlock(runtime),
     'GET /v1/consistency': getConsistency(runtime),
     'GET /v1/sets': getSets(runtime),
+    'GET /v1/snapshot': getSnapshot(runtime),
+    'POST /v1/snapshot/pages': postSnapshotPages(runtime),
     'GET /v1/network': getNetwork(runtime),
     'GET /v1/health': getHealth(runtime),
     'GET /v1/events': getEvents(runtime),

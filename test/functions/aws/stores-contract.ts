@@ -188,6 +188,18 @@ export function blockContract(make: () => Promise<Stores>): void {
     expect(await fetched.get('main', 3)).toEqual(block);
   });
 
+  it('keeps how far a worker came, fenced by its version', async () => {
+    const { fetched } = await make();
+    expect(await fetched.work('main', 'snapshot')).toBeNull();
+    expect(await fetched.saveWork('main', 'snapshot', null, utf8('one'))).toBe(true);
+    expect(await fetched.saveWork('main', 'snapshot', null, utf8('two'))).toBe(false);
+    expect(await fetched.work('main', 'snapshot')).toEqual({ version: 1, bytes: utf8('one') });
+    expect(await fetched.saveWork('main', 'snapshot', 1, utf8('two'))).toBe(true);
+    expect(await fetched.saveWork('main', 'snapshot', 1, utf8('late'))).toBe(false);
+    expect(await fetched.work('main', 'snapshot')).toEqual({ version: 2, bytes: utf8('two') });
+    expect(await fetched.work('main', 'other')).toBeNull();
+  });
+
   it('gives back set changes in the order of their heights, each once', async () => {
     const { blocks } = await make();
     expect(await blocks.links('main')).toEqual([]);

@@ -1,10 +1,15 @@
 import type { SQSEvent } from 'aws-lambda';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { encodeTimerMessage } from '../../../functions/aws/timer-message.ts';
+import { encodeTimerMessage, type TimerMessage } from '../../../functions/aws/timer-message.ts';
 import { MemoryFetchedStore } from '../../../functions/memory/block-store.ts';
 import { MemoryInboxSender } from '../../../functions/memory/senders.ts';
 import { catchUp, type CatchUpDeps } from '../../../functions/validator/catch-up.ts';
-import { handleTimer, type TimerEvent } from '../../../functions/validator/timer-handler.ts';
+import {
+  handleTimer,
+  type TimerDeps,
+  type TimerEvent,
+} from '../../../functions/validator/timer-handler.ts';
+import type { SnapshotOutcome } from '../../../functions/validator/snapshot-worker.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
 import { SetBook } from '../../../functions/validator/set-book.ts';
@@ -18,11 +23,24 @@ const sqsEvent = (...bodies: string[]): SQSEvent =>
 const schedule = { source: 'aws.events', detail: {} } as unknown as TimerEvent;
 
 describe('the timer', () => {
-  const setUp = (result: Awaited<ReturnType<typeof catchUp>> = null) => {
+  const setUp = (
+    result: Awaited<ReturnType<typeof catchUp>> = null,
+    outcome: SnapshotOutcome = 'none',
+  ) => {
     const inbox = new MemoryInboxSender();
     const events: string[] = [];
     const log = ({ event }: { event: string }): number => events.push(event);
-    return { inbox, events, deps: { inbox, catchUp: () => Promise.resolve(result), log } };
+    const later: TimerMessage[] = [];
+    const deps: TimerDeps = {
+      inbox,
+      catchUp: () => Promise.resolve(result),
+      snapshot: () => Promise.resolve(outcome),
+      later: async (message) => {
+        later.push(message);
+      },
+      log,
+    };
+    return { inbox, events, later, deps };
   };
 
   it('passes ticks on, and re-arms a broken chain by the schedule', async () => {
@@ -46,6 +64,27 @@ describe('the timer', () => {
     const none = setUp();
     await handleTimer(none.deps, sqsEvent(encodeTimerMessage(request)));
     expect(none.inbox.sent).toEqual([]);
+  });
+
+  it.each([
+    ['complete', [{ kind: 'snapshot', ledger: 'main' }], []],
+    ['again', [], [{ kind: 'snapshot', ledger: 'main' }]],
+    ['busy', [], []],
+  ] as const)('takes a snapshot where many blocks are lacking: %s', async (outcome, sent, next) => {
+    const { deps, later, inbox } = setUp({ ledger: 'main', fromHeight: 1, toHeight: 9 }, outcome);
+    await handleTimer(deps, sqsEvent(encodeTimerMessage({ ...request, toHeight: 256 })));
+    expect(inbox.sent).toEqual(sent);
+    expect(later).toEqual(next);
+  });
+
+  it('fetches blocks where nobody proves a head far ahead', async () => {
+    const { deps, inbox } = setUp({ ledger: 'main', fromHeight: 1, toHeight: 9 }, 'none');
+    const far = encodeTimerMessage({ ...request, toHeight: 10_000 });
+    await handleTimer(
+      deps,
+      sqsEvent(far, encodeTimerMessage({ kind: 'snapshot', ledger: 'main' })),
+    );
+    expect(inbox.sent).toMatchObject([{ kind: 'fetched' }]);
   });
 
   it('acknowledges what is malformed, returns what failed', async () => {
