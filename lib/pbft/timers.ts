@@ -60,9 +60,11 @@ function watchOldest(draft: Draft): void {
   const { state, now } = draft;
   const { oldest } = state;
   if (!oldest || state.changing) return;
-  // No leader may propose before the interval between blocks is over.
-  const from = Math.max(oldest.since, state.head.header.time + state.parameters.blockIntervalMs);
-  const waited = now - from;
+  // No leader may propose before the interval between blocks is over. One interval counts, however
+  // many blocks were made since: blocks for others never reset the timer.
+  const { blockIntervalMs } = state.parameters;
+  const allowed = Math.max(oldest.since, state.head.header.time + blockIntervalMs);
+  const waited = now - Math.min(allowed, oldest.since + blockIntervalMs);
   if (waited >= state.timeoutMs && !state.learner) return startViewChange(draft, state.view + 1);
   if (oldest.told || waited < state.timeoutMs / 3) return;
   state.oldest = { ...oldest, told: true };

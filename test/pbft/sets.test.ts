@@ -82,6 +82,15 @@ describe('what governs', () => {
     expect(apply(follower, tick, time + 34_000).state.view).toBe(1);
   });
 
+  it('L1: blocks for others do not reset the timer of the oldest', () => {
+    const since = replica('vb').head.header.time + 1;
+    const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }], since).state;
+    const { header } = waiting.head;
+    const head = { ...waiting.head, header: { ...header, time: since + waiting.timeoutMs - 1 } };
+    const tick: Input = { type: 'tick', scheduled: true };
+    expect(apply({ ...waiting, head }, tick, since + waiting.timeoutMs).state.view).toBe(1);
+  });
+
   it('L7: a commit halves a time-out that view changes had doubled', () => {
     const state = { ...replica('vb'), timeoutMs: 32_000 };
     const after = commit(state, next(state), null);
