@@ -28,6 +28,9 @@ async function fromAny(
 ): Promise<FetchedBlock | null> {
   for (const peer of node.world.nodes.values()) {
     if (peer.id === node.id || !peer.up || node.world.links.isCut(node, peer)) continue;
+    // As its API does: what is above the committed head is not given out, certified or not.
+    const head = await peer.tables.replicas.head(ledger);
+    if (!head || head.height < height) continue;
     const found = await peer.tables.blocks.certified(ledger, height);
     if (!found) continue;
     const body = await peer.tables.blocks.body(ledger, headerHash(found.header));

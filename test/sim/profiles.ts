@@ -70,6 +70,19 @@ export const profiles: readonly Profile[] = [
   profile('partitions', 'parts of the network do not hear each other, also one way', {
     timeline: { cut: 3, isolate: 1.5, split: 1, mend: 2 },
   }),
+  profile('stranded', 'who decides first is cut off at that moment, while votes are lost', {
+    loss: 0.25,
+    late: 0.05,
+    reorder: 0.1,
+    delayMsMax: 200,
+    timeline: { strand: 5, crash: 1, mend: 0.5 },
+  }),
+  profile('stranded-byzantine', 'as stranded, with replicas that say two things or nothing', {
+    loss: 0.12,
+    delayMsMax: 150,
+    timeline: { strand: 4, crash: 1 },
+    strategies: ['equivocate', 'insist', 'split-votes', 'withhold', 'lie', 'silent'],
+  }),
   profile('crashes', 'processes die between any two writes or sends; accounts are away', {
     otherProcess: 0.1,
     timeline: { crash: 8, outage: 1.5, gone: 0.7 },

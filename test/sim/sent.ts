@@ -3,7 +3,7 @@ import { decode } from '@ipld/dag-cbor';
 import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import type { BlockHeader } from '../../lib/wire/header.ts';
 import type { Envelope, Message } from '../../lib/wire/messages.ts';
-import type { Vote } from '../../lib/wire/vote.ts';
+import type { Certificate, Vote } from '../../lib/wire/vote.ts';
 
 /** A vote with what travels beside it and says more about it. */
 export interface SentVote {
@@ -34,10 +34,16 @@ export function readSent(body: string): SentEnvelope {
   return sent;
 }
 
+/** A vote can leave inside a certificate, before the message that carried it alone. */
+function votesIn({ votes, ...statement }: Certificate, header: BlockHeader): SentVote[] {
+  return votes.map((one) => ({ vote: { ...statement, ...one }, header }));
+}
+
 function votesOf(message: Message): SentVote[] {
   if (message.type === 'vote') return [{ vote: message.vote, header: null }];
   if (message.type === 'pre-prepare') return [{ vote: message.vote, header: message.header }];
   if (message.type === 'new-view') return [{ vote: message.newView.vote, header: null }];
+  if (message.type === 'decided') return votesIn(message.certificate, message.header);
   if (message.type !== 'view-change') return [];
   const { vote, prepared } = message.viewChange;
   const bound = prepared && {

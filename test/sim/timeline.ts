@@ -4,13 +4,14 @@ import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { shortName } from './describe.ts';
 import { ledger, type SimNode } from './node.ts';
 import { pickOne, type SeededRandom } from './random.ts';
-import { genesisJournal } from './tables.ts';
+import { genesisJournal, type JournalEntry } from './tables.ts';
 import type { World } from './world.ts';
 
 export type TimelineKind =
   | 'cut'
   | 'isolate'
   | 'split'
+  | 'strand'
   | 'mend'
   | 'crash'
   | 'stall'
@@ -63,6 +64,25 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
       sides.filter((b) => a.left !== b.left).map((b): Pair => [a.one, b.one]),
     );
     cutFor(world, id, random, pairs);
+  },
+  /** The next replica that decides something is cut off before anybody hears of it. */
+  strand(world, random, id) {
+    const watch = (node: SimNode, { method }: JournalEntry): void => {
+      if (method !== 'putCertified') return;
+      world.watchers.delete(watch);
+      const others = world.all().filter((one) => one !== node);
+      const pairs = others.flatMap((one): Pair[] => [
+        [node, one],
+        [one, node],
+      ]);
+      cutFor(
+        world,
+        id,
+        random,
+        random.chance(0.5) ? pairs : pairs.filter(([from]) => from === node),
+      );
+    };
+    world.watchers.add(watch);
   },
   mend(world) {
     world.trace.line(world.agenda.now, '·', 'every cut is mended');

@@ -46,6 +46,8 @@ export class World {
   /** Replicas that lost their memory: they follow without voting until they are back. */
   readonly follows = new Set<SimNode>();
   readonly checkers: readonly Checker[];
+  /** Faults that wait for a certain write of some honest replica. */
+  readonly watchers = new Set<(node: SimNode, entry: JournalEntry) => void>();
   /** Blocks that faulty leaders made beside the ones that they showed, by either hash. */
   readonly alternatives: Adversary['alternatives'] = new Map();
   steps = 0;
@@ -155,6 +157,7 @@ export class World {
 
   /** After each write of an honest replica: what readers see now. */
   async afterWrite(node: SimNode, entry: JournalEntry, result: unknown): Promise<void> {
+    for (const watch of [...this.watchers]) watch(node, entry);
     for (const one of this.checkers) await one.onWrite?.(node, entry, result);
   }
 
@@ -182,6 +185,7 @@ export class World {
     this.plan.heal();
     this.links.cut.clear();
     this.links.groups.clear();
+    this.watchers.clear();
     for (const node of this.all()) {
       node.armed = [];
       node.skewMs = 0;

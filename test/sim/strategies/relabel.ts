@@ -12,6 +12,17 @@ import type { Strategy } from '../strategies.ts';
 /** Signatures stay: another phase, view or height is written beside them. */
 export function relabel(by: Adversary): Strategy {
   return {
+    async rewrite(_to, envelope) {
+      const own = envelope.messages.find((one) => 'vote' in one);
+      const random = by.decides('relabel', 0.5);
+      if (!random || !own || !('vote' in own)) return [envelope];
+      return [
+        {
+          ...envelope,
+          messages: [...(await preparesAsCommits(by, own.vote)), ...envelope.messages],
+        },
+      ];
+    },
     act() {
       const random = by.decides('relabel', 0.6);
       const votes = heardVotes(by);
@@ -22,6 +33,16 @@ export function relabel(by: Adversary): Strategy {
       for (const to of by.peers) by.postEnvelope(to, { messages });
     },
   };
+}
+
+/** With its own vote: all that it heard prepared at that height, as if it were committed to. */
+async function preparesAsCommits(by: Adversary, { height, view, hash }: Vote): Promise<Message[]> {
+  const prepares = heardVotes(by).filter(
+    (one) => one.phase === 'prepare' && one.height === height && equalBytes(one.hash, hash),
+  );
+  const own = await by.sign({ phase: 'commit', height, view, hash });
+  const shown = prepares.map((one) => ({ ...one, phase: 'commit' as const }));
+  return [...shown, own].map((vote) => ({ type: 'vote', vote }));
 }
 
 function heardVotes(by: Adversary): Vote[] {
