@@ -25,6 +25,7 @@ export class SimKeyring {
   readonly #id: string;
   readonly #name: string;
   #keys: Keys | null = null;
+  #kms: SigningKey;
   #made = 0;
 
   /** `name` is the instance's: a twin makes keys of its own when it renews them. */
@@ -32,10 +33,22 @@ export class SimKeyring {
     this.#network = network;
     this.#id = id;
     this.#name = name;
+    this.#kms = this.#validator().kms;
   }
 
   get keys(): Keys | null {
     return this.#keys;
+  }
+
+  /** The institution's KMS key. */
+  get kms(): SigningKey {
+    return this.#kms;
+  }
+
+  /** Another KMS key takes the place of the one that was lost, and with it go the others. */
+  replaceKms(): void {
+    this.#made += 1;
+    this.#kms = simulatedKey(`${this.#name} kms ${this.#made}`);
   }
 
   /** The table is gone, or was made for another ledger table: no key counts. */
@@ -47,6 +60,7 @@ export class SimKeyring {
   async install(): Promise<void> {
     const validator = this.#validator();
     const { vote, read } = validator;
+    this.#kms = validator.kms;
     this.#keys = await this.#certified(0, vote, read);
   }
 
@@ -65,7 +79,7 @@ export class SimKeyring {
   }
 
   async #certified(incarnation: number, vote: SigningKey, read: SigningKey): Promise<Keys> {
-    const { kms } = this.#validator();
+    const kms = this.#kms;
     const certificate = await this.#certificate('vote', vote, incarnation);
     const reading = await this.#certificate('read', read, incarnation);
     const { validators } = this.#network.genesis.document;
@@ -87,7 +101,7 @@ export class SimKeyring {
     const { name: network } = this.#network;
     const range = { incarnation, fromHeight: 0, untilHeight: 2 ** 40 };
     const body = { network, validator: this.#id, purpose, key: key.publicKey, ...range };
-    return { body, signature: await this.#validator().kms.sign(sessionSigningBytes(body)) };
+    return { body, signature: await this.#kms.sign(sessionSigningBytes(body)) };
   }
 }
 

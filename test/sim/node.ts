@@ -79,8 +79,9 @@ export interface Observed {
   suspended: Set<string>;
   incarnations: Map<string, number>;
   members: string;
-  /** Compact transactions that its ledger holds. */
+  /** Compact transactions that its ledger holds, and those of them that had no effect. */
   executed: Set<string>;
+  refused: Set<string>;
 }
 
 function nothingObserved(): Observed {
@@ -93,6 +94,7 @@ function nothingObserved(): Observed {
     incarnations: new Map(),
     members: '',
     executed: new Set(),
+    refused: new Set(),
   };
 }
 
@@ -375,7 +377,7 @@ export class SimNode {
       genesis: network.genesis,
       ports: this.tables as unknown as StepPorts,
       signer: null,
-      identity: async () => this.keys.kms,
+      identity: async () => this.keyring.kms,
       verify: network.verify,
       clock: () => this.now,
       freshId: () => this.freshId(),

@@ -1,4 +1,5 @@
 /** What a replica's step changed: new blocks for the checkers, events for the model. */
+import { decode } from '@ipld/dag-cbor';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import type { BlockBody } from '../../lib/ports.ts';
 import type { ReplicaState } from '../../lib/pbft/state.ts';
@@ -6,6 +7,7 @@ import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { validatorsHash } from '../../lib/wire/validators.ts';
 import type { Certificate, Vote } from '../../lib/wire/vote.ts';
 import { ledger, type SimNode } from './node.ts';
+import type { TransactionResult } from '../../lib/wire/result.ts';
 import type { World } from './world.ts';
 
 /** A block that has become part of a replica's ledger. */
@@ -27,11 +29,12 @@ export async function observe(world: World, node: SimNode): Promise<void> {
   while (observed.height < height) {
     const block = await blockAt(world, node, observed.height + 1);
     observed.height += 1;
-    for (const compact of block.body.transactions) {
+    for (const [index, compact] of block.body.transactions.entries()) {
       if (observed.executed.has(compact)) {
         world.fail('validity', `${node.name} executed a transaction twice at ${observed.height}`);
       }
       observed.executed.add(compact);
+      if (isRefused(block.body.results[index])) observed.refused.add(compact);
     }
     tellCommit(world, node, block);
     for (const one of world.checkers) await one.onBlock?.(node, block);
@@ -39,6 +42,12 @@ export async function observe(world: World, node: SimNode): Promise<void> {
   tellChanges(world, node, state);
   tellVotes(world, node, () => true);
   for (const one of world.checkers) await one.onStep?.(node, state);
+}
+
+/** Ordered, and without effect: its operator had no seat any more, or another was first. */
+function isRefused(result: Uint8Array | undefined): boolean {
+  const { status } = decode<TransactionResult>(result ?? new Uint8Array());
+  return status === 'INVALID';
 }
 
 async function blockAt(world: World, node: SimNode, height: number): Promise<NewBlock> {

@@ -1,4 +1,5 @@
 /** Profiles: which faults a run may meet, as data. A seed then says which of them happen, and when. */
+import type { ChangeKind } from './governance.ts';
 import type { StrategyName } from './strategies.ts';
 import type { TimelineKind } from './timeline.ts';
 
@@ -28,6 +29,8 @@ export interface Profile {
   readonly otherProcess: number;
   /** Scheduled faults: how many of each kind are to be expected in a run. */
   readonly timeline: Readonly<Partial<Record<TimelineKind, number>>>;
+  /** Proposals of operators that a run may see. */
+  readonly changes: readonly ChangeKind[];
   /** What faulty replicas may do; up to f replicas get two of these each. */
   readonly strategies: readonly StrategyName[];
 }
@@ -49,6 +52,7 @@ const base = {
   unanswered: 0,
   otherProcess: 0,
   timeline: {},
+  changes: [],
   strategies: [],
 } as const;
 
@@ -120,6 +124,20 @@ export const profiles: readonly Profile[] = [
     laterTransactions: 16,
     transactions: 10,
     timeline: { wipe: 1.5, restore: 1.5, crash: 3, cut: 1, mend: 1 },
+  }),
+  profile('governance', 'parameters change, members leave and come back, among crashes and cuts', {
+    loss: 0.02,
+    redeliver: 0.03,
+    transactions: 10,
+    laterTransactions: 6,
+    timeline: { crash: 2, cut: 1.5, mend: 1, stall: 1 },
+    changes: ['parameters', 'parameters', 'reinstate', 'remove', 'replace-key'],
+  }),
+  profile('blamed', 'a replica says two things, is suspended, and its operators bring it back', {
+    transactions: 8,
+    laterTransactions: 12,
+    timeline: { restore: 2, crash: 1 },
+    changes: ['reinstate', 'reinstate', 'parameters'],
   }),
   profile('clone', 'up to f replicas run twice from a copy of their tables', {
     late: 0.02,

@@ -4,14 +4,17 @@ import { taggedHash } from '../../lib/crypto/hash.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
 import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
+import { scheduleChanges } from './governance.ts';
 import { ledger, type SimNode } from './node.ts';
 import { pickOne, type SeededRandom } from './random.ts';
 import type { World } from './world.ts';
 
 export interface Submitted {
-  /** Position in the workload. */
-  index: number;
+  label: string;
+  /** Position of the first validator that is asked. */
+  first: number;
   compact: string;
+  fn: string;
   /** Validator whose operator signed it. */
   hospital: string;
   /** The node that holds it. */
@@ -33,6 +36,7 @@ export function scheduleWorkload(world: World): void {
     agenda.add(begin + slot, () => submitProbe(world, random, index));
   }
   agenda.add(begin + resubmitMs, () => watch(world));
+  scheduleChanges(world);
   for (let index = 0; index < profile.laterTransactions; index += 1) {
     agenda.add(begin + profile.troubleMs + laterMs * (index + 1), async () => {
       if (world.isLive()) return;
@@ -43,12 +47,35 @@ export function scheduleWorkload(world: World): void {
 
 async function submitProbe(world: World, random: SeededRandom, index: number): Promise<void> {
   if (!world.plan.certain('submit', String(index))) return;
-  const hospital = pickOne(random, world.ids);
-  const compact = await probeOf(world, hospital, index);
-  const at = target(world, random.below(world.ids.length));
-  world.submitted.set(compact, { index, compact, hospital, at });
-  at.trace(`a client submits p${index}`);
+  const label = `p${index}`;
+  const by = pickOne(random, world.members());
+  await submit(world, { label, by, fn: 'governance.probe', args: { label } }, random);
+}
+
+export interface Request {
+  /** Names the request in traces, and gives it its nonce. */
+  label: string;
+  /** The hospital whose operator signs. */
+  by: string;
+  fn: string;
+  args: Record<string, unknown>;
+}
+
+/** An operator's client hands a request to some validator that serves. */
+export async function submit(
+  world: World,
+  request: Request,
+  random: SeededRandom,
+): Promise<Submitted> {
+  const compact = await signed(world, request);
+  const first = random.below(world.ids.length);
+  const at = target(world, first);
+  const { label, by, fn } = request;
+  const submitted = { label, first, compact, hospital: by, fn, at };
+  world.submitted.set(compact, submitted);
+  at.trace(`a client submits ${label}`);
   await at.submit(compact);
+  return submitted;
 }
 
 /** The first node from a position on that serves clients. */
@@ -57,8 +84,11 @@ function target(world: World, from: number): SimNode {
     const id = world.ids[(from + step) % world.ids.length] ?? '';
     return world.instances(id)[0];
   });
-  const serving = nodes.filter((one) => one !== undefined && one.up && one.reachable);
-  const chosen = serving.find((one) => one?.honest) ?? world.all().find((one) => one.honest);
+  const members = world.members();
+  const serving = nodes.filter(
+    (one) => one !== undefined && one.up && one.reachable && members.includes(one.id),
+  );
+  const chosen = serving.find((one) => one?.honest) ?? world.judged().find((one) => one.honest);
   if (!chosen) throw new RangeError('no honest replica');
   return chosen;
 }
@@ -69,23 +99,23 @@ async function watch(world: World): Promise<void> {
     const { at, compact } = one;
     if (at.honest && !at.lostMempool) continue;
     if (world.committedAnywhere(compact)) continue;
-    one.at = target(world, one.index);
-    one.at.trace(`the client submits p${one.index} again, here`);
+    one.at = target(world, one.first);
+    one.at.trace(`the client submits ${one.label} again, here`);
     await one.at.submit(compact);
   }
   world.agenda.add(world.agenda.now + resubmitMs, () => watch(world));
 }
 
-async function probeOf(world: World, hospital: string, index: number): Promise<string> {
-  const operator = world.network.validators.find((one) => one.id === hospital)?.operator;
-  if (!operator) throw new RangeError(hospital);
+async function signed(world: World, { label, by, fn, args }: Request): Promise<string> {
+  const operator = world.network.validators.find((one) => one.id === by)?.operator;
+  if (!operator) throw new RangeError(by);
   const { now } = world.agenda;
   const payload = encodeRequest({
     network: world.network.name,
     ledger,
-    fn: 'governance.probe',
-    args: { label: `p${index}` },
-    nonce: toBase64url(taggedHash('simulated-nonce', utf8(String(index))).subarray(0, 16)),
+    fn,
+    args: args as Parameters<typeof encodeRequest>[0]['args'],
+    nonce: toBase64url(taggedHash('simulated-nonce', utf8(label)).subarray(0, 16)),
     issuedAt: now,
     expiresAt: now + validMs,
   });

@@ -194,15 +194,31 @@ export class World {
     }
   }
 
+  /** Validators that have a seat, as the replica that is furthest sees it. */
+  members(): readonly string[] {
+    const furthest = this.honest().reduce((best, one) =>
+      one.observed.height > best.observed.height ? one : best,
+    );
+    const { members } = furthest.observed;
+    return members === '' ? this.ids : members.split(' ');
+  }
+
+  /** Whom liveness is promised: honest members, and those who are to follow. */
+  judged(): SimNode[] {
+    const members = this.members();
+    return [...this.honest(), ...this.follows].filter((one) => members.includes(one.id));
+  }
+
   /** Replicas that are to come back by themselves: a suspended one waits for its operators. */
   awaited(): SimNode[] {
     const suspended = new Set(this.honest().flatMap((one) => [...one.observed.suspended]));
-    return [...this.follows].filter((one) => !suspended.has(one.id));
+    const members = this.members();
+    return [...this.follows].filter((one) => members.includes(one.id) && !suspended.has(one.id));
   }
 
   /** Whether every honest replica holds every transaction, at one head. */
   isLive(): boolean {
-    const judged = [...this.honest(), ...this.follows];
+    const judged = this.judged();
     if (this.profile.laterTransactions > 0 && this.awaited().length > 0) return false;
     const heights = new Set(judged.map((one) => one.observed.height));
     if (heights.size > 1) return false;

@@ -9,11 +9,11 @@ export function liveness(world: World): Checker {
     name,
     atEnd() {
       if (world.liveAt !== null) return;
-      const judged = [...world.honest(), ...world.follows];
+      const judged = world.judged();
       const lags = judged.map((one) => {
         const missing = [...world.submitted.values()]
           .filter(({ compact }) => !one.observed.executed.has(compact))
-          .map(({ index }) => `p${index}`);
+          .map(({ label }) => label);
         const lacks = missing.length > 0 ? ` lacks ${missing.join(' ')}` : '';
         return `${shortName(one.name)} h${one.observed.height} v${one.observed.view}${lacks}`;
       });

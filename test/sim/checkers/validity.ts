@@ -21,7 +21,7 @@ export function validity(world: World): Checker {
       }
     },
     async atEnd() {
-      for (const node of world.honest()) {
+      for (const node of world.judged()) {
         for (const id of world.ids) await countsAgree(node, id);
       }
     },
@@ -37,7 +37,11 @@ export function validity(world: World): Checker {
     const stored = await view.get(cell.key);
     const count = stored ? cell.schema.parse(decodeCbor(stored, 4_096)).count : 0;
     const wanted = [...world.submitted.values()].filter(
-      (one) => one.hospital === hospital && node.observed.executed.has(one.compact),
+      (one) =>
+        one.fn === 'governance.probe' &&
+        one.hospital === hospital &&
+        node.observed.executed.has(one.compact) &&
+        !node.observed.refused.has(one.compact),
     ).length;
     if (count !== wanted) {
       world.fail(name, `${node.name} counts ${count} probes of ${hospital}, not ${wanted}`);
