@@ -23,7 +23,7 @@ module.exports = {
     only('crypto-is-a-leaf', '^lib/crypto/', '^lib/crypto/'),
     only('wire-uses-crypto', '^lib/wire/', '^lib/(wire|crypto|limits)'),
     only('ledger-uses-wire', '^lib/ledger/', '^lib/(ledger|wire|crypto|limits)'),
-    only('pbft-uses-ledger', '^lib/pbft/', '^lib/(pbft|ledger|wire|crypto|limits)'),
+    only('pbft-uses-ledger', '^lib/pbft/', '^lib/(pbft|ledger|wire|crypto|limits|ports)'),
     only(
       'chaincode-uses-ledger',
       '^lib/chaincode/',
