@@ -77,6 +77,47 @@ describe('a validator whose tables are emptied', () => {
   });
 });
 
+describe('a validator that lacks many blocks', () => {
+  it('takes a snapshot through a set change, and votes on what follows', async () => {
+    await network.wipe('west');
+    await load(8);
+    await network.run(30_000);
+    expect(await seatOf('west', 'north')).toMatchObject({ incarnation: 1 });
+    network.snapshotFrom = 6;
+    await network.wipe('west');
+    await load(3);
+    const { blocks } = network.node('west').tables;
+    const kept = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((height) => blocks.certified('main', height)),
+    );
+    expect(kept).toEqual([null, null, null, null, null, null]);
+    expect(network.logs.some(({ event }) => event === 'snapshot')).toBe(true);
+    await load(5);
+    await network.run(30_000);
+    const [west, north] = [await network.state('west'), await network.state('north')];
+    expect(west.head.hash).toEqual(north.head.hash);
+    expect(west.frontier).toEqual(north.frontier);
+    expect(west.validators).toEqual(north.validators);
+    expect(west.sessions).toEqual(north.sessions);
+    expect(west.parameters).toEqual(north.parameters);
+    expect(west).toMatchObject({ learner: false, session: 2, halted: '' });
+    // It proves to others what it took over: the next one in need can come to it.
+    const links = await network.node('west').tables.blocks.links('main');
+    expect(links).toEqual(await network.node('north').tables.blocks.links('main'));
+  });
+
+  it('is not set back by a snapshot that comes late', async () => {
+    network.snapshotFrom = 2;
+    await network.wipe('west');
+    await load(4);
+    await network.run(30_000);
+    const before = await network.state('west');
+    network.post('west', { kind: 'snapshot' });
+    await network.run(1_000);
+    expect((await network.state('west')).head).toEqual(before.head);
+  });
+});
+
 describe('a validator that lost less', () => {
   it('without its session table alone, keeps its ledger and rejoins', async () => {
     const { party, tables } = network.node('west');

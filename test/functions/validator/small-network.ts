@@ -6,6 +6,14 @@ import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
 import { MemoryMempool } from '../../../functions/memory/mempool.ts';
 import { MemoryPageStore } from '../../../functions/memory/page-store.ts';
 import { MemoryReplicaStore } from '../../../functions/memory/replica-store.ts';
+import { MemoryInboxSender } from '../../../functions/memory/senders.ts';
+import { httpHandler } from '../../../functions/aws/http.ts';
+import { operationsOf } from '../../../functions/validator/api/operations.ts';
+import { ApiRuntime } from '../../../functions/validator/api/runtime.ts';
+import { routes } from '../../../functions/validator/routes.ts';
+import { SetBook } from '../../../functions/validator/set-book.ts';
+import { fetchSnapshot } from '../../../functions/validator/snapshot-worker.ts';
+import { callApi } from '../call.ts';
 import { computeGenesisBlock } from '../../../functions/validator/genesis-block.ts';
 import { GenesisRecovery } from '../../../functions/validator/genesis-recovery.ts';
 import { initialiseReplica } from '../../../functions/validator/install-genesis.ts';
@@ -64,6 +72,8 @@ export class SmallNetwork {
   /** Why replicas do not come back by themselves. */
   readonly reasons: string[] = [];
   now = NOW;
+  /** From so many lacking blocks on, a snapshot is fetched through the APIs of the peers. */
+  snapshotFrom = Infinity;
   #queue: Delivery[] = [];
 
   private constructor(parties: readonly Party[], signed: SignedGenesis) {
@@ -216,8 +226,54 @@ export class SmallNetwork {
     if (next) await step(runtime, 'main', [next]);
   }
 
+  /** The API of a validator, as its peers reach it. */
+  async #call(url: string, init: RequestInit = {}): Promise<Response> {
+    const { hostname, pathname, search } = new URL(url);
+    const { party, tables, open } = this.node(hostname.split('.')[0] ?? '');
+    const runtime = new ApiRuntime({
+      ...{ network: NETWORK, validator: party.id, apiUrl: `http://${party.id}.test` },
+      operatorKey: thumbprint(party.operator.publicKey),
+      ports: { ...tables, inbox: new MemoryInboxSender() },
+      keyring: open,
+      kmsKey: () => Promise.resolve(party.kms.publicKey),
+      clock: () => this.now,
+      sleep: () => Promise.resolve(),
+    });
+    const service = { routes, operations: operationsOf(runtime), log: () => undefined };
+    const answer = await callApi(httpHandler(service), {
+      method: init.method ?? 'GET',
+      path: pathname + search,
+      headers: init.headers as Record<string, string>,
+      text: init.body as string | undefined,
+    });
+    return new Response(JSON.stringify(answer.body), { status: answer.status });
+  }
+
+  /** The snapshot worker of a validator. */
+  async #fetchSnapshot(id: string): Promise<boolean> {
+    const { tables, open } = this.node(id);
+    const readKey = await open.openRequestKey();
+    const head = await tables.replicas.head('main');
+    if (!readKey || !head) return false;
+    const links = await tables.blocks.links('main');
+    const deps = {
+      ...{ ...tables, genesis: this.genesis, network: NETWORK, ledger: 'main', readKey },
+      peers: this.genesis.document.validators.filter((one) => one.id !== id),
+      sets: await SetBook.open({ genesis: this.genesis, ledger: 'main', links }),
+      fetch: (input: string | URL | Request, init?: RequestInit) =>
+        this.#call(input as string, init),
+      clock: () => this.now,
+      log: () => undefined,
+      behindMin: this.snapshotFrom,
+      ownHeight: head.height,
+    };
+    return (await fetchSnapshot(deps, this.now + 1)) === 'complete';
+  }
+
   /** The catch-up worker: blocks of whichever peer has them. */
   async #fetch(id: string, range: { fromHeight: number; toHeight: number }): Promise<void> {
+    const isFar = range.toHeight - range.fromHeight + 1 >= this.snapshotFrom;
+    if (isFar && (await this.#fetchSnapshot(id))) return this.post(id, { kind: 'snapshot' }, 20);
     const { fetched } = this.node(id).tables;
     let toHeight = range.fromHeight - 1;
     for (let height = range.fromHeight; height <= range.toHeight; height += 1) {
