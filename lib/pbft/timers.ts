@@ -17,7 +17,8 @@ const tickLateMs = 5000;
 export function onTick(draft: Draft, scheduled: boolean): void {
   const { state, now } = draft;
   if (!scheduled) {
-    if (state.tickDueAt !== null && now < state.tickDueAt - tickEarlyMs) return;
+    const due = state.tickDueAt;
+    if (due !== null && now < due - tickEarlyMs && !isBeyond(due, now)) return;
     state.tickDueAt = null;
   }
   if (scheduled) accuse(draft);
@@ -85,11 +86,17 @@ export function isBusy(state: ReplicaState): boolean {
   return state.changing && state.quorumSince !== null;
 }
 
+/** Due later than any tick is armed: it was armed by a clock that has gone back since. */
+function isBeyond(due: number, now: number): boolean {
+  return due > now + tickMs + tickEarlyMs;
+}
+
 /** Arms the next tick when work is pending and none is outstanding. */
 export function scheduleTick(draft: Draft): void {
   const { state, now } = draft;
   if (!isBusy(state) || state.halted) return;
-  if (state.tickDueAt !== null && now < state.tickDueAt + tickLateMs) return;
+  const due = state.tickDueAt;
+  if (due !== null && now < due + tickLateMs && !isBeyond(due, now)) return;
   state.tickDueAt = now + tickMs;
   draft.outputs.push({ type: 'tick-at', time: state.tickDueAt });
 }

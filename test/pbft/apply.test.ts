@@ -126,6 +126,13 @@ describe('a replica', () => {
 });
 
 describe('time', () => {
+  it('L14: keeps its ticks where the clock goes back, and takes no early one twice', () => {
+    const tick: Input = { type: 'tick', scheduled: false };
+    const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+    expect(run(waiting, [tick], now + 100).said).toEqual([]);
+    expect(run(waiting, [tick], now - 4_500).said).toContain('tick-at');
+  });
+
   it('L8, L9: the oldest request is told to all, then a view change starts', () => {
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
     const tick: Input = { type: 'tick', scheduled: false };

@@ -15,6 +15,8 @@ export interface Profile {
   /** Virtual time of trouble, and by when all must be well after it. */
   readonly troubleMs: number;
   readonly liveMs: number;
+  /** By when every transaction must be committed somewhere; the schedule speaks later. */
+  readonly servedMs: number;
   readonly delayMsMax: number;
   /** Chances for each message between validators. */
   readonly loss: number;
@@ -43,6 +45,7 @@ const base = {
   laterTransactions: 0,
   troubleMs: 20_000,
   liveMs: 240_000,
+  servedMs: 100_000,
   delayMsMax: 40,
   loss: 0,
   late: 0,

@@ -1,4 +1,7 @@
-/** Liveness: within a bound after healing every honest replica holds every transaction. */
+/**
+ * Liveness: within bounds after healing every transaction is committed, without the help of the
+ * five-minute schedule, and every honest replica holds it.
+ */
 import { shortName } from '../describe.ts';
 import type { World } from '../world.ts';
 import type { Checker } from './checker.ts';
@@ -8,6 +11,11 @@ export function liveness(world: World): Checker {
   return {
     name,
     atEnd() {
+      const { servedMs, liveMs } = world.profile;
+      const served = (world.servedAt ?? Infinity) - (world.healedAt ?? 0);
+      if (served > servedMs) {
+        world.fail(name, `not all was committed anywhere ${servedMs} ms after healing`);
+      }
       if (world.liveAt !== null) return;
       const judged = world.judged();
       const lags = judged.map((one) => {
@@ -19,7 +27,7 @@ export function liveness(world: World): Checker {
       });
       const away = world.awaited().map((one) => shortName(one.name));
       if (away.length > 0) lags.push(`not back: ${away.join(' ')}`);
-      world.fail(name, `${world.profile.liveMs} ms after healing: ${lags.join('; ')}`);
+      world.fail(name, `${liveMs} ms after healing: ${lags.join('; ')}`);
     },
   };
 }
