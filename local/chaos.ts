@@ -1,6 +1,6 @@
 // `npm run chaos`: a hospital's worst days, under load, each in one command, and what comes of them.
 import type { Command } from 'commander';
-import { byzantine } from './chaos/byzantine.ts';
+import { byzantine, reinstate } from './chaos/byzantine.ts';
 import { conclude, countsText, loadFor, proveVote, requireSpare } from './chaos/proof.ts';
 import { replace } from './chaos/replace.ts';
 import { openStage, type Phase, type Stage } from './chaos/stage.ts';
@@ -17,6 +17,7 @@ interface Options {
   readonly rate: number;
   readonly seconds: number;
   readonly json?: true;
+  readonly reinstate?: true;
 }
 
 /** What a chaos command says at its end; `--json` prints it. */
@@ -37,11 +38,13 @@ export interface ChaosOptions {
   readonly ratePerSecond: number;
   /** Load before the fault, and again after it is healed. */
   readonly seconds: number;
+  /** Whether the liar gets its vote back at the end. @default false */
+  readonly reinstate?: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-type Scenario = (stage: Stage) => Promise<void>;
+type Scenario = (stage: Stage, options: ChaosOptions) => Promise<void>;
 
 const SECONDS = 5;
 const RATE_PER_SECOND = 5;
@@ -55,8 +58,11 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     await replace(stage);
     await proveVote(stage);
   },
-  async byzantine(stage) {
+  async byzantine(stage, { reinstate: isReinstated = false }) {
     await byzantine(stage);
+    if (!isReinstated) return;
+    await reinstate(stage);
+    await proveVote(stage);
   },
 };
 
@@ -68,7 +74,7 @@ export async function runChaos(name: string, options: ChaosOptions): Promise<Cha
   try {
     await requireSpare(stage);
     await loadFor(stage, options.seconds, `Load: ${options.ratePerSecond} a second`);
-    await play(stage);
+    await play(stage, options);
     await loadFor(stage, options.seconds, 'Load goes on');
     const { counts, ledger } = await conclude(stage);
     const failed = Object.values(counts.errors).reduce((sum, count) => sum + count, 0);
@@ -131,7 +137,7 @@ scenario(
   'byzantine',
   'leader',
   'one account runs a bundle that equivocates; it is blamed and suspended',
-);
+).option('--reinstate', 'at the end the operators give it its vote back, under new keys');
 
 async function main(name: string, options: Options, signal: AbortSignal): Promise<void> {
   const { validator, rate, seconds, json } = options;
@@ -141,8 +147,9 @@ async function main(name: string, options: Options, signal: AbortSignal): Promis
   const { folder } = program.opts<FolderOption>();
   const started = performance.now();
   progress.note(`\nCareQuorum chaos: ${name}\n`);
+  const isReinstated = options.reinstate === true;
   const given = { folder, validator, ratePerSecond: rate, seconds, progress, signal };
-  const report = await runChaos(name, given);
+  const report = await runChaos(name, { ...given, reinstate: isReinstated });
   if (!report.isGood) process.exitCode = 1;
   if (json === true) console.log(JSON.stringify(report, null, 2));
   for (const fault of report.ledger.faults) progress.note(`  ! ${fault}`);

@@ -70,8 +70,7 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
       await refreshPending(run);
       return feed(run, { type: 'tick', scheduled: event.scheduled });
     case 'fetched':
-      await replayFetched(run, event.fromHeight, event.toHeight);
-      return lookFurther(run);
+      return takeFetched(run, event.fromHeight, event.toHeight);
     case 'snapshot':
       return installSnapshot(run);
     case 'own':
@@ -82,7 +81,11 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
 }
 
 /** L17: what was fetched may be old by now: peers are asked for more, also when all is at rest. */
-async function lookFurther(run: Run): Promise<void> {
+async function takeFetched(run: Run, fromHeight: number, toHeight: number): Promise<void> {
+  const before = run.state.head.header.height;
+  await replayFetched(run, fromHeight, toHeight);
+  // Several fetches may be under way: one that brought nothing new asks for nothing.
+  if (run.state.head.header.height === before) return;
   run.state = { ...run.state, catchUpNotBefore: 0 };
   await feed(run, { type: 'tick', scheduled: true });
 }

@@ -16,8 +16,10 @@ import { accountLayout } from '../lib/layout.ts';
 import { ACTIVATION_DELAY } from '../../lib/wire/governed.ts';
 import { verifyInOwnProcess } from '../verify-offline.ts';
 import { byzantineBundle } from './byzantine-bundle.ts';
+import { awaitBundle, decideTogether } from './govern.ts';
 import { awaitBlock, awaitTransaction, seatNow } from './seats.ts';
 import { type Stage, type Undo, until } from './stage.ts';
+import { awaitReturn } from './wipe.ts';
 
 const ALARM = 'contradicting_votes';
 const ALARM_MS = 60_000;
@@ -118,6 +120,18 @@ type LogEnds = ReadonlyMap<string, number>;
 /** How long each of the others' logs is now. */
 function logEnds({ layout, others }: Stage): LogEnds {
   return new Map(others.map(({ id }) => [id, statSync(accountLayout(layout, id).log).size]));
+}
+
+/** Once it is honest again: the operators of the others end its suspension, with new sessions. */
+export async function reinstate(stage: Stage): Promise<void> {
+  const { victim, others } = stage;
+  const before = await seatNow(stage, victim.id);
+  const keys = await awaitBundle(stage, before, false);
+  // While it is suspended its hospital decides nothing.
+  const hospitals = others.map(({ id }) => id);
+  const title = 'Its suspension ended by governance';
+  await decideTogether(stage, { kind: 'reinstate', keys }, { hospitals, title });
+  await awaitReturn(stage, before);
 }
 
 async function awaitAlarm(stage: Stage, ends: LogEnds): Promise<void> {

@@ -49,13 +49,16 @@ function sessionOf(bundle: Bundle): { readonly incarnation: number } {
 }
 
 /** One operator proposes and others approve, until a quorum has decided. */
-export async function decideTogether(stage: Stage, change: Change, title: string): Promise<void> {
-  const { signal, victim, others } = stage;
-  // Its own operator first, through another hospital: its own may not answer yet.
-  const preferred = others[0]?.id ?? '';
+export async function decideTogether(
+  stage: Stage,
+  change: Change,
+  { hospitals, title }: { readonly hospitals: readonly string[]; readonly title: string },
+): Promise<void> {
+  const { signal } = stage;
+  // Through another hospital than the victim, which may not answer yet.
+  const preferred = stage.others[0]?.id ?? '';
   await stage.phase(title, async (step) => {
-    const operators = [victim, ...others].map(({ id }) => operatorAt(stage, id, preferred));
-    const [first, ...following] = operators;
+    const [first, ...following] = hospitals.map((id) => operatorAt(stage, id, preferred));
     if (!first) throw new RangeError('nobody decides');
     let outcome = await propose(first, change, { signal });
     const names = [first.hospital];

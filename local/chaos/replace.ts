@@ -34,7 +34,10 @@ export async function replace(stage: Stage): Promise<void> {
   );
   await awaitGenesis(stage);
   const keys = await awaitBundle(stage, before, true);
-  await decideTogether(stage, { kind: 'replace-key', keys }, 'Its new key put in by governance');
+  // The hospital's own operator still has a keystore: only the account is gone.
+  const hospitals = [victim.id, ...stage.others.map(({ id }) => id)];
+  const title = 'Its new key put in by governance';
+  await decideTogether(stage, { kind: 'replace-key', keys }, { hospitals, title });
   await awaitCatchUp(stage);
   await awaitReturn(stage, before);
 }

@@ -15,7 +15,7 @@ const REJOIN_MS = 180_000;
 /** A run that took its batch before the queues were cut off ends within this time. */
 const LAST_RUN_MS = 1_500;
 /** Blocks that a ledger under load is ahead of what was just read. */
-const NEAR_HEAD = 3;
+const NEAR_HEAD = 10;
 
 /** Empties tables and queues of the validator under load and waits until it votes again. */
 export async function wipe(stage: Stage): Promise<void> {

@@ -28,7 +28,8 @@ interface Committed {
 
 const AGREE_MS = 60_000;
 const POLL_MS = 200;
-const READS_AT_ONCE = 6;
+/** For each validator: every call that waits holds a process of its account. */
+const READS_AT_ONCE = 3;
 const FAULTS_MAX = 20;
 
 /**

@@ -32,6 +32,8 @@ export interface Block {
 }
 
 const TIMEOUT_MS = 10_000;
+/** A machine that is busy answers late; a block is asked for again. */
+const BLOCK_TRIES_MAX = 4;
 const PART_BYTES_MAX = 64 * 1024;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -81,6 +83,16 @@ export class ValidatorReader {
 
   /** Null where the validator does not keep that block (any more). */
   async block(height: number): Promise<Block | null> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#block(height);
+      } catch (error) {
+        if (attempt >= BLOCK_TRIES_MAX) throw error;
+      }
+    }
+  }
+
+  async #block(height: number): Promise<Block | null> {
     const authorization = await peerAuthorization(
       {
         network: this.#network,
