@@ -1,4 +1,5 @@
 /** Ticks: hints judged against stored times. At rest there are none. */
+import { faultyMax } from '../wire/validators.ts';
 import { ownStatus } from './answer.ts';
 import { type Draft, leaderNow } from './draft.ts';
 import { noteHeight } from './behind.ts';
@@ -83,6 +84,8 @@ export function isBusy(state: ReplicaState): boolean {
   const { slot } = state;
   if (slot.proposal !== null || slot.decided !== null || state.oldest !== null) return true;
   if (startsAbove(state)) return true;
+  // An honest validator has voted above a block that is missing here.
+  if (state.next.commits.length > faultyMax(state.validators.length)) return true;
   return state.changing && state.quorumSince !== null;
 }
 

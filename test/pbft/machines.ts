@@ -98,6 +98,9 @@ export class Machines {
   readonly said: string[] = [];
   /** Names of blocks by header hash, for people. */
   readonly names = new Map<string, string>();
+  /** Told of each delivery and of each thing that is said. */
+  listener: { flight(flight: Flight, isLost: boolean): void; said(line: string): void } | null =
+    null;
   /** Pairs `va>vb` between which messages are lost. */
   readonly cut = new Set<string>();
 
@@ -175,9 +178,11 @@ export class Machines {
     if (!flight) return null;
     this.now += 1;
     const machine = this.machine(flight.to);
-    if (!machine.isUp) return flight;
+    const isCut = flight.kind === 'message' && this.cut.has(`${flight.from}>${flight.to}`);
+    const isLost = !machine.isUp || isCut;
+    this.listener?.flight(flight, isLost);
+    if (isLost) return flight;
     if (flight.kind === 'fetch') await this.#fetch(machine, flight.fromHeight, flight.toHeight);
-    else if (this.cut.has(`${flight.from}>${flight.to}`)) return flight;
     else await this.#take(machine, flight.from, flight.message);
     this.#handOn(machine);
     return flight;
@@ -248,14 +253,19 @@ export class Machines {
         return;
       }
       case 'accuse':
-        this.said.push(`${machine.id} accuses ${output.contradiction.first.validator}`);
+        this.#say(`${machine.id} accuses ${output.contradiction.first.validator}`);
         return this.#keep(machine, [`suspend-${output.contradiction.first.validator}`]);
       case 'alarm':
-        this.said.push(`${machine.id} alarm ${output.code}: ${output.detail}`);
+        this.#say(`${machine.id} alarm ${output.code}: ${output.detail}`);
         return;
       case 'tick-at':
         return;
     }
+  }
+
+  #say(line: string): void {
+    this.said.push(line);
+    this.listener?.said(line);
   }
 
   #send({ id, state, bodies }: Machine, { to, message, withBody }: OutputOf<'send'>): void {
@@ -292,7 +302,7 @@ export class Machines {
     const body = machine.bodies.get(toHex(hash)) ?? [];
     machine.blocks.set(header.height, { header, certificate, body });
     machine.waiting = machine.waiting.filter((request) => !body.includes(request));
-    this.said.push(`${machine.id} commits ${this.blockName(hash)}`);
+    this.#say(`${machine.id} commits ${this.blockName(hash)}`);
     this.#tellOldest(machine);
   }
 
@@ -303,7 +313,7 @@ export class Machines {
       const { height } = machine.state.head.header;
       const claimed = message.type === 'decided' ? message.header.height : 0;
       if (claimed >= height + 2) this.feed(machine, { type: 'ahead', height: claimed });
-      this.said.push(`${machine.id} drops ${message.type} of ${from}`);
+      this.#say(`${machine.id} drops ${message.type} of ${from}`);
       return;
     }
     if (message.type === 'pre-prepare' || message.type === 'decided') {
