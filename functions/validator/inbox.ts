@@ -19,6 +19,7 @@ import { kmsSigningKey } from '../aws/kms-signing-key.ts';
 import { logger } from '../aws/logger.ts';
 import { sqsPeerSender } from '../aws/sqs-peer-sender.ts';
 import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
+import { claimedIncarnation } from './claimed-incarnation.ts';
 import { inboxEnvironmentSchema } from './environment.ts';
 import { GenesisRecovery } from './genesis-recovery.ts';
 import { failuresOf, type LedgerBatch, readBatch } from './inbox-batch.ts';
@@ -70,6 +71,7 @@ const rejoin = new Rejoin({
     renewKeyring({ ...keyringDeps, kmsKey: signer }, incarnation),
   open: keyring,
   log: (reason) => logger.warn('not rejoining', { reason }),
+  claimed: ({ genesis, self }) => claimedIncarnation(genesis, self, { fetch, clock: now }),
 });
 let runtime: ValidatorRuntime | null = null;
 

@@ -39,13 +39,14 @@ export class PeerRefusedError extends Error {
 
 /** The parsed answer. Throws `PeerRefusedError`, or what `fetch` and the schema throw. */
 export async function askPeer<T>(
-  deps: PeerDeps,
+  deps: Omit<PeerDeps, 'readKey'> & { readonly readKey: PeerDeps['readKey'] | null },
   peer: Peer,
   schema: z.ZodType<T>,
   { path, query, body, bytesMax }: PeerRequest,
 ): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (query) {
+    if (deps.readKey === null) throw new PeerRefusedError('there is no read key to ask with');
     const stated = { network: deps.network, now: deps.clock(), ...query };
     headers['authorization'] = await peerAuthorization(stated, deps.readKey);
   }

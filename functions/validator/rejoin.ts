@@ -21,6 +21,8 @@ const YOUNG_MS = 15_000;
 const QUIET_MS = 5_000;
 /** How long one request may wait for its block before it is made anew, milliseconds. */
 const VALID_MS = 120_000;
+/** How often peers are asked what incarnation a seat has whose KMS key is lost, milliseconds. */
+const CLAIM_EVERY_MS = 10_000;
 
 /** What a process has open of its keyring. */
 export type OpenKeys = Pick<Keyring, 'openSessionKey' | 'bundle' | 'forget'>;
@@ -32,6 +34,8 @@ export interface RejoinDeps {
   readonly open: OpenKeys;
   /** Why it does not come back by itself; each reason once. */
   readonly log: (reason: string) => void;
+  /** What peers say of the seat's incarnation. @default what its own ledger says */
+  readonly claimed?: (runtime: ValidatorRuntime) => Promise<number>;
 }
 
 /** The session key as a step wants it, or null without one of this ledger table. */
@@ -49,6 +53,7 @@ export class Rejoin {
   readonly #deps: RejoinDeps;
   #asked: { incarnation: number; until: number } | null = null;
   #still: { height: number; since: number } | null = null;
+  #claimNotBefore = 0;
   #reason = '';
 
   constructor(deps: RejoinDeps) {
@@ -92,18 +97,15 @@ export class Rejoin {
     seat: Validator,
     present: number | null,
   ): Promise<StepEvent | null> {
-    const incarnation = seat.incarnation + 1;
     const kmsKey = await runtime.identity();
-    if (present !== incarnation) {
-      await this.#deps.renew(incarnation, kmsKey);
-      this.#deps.open.forget();
-      runtime.signer = await openSigner(this.#deps.open);
-    }
-    // New keys are shown at the bootstrap endpoint: operators put them in by governance.
-    if (seat.suspended) return this.#wait('it is suspended: its operators reinstate it');
     if (!equalBytes(seat.kmsKey, kmsKey.publicKey)) {
+      await this.#showNewKeys(runtime, kmsKey, seat, present);
       return this.#wait('its KMS key is another: operators replace it');
     }
+    const incarnation = seat.incarnation + 1;
+    if (present !== incarnation) await this.#renew(runtime, incarnation, kmsKey);
+    // New keys are shown at the bootstrap endpoint: operators put them in by governance.
+    if (seat.suspended) return this.#wait('it is suspended: its operators reinstate it');
     const now = runtime.clock();
     if (this.#asked?.incarnation === incarnation && now < this.#asked.until) return null;
     const bundle = await this.#deps.open.bundle();
@@ -113,6 +115,32 @@ export class Rejoin {
     const { network } = runtime.genesis.document;
     const request = { network, ledger, incarnation, bundle, nonce, now };
     return { kind: 'own', transaction: await signRejoin(request, kmsKey) };
+  }
+
+  /**
+   * Keys for the operators to put in, above every incarnation that the seat had: peers give no blocks
+   * to an unknown key, so the own ledger may know an old one only. Keys that will do are kept.
+   */
+  async #showNewKeys(
+    runtime: ValidatorRuntime,
+    kmsKey: SigningKey,
+    seat: Validator,
+    present: number | null,
+  ): Promise<void> {
+    const now = runtime.clock();
+    const isAbove = present !== null && present > seat.incarnation;
+    if (isAbove && now < this.#claimNotBefore) return;
+    this.#claimNotBefore = now + CLAIM_EVERY_MS;
+    const claimed = (await this.#deps.claimed?.(runtime)) ?? 0;
+    const highest = Math.max(seat.incarnation, claimed);
+    if (present !== null && present > highest) return;
+    await this.#renew(runtime, highest + 1, kmsKey);
+  }
+
+  async #renew(runtime: ValidatorRuntime, incarnation: number, kmsKey: SigningKey): Promise<void> {
+    await this.#deps.renew(incarnation, kmsKey);
+    this.#deps.open.forget();
+    runtime.signer = await openSigner(this.#deps.open);
   }
 
   #wait(reason: string): null {

@@ -1,8 +1,11 @@
 /** A validator that lost its tables comes back by itself (design §4, "Amnesia and catching up"). */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
 import { Keyring } from '../../../functions/validator/keyring.ts';
+import { fromBase64url } from '../../../lib/crypto/bytes.ts';
 import { generateSigningKey } from '../../../lib/crypto/p256.ts';
+import { decodeWith } from '../../../lib/wire/codec.ts';
+import { sessionCertificateSchema } from '../../../lib/wire/session.ts';
 import { NETWORK } from '../validator-api/fixture.ts';
 import { SmallNetwork, Tables } from './small-network.ts';
 
@@ -154,5 +157,24 @@ describe('a validator that cannot come back by itself', () => {
     expect(network.reasons).toEqual(['its KMS key is another: operators replace it']);
     expect(await seatOf('west', 'north')).toMatchObject({ incarnation: 0 });
     expect(await bundleOf('west')).toMatchObject({ validator: 'west' });
+  });
+
+  it('shows keys above the incarnation that peers know, though its ledger is empty', async () => {
+    await network.wipe('west');
+    await load(8);
+    await network.run(30_000);
+    expect(await seatOf('west', 'north')).toMatchObject({ incarnation: 1 });
+    const kms = await generateSigningKey();
+    const { party } = network.node('west');
+    await network.boot({ ...party, store: new MemoryKeyringStore(), kms }, new Tables());
+    // Peers give it no blocks before its key is put in.
+    const cut = vi.spyOn(network.node('west').tables.fetched, 'get').mockResolvedValue(null);
+    await load(6);
+    await network.run(60_000);
+    cut.mockRestore();
+    const bundle = await bundleOf('west');
+    const bytes = fromBase64url(bundle?.session.certificate ?? '');
+    const { body } = decodeWith(sessionCertificateSchema, bytes, 1_024);
+    expect(body).toMatchObject({ validator: 'west', incarnation: 2 });
   });
 });

@@ -121,6 +121,10 @@ export class SmallNetwork {
       renew: (incarnation, kmsKey) => renewKeyring({ ...keyring, kmsKey }, incarnation),
       open,
       log: (reason) => this.reasons.push(reason),
+      claimed: async ({ self }) => {
+        const { validators } = await this.state(self === 'north' ? 'east' : 'north');
+        return validators.find((one) => one.id === self)?.incarnation ?? 0;
+      },
     });
     const runtime = (await tables.genesis.load()) && {
       self: party.id,
