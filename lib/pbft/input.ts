@@ -29,6 +29,8 @@ export type Input =
   | ({ type: 'snapshot'; head: Head; frontier: Uint8Array[] } & Governed & {
         upcoming: Governed | null;
         previous: Seats | null;
+        /** The first height on which the set of the next one voted. */
+        setFromHeight: number;
       })
   /** An own vote, signed as `sign` asked. */
   | { type: 'signed'; vote: Vote }

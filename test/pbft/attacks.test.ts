@@ -1,5 +1,6 @@
 /** What one faulty validator tries, alone or with the help of a change of the set. */
 import { describe, expect, it } from 'vitest';
+import type { Input } from '../../lib/pbft/input.ts';
 import type { ReplicaState } from '../../lib/pbft/state.ts';
 import { contextOf, verifyMessage } from '../../lib/pbft/verify.ts';
 import { equalBytes } from '../../lib/crypto/bytes.ts';
@@ -297,6 +298,55 @@ describe('L22: a change of the set', () => {
     await network.pass(20_000);
     const heights = ['vb', 'vc', 've'].map((id) => network.state(id).head.header.height);
     expect(heights).toEqual([3, 3, 3]);
+  });
+});
+
+describe('L17: a snapshot', () => {
+  /** Views 0 and 1 of one set; the first two blocks are of view 1. */
+  async function inViewOne(): Promise<Machines> {
+    const network = new Machines(four);
+    network.machine('va').isUp = false;
+    network.cut.add('vb>vd').add('vc>vd').add('va>vd');
+    network.machine('vd').isUp = false;
+    network.machine('va').isUp = true;
+    network.machine('va').leavesOut.add('x');
+    network.submit('vb', 'x');
+    await network.pass(8_000);
+    expect(network.state('vb')).toMatchObject({ view: 1, changing: false });
+    network.submit('vb', 'y');
+    await network.deliverAll();
+    network.machine('vd').isUp = true;
+    network.cut.clear();
+    return network;
+  }
+
+  const snapshotOf = ({ head, frontier, ...state }: ReplicaState, setFromHeight: number): Input => {
+    const { validators, sessions, parameters } = state;
+    const governed = { validators, sessions, parameters, upcoming: null, previous: null };
+    return { type: 'snapshot', head, frontier, ...governed, setFromHeight };
+  };
+
+  it('leads to the view that the set has reached before it', async () => {
+    const network = await inViewOne();
+    const vd = network.machine('vd');
+    // As if the set had changed before height 1, which vd knows nothing of.
+    vd.state = { ...vd.state, setFromHeight: 0 };
+    network.feed(vd, snapshotOf(network.state('vb'), 1));
+    expect(network.state('vd')).toMatchObject({ view: 0, setFromHeight: 1 });
+    expect(network.state('vd').head.header.height).toBe(2);
+    network.tick('vd', true);
+    await network.deliverAll();
+    expect(network.state('vd')).toMatchObject({ view: 1, changing: false });
+  });
+
+  it('of a set that came back ends the views of its first time', async () => {
+    const network = await inViewOne();
+    const vb = network.machine('vb');
+    const { header, hash } = vb.state.head;
+    const later = { ...header, height: 9, previousHash: hash };
+    const head = { header: later, hash: headerHash(later), certificate: null };
+    network.feed(vb, snapshotOf({ ...vb.state, head }, 6));
+    expect(vb.state).toMatchObject({ view: 0, changing: false, newView: null, setFromHeight: 6 });
   });
 });
 

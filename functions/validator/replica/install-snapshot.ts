@@ -41,6 +41,7 @@ export async function installSnapshot(run: Run): Promise<void> {
   await keepFrontier(ports.blocks, ledger, header.height, manifest.frontier);
   await keepFrontier(ports.blocks, ledger, header.height + 1, frontier);
   const present = governedAfter(manifest);
+  const previous = previousOf(set, present);
   const input: Input = {
     type: 'snapshot',
     head: { header, hash, certificate },
@@ -48,7 +49,9 @@ export async function installSnapshot(run: Run): Promise<void> {
     ...present,
     sessions: votesOf(present.sessions),
     upcoming: equalBytes(encodeCbor(upcoming), encodeCbor(present)) ? null : upcoming,
-    previous: previousOf(set, present),
+    previous,
+    // L22: at genesis the set votes from height 1 on.
+    setFromHeight: previous ? header.height + 1 : Math.max(1, set.fromHeight),
   };
   runtime.log({ event: 'snapshot', ledger, height: header.height, parent: parent.height });
   run.pendingStale = true;
