@@ -72,7 +72,8 @@ hidden byte i, j, m, n, ok, found, fits;
   for (i : 1 .. VALUES) { assert(i == x || !has(votes[at(h, v, i)], id)) }
 
 /* L4, L5, L19: prepare one proposal a view, the bound one if the view is bound. */
-#ifdef MUTANT_UNSAVED
+#ifdef has_prepared
+#elif defined(MUTANT_UNSAVED)
 #define has_prepared(p, x) has(prepares[at(next(p), view[p], x)], key(p))
 #else
 #define has_prepared(p, x) \
@@ -92,14 +93,24 @@ hidden byte i, j, m, n, ok, found, fits;
 #endif
 #define is_idle(p) \
   (entitled(p) && !changing[p] && head[p] < HEIGHTS && known[p] == 0 && !is_below_start(p))
+#ifdef MUTANT_EXECUTED_NOT_CHECKED
+set_t executed[HEIGHTS * VALUES];
+#define was_executed(p, x) has(executed[(next(p) - 1) * VALUES + x - 1], key(p))
+#else
+#define was_executed(p, x) false
+#endif
 #define can_prepare(p, x) \
   (is_idle(p) && !has_prepared(p, x) && \
-   ((is_bound(p) && bound_value[p] == x) || (!is_bound(p) && proposable(next(p), x))))
+   ((is_bound(p) && bound_value[p] == x) || (!is_bound(p) && proposable(next(p), x)) || \
+    was_executed(p, x)))
 
 inline prepare(p, x) {
   no_other_vote(prepares, key(p), next(p), view[p], x);
   prepares[at(next(p), view[p], x)] = prepares[at(next(p), view[p], x)] | (1 << key(p));
   named[next(p)] = true;
+#ifdef MUTANT_EXECUTED_NOT_CHECKED
+  executed[(next(p) - 1) * VALUES + x - 1] = executed[(next(p) - 1) * VALUES + x - 1] | (1 << key(p));
+#endif
   if
   :: is_quorum(prepares[at(next(p), view[p], x)], next(p), x) ->
     /* Certified uniqueness: one prepared value per height and view. */
@@ -163,8 +174,16 @@ inline decide(p) {
   fi
 }
 
-/* L9, L10: stop voting in this view and ask for v. */
-#define can_ask(p, v) (view[p] < v)
+/*
+ * L9, L10: stop voting in this view and ask for v. A learner signs nothing, and its view is of no
+ * consequence: the set in which it votes begins in view 0.
+ */
+#ifdef ASKS_MAX
+byte asks; /* a bound of the larger worlds: view-changes that honest replicas start, together */
+#define can_ask(p, v) (entitled(p) && view[p] < v && asks < ASKS_MAX)
+#else
+#define can_ask(p, v) (entitled(p) && view[p] < v)
+#endif
 
 inline sign_view_change(p, v) {
 #ifdef MUTANT_PREPARED_FORGOTTEN
@@ -176,10 +195,10 @@ inline sign_view_change(p, v) {
 }
 
 inline ask(p, v) {
-  if
-  :: entitled(p) -> sign_view_change(p, v)
-  :: else
-  fi;
+#ifdef ASKS_MAX
+  asks++;
+#endif
+  sign_view_change(p, v);
 #ifndef MUTANT_VOTE_AFTER_VIEW_CHANGE
   view[p] = v;
   changing[p] = true;
@@ -236,7 +255,7 @@ inline choose(v, H, c) {
  * L13: enter v by such a new-view, if the set of H + 1 is the one that votes on the own next height:
  * its quorum says nothing about what another set may have committed.
  */
-#define may_enter(p, v) (view[p] < v || (view[p] == v && changing[p]))
+#define may_enter(p, v) (entitled(p) && (view[p] < v || (view[p] == v && changing[p])))
 #ifdef MUTANT_NEW_VIEW_OF_EARLIER_SET
 #define may_start(p, H) true
 #else
