@@ -11,7 +11,7 @@
 #define proposable(h, x) true
 #include "core.pml"
 
-mtype = { PREPARE, COMMIT, ASK, ENTER, DECIDE, WIPE };
+mtype = { PREPARE, COMMIT, ASK, ENTER, DECIDE, END };
 chan play = [0] of { mtype, byte, byte, byte, byte, byte };
 
 c_decl { static int furthest; }
@@ -32,18 +32,15 @@ end:
       play ? what, p, h, v, x, c;
       if
       :: what == PREPARE ->
-        d_step {
-          found = 0;
-          for (i : 1 .. VALUES) {
-            found = found | has(prepares[at(h, v, i)], key(p))
-          };
-          skip
+        found = 0;
+        for (i : 1 .. VALUES) {
+          found = found | has(prepares[at(h, v, i)], key(p))
         }
         next(p) == h && view[p] == v && can_prepare(p, x);
-        d_step { prepare(p, x) }
+        prepare(p, x)
       :: what == COMMIT ->
         next(p) == h && view[p] == v && can_commit(p, x);
-        d_step { commit(p, x) }
+        commit(p, x)
       :: what == ASK ->
         next(p) == h && c == prepared[p] && (c == 1 || quasi(h, c - 2) == x);
         if
@@ -57,18 +54,16 @@ end:
         :: may_enter(p, v) ->
           select(H : 0 .. HEIGHTS);
           select(c : 1 .. v + 1);
-          d_step { choose(v, H, c) }
+          choose(v, H, c);
           ok && may_start(p, H);
-          d_step { enter(p, v, H, c); H = 0 }
+          enter(p, v, H, c);
+          H = 0
         fi
       :: what == DECIDE ->
         is_quorum(commits[at(h, v, x)], h, x) && certified[h] == x && head[p] < h;
-        d_step { head[p] = h - 1; decide(p) }
-      :: what == WIPE ->
-        d_step {
-          head[p] = 0; view[p] = 0; changing[p] = false; prepared[p] = 1; known[p] = 0;
-          bound_height[p] = 0; bound_value[p] = 0
-        }
+        head[p] = h - 1;
+        decide(p)
+      :: what == END
       fi;
       what = 0; p = 0; h = 0; v = 0; x = 0; c = 0;
       took()
@@ -78,6 +73,6 @@ end:
 
 init {
   EVENTS
-  play ! WIPE, 0, 0, 0, 0, 0; /* the event before was taken */
+  play ! END, 0, 0, 0, 0, 0; /* the event before was taken */
   assert(false) /* the whole trace is allowed */
 }

@@ -86,7 +86,7 @@ hidden byte i, j, m, n, ok, found, fits;
 #define is_bound(p) (bound_value[p] != 0 && bound_height[p] == head[p])
 #endif
 /* A new-view starts at H + 1: whoever is below H only catches up in that view. */
-#if defined(MUTANT_VOTES_BELOW_START) || defined(MUTANT_NEXT_CERTIFICATE_ONLY)
+#ifdef MUTANT_VOTES_BELOW_START
 #define is_below_start(p) false
 #else
 #define is_below_start(p) (bound_height[p] > head[p])
@@ -134,14 +134,11 @@ inline prepare(p, x) {
 
 inline commit(p, x) {
   no_other_vote(commits, key(p), next(p), view[p], x);
+#ifndef MUTANT_COMMIT_UNPREPARED
   prepared[p] = 2 + view[p];
+#endif
   commits[at(next(p), view[p], x)] = commits[at(next(p), view[p], x)] | (1 << key(p));
   n = commits[at(next(p), view[p], x)];
-#ifdef MUTANT_VIEWS_MIXED
-  for (j : 0 .. VIEWS - 1) {
-    n = n | commits[at(next(p), j, x)]
-  }
-#endif
   if
   :: is_quorum(n, next(p), x) ->
     /* Certified uniqueness: one certified value per height. Agreement follows by L7. */

@@ -1,5 +1,6 @@
 /** Turns what the simulator's replicas did (test/sim/events.ts) into a run for conform.pml. */
 import type { SimEvent } from '../sim/events.ts';
+import { quorumSize } from '../../lib/wire/validators.ts';
 import { ModelError } from './errors.ts';
 
 /** Keys fit the sets of the model: one for each validator and incarnation. */
@@ -8,7 +9,7 @@ const valuesMax = 200;
 
 /** One step of a replica, as `play` of conform.pml takes it, and where it was in the file. */
 export interface Play {
-  readonly what: 'PREPARE' | 'COMMIT' | 'ASK' | 'ENTER' | 'DECIDE' | 'WIPE';
+  readonly what: 'PREPARE' | 'COMMIT' | 'ASK' | 'ENTER' | 'DECIDE';
   readonly replica: string;
   readonly height: number;
   readonly view: number;
@@ -36,31 +37,26 @@ export interface Trace {
   readonly eras: readonly Era[];
   /** Honest replicas, in the order in which the model numbers them. */
   readonly replicas: readonly string[];
-  /** Keys (`validator/incarnation`) that may say anything. */
+  /** Validators that may say anything. */
   readonly bad: ReadonlySet<string>;
 }
 
-export const keyOf = (id: string, incarnation: number): string => `${id}/${incarnation}`;
+const keyOf = (id: string, incarnation: number): string => `${id}/${incarnation}`;
 
 /** The events of one run, the first of which is its `start`. */
 export function traceOf(events: readonly SimEvent[]): Trace {
   const start = events[0];
   if (start?.type !== 'start') throw new ModelError('bad_trace', 'the first event is no start');
-  const replicas = [...new Set(events.map((one) => one.replica).filter(Boolean))].sort();
+  const told = events.filter(({ type, replica }) => type !== 'fault' && replica !== '');
+  const replicas = [...new Set(told.map((one) => one.replica))].sort();
   const eras = erasOf(start.validators, events);
-  const bad = new Set(start.validators.filter((id) => !replicas.includes(id)).map(anyKey(eras)).flat());
+  const ids = eras.flatMap(({ seats }) => seats.map(({ id }) => id));
+  const bad = new Set(ids.filter((id) => !replicas.includes(id)));
   for (const one of events) {
-    // Who was restored or cloned counts among the faulty until it has another incarnation.
-    if (one.type === 'fault' && /restore|clone|wipe/.test(one.id)) bad.add(keyOf(one.replica, 0));
+    // Who was wiped, restored or cloned counts among the faulty.
+    if (one.type === 'fault' && /^(wipe|restore|clone)/.test(one.id)) bad.add(one.replica);
   }
   return { plays: playsOf(events), eras, replicas, bad };
-}
-
-function anyKey(eras: readonly Era[]): (id: string) => string[] {
-  return (id) =>
-    eras.flatMap(({ seats }) =>
-      seats.filter((one) => one.id === id).map((one) => keyOf(id, one.incarnation)),
-    );
 }
 
 /** The sets, from what replicas show of them when their heads move. */
@@ -98,23 +94,44 @@ const members = (ids: readonly string[]) => (seats: Seat[]) =>
 
 function playsOf(events: readonly SimEvent[]): Play[] {
   const plays: Play[] = [];
-  const done = new Set<number>();
+  let group: Play[] = [];
   for (const [index, one] of events.entries()) {
-    if (done.has(index)) continue;
-    // A view that is asked for and entered in one step is told after it was entered.
-    if (one.type === 'view' && !one.changing) {
-      for (let later = index + 1; later < events.length; later += 1) {
-        const next = events[later];
-        if (next?.at !== one.at || next.replica !== one.replica) break;
-        if (next.type !== 'vote' || next.phase !== 'view-change' || next.view !== one.view) continue;
-        plays.push(playOf(events, later) as Play);
-        done.add(later);
-      }
+    const before = events[index - 1];
+    if (before && (before.replica !== one.replica || before.at !== one.at)) {
+      plays.push(...inOrder(group));
+      group = [];
     }
     const play = playOf(events, index);
-    if (play) plays.push(play);
+    if (play) group.push(play);
   }
-  return plays;
+  return [...plays, ...inOrder(group)];
+}
+
+const ranks = { ASK: 1, ENTER: 2, PREPARE: 3, COMMIT: 4, DECIDE: 5 } as const;
+
+/**
+ * What one step did is told when it is over, votes before and after the head and the view in which
+ * they were cast: height, view and phase give the order in which they must have come.
+ */
+function inOrder(group: readonly Play[]): Play[] {
+  const placed = group.map((play) => {
+    const { what, view, height } = play;
+    const inView = group.filter(
+      (one) => one.what !== 'DECIDE' && one.view === view && one.height > 0,
+    );
+    if (what === 'DECIDE') return { play, height, view: Infinity };
+    if (what !== 'ENTER') return { play, height, view };
+    return { play, height: Math.min(Infinity, ...inView.map((one) => one.height)), view };
+  });
+  const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
+  return placed
+    .sort(
+      (a, b) =>
+        compare(a.height, b.height) ||
+        compare(a.view, b.view) ||
+        ranks[a.play.what] - ranks[b.play.what],
+    )
+    .map(({ play }) => play);
 }
 
 function playOf(events: readonly SimEvent[], index: number): Play | null {
@@ -140,23 +157,30 @@ function playOf(events: readonly SimEvent[], index: number): Play | null {
       const { height, view, hash } = one;
       return { ...at, what: 'DECIDE', height, view, hash };
     }
-    case 'fault':
-      return one.id === 'wipe' ? { ...at, what: 'WIPE' } : null;
     case 'start':
     case 'prepared':
     case 'suspended':
     case 'learner':
     case 'rejoin':
     case 'set':
+    case 'fault':
+    default:
       return null;
   }
+}
+
+/** The steps that the model is asked about: all but those taken with a key that may lie. */
+export function playsFor(trace: Trace): readonly Play[] {
+  return trace.plays.filter((one) => one.what === 'DECIDE' || !trace.bad.has(one.replica));
 }
 
 /** The text of trace.pml. */
 export function toPromela(trace: Trace): string {
   const { eras, replicas, bad } = trace;
-  const keys = [...new Set(eras.flatMap(({ seats }) => seats.map((one) => keyOf(one.id, one.incarnation))))];
-  const plays = trace.plays.filter((one) => !isBad(trace, one));
+  const keys = [
+    ...new Set(eras.flatMap(({ seats }) => seats.map((one) => keyOf(one.id, one.incarnation)))),
+  ];
+  const plays = playsFor(trace);
   const heights = Math.max(1, ...plays.map((one) => one.height));
   const values = numbered(plays);
   const sizes = {
@@ -172,7 +196,11 @@ export function toPromela(trace: Trace): string {
   const setOf = (chosen: readonly string[]): number =>
     chosen.reduce((sum, key) => sum + 2 ** keys.indexOf(key), 0);
   const inEra = (text: (era: Era, index: number) => string): string =>
-    eras.reduce((rest, era, index) => (index === 0 ? text(era, 0) : `((h) >= ${era.from} -> ${text(era, index)} : ${rest})`), '');
+    eras.reduce(
+      (rest, era, index) =>
+        index === 0 ? text(era, 0) : `((h) >= ${era.from} -> ${text(era, index)} : ${rest})`,
+      '',
+    );
   const voting = (era: Era): string[] =>
     era.seats.filter((one) => !one.suspended).map((one) => keyOf(one.id, one.incarnation));
   const keyIn = (era: Era, id: string): number => {
@@ -180,7 +208,10 @@ export function toPromela(trace: Trace): string {
     return seat ? keys.indexOf(keyOf(id, seat.incarnation)) : keys.length;
   };
   const keyTable = (era: Era): string =>
-    replicas.reduce((rest, id, index) => `((p) == ${index} -> ${keyIn(era, id)} : ${rest})`, `${keys.length}`);
+    replicas.reduce(
+      (rest, id, index) => `((p) == ${index} -> ${keyIn(era, id)} : ${rest})`,
+      `${keys.length}`,
+    );
   const line = (one: Play): string => {
     const value = one.hash === null ? 0 : (values.get(`${one.height} ${one.hash}`) ?? 0);
     const place = [replicas.indexOf(one.replica), one.height, one.view, value, one.shown];
@@ -190,9 +221,9 @@ export function toPromela(trace: Trace): string {
     ...Object.entries(sizes).map(([name, size]) => `#define ${name} ${size}`),
     '#define set_t int',
     `#define ones(set) (${keys.map((_, index) => `has(set, ${index})`).join(' + ')})`,
-    `#define quorum(h) ${inEra(({ seats }) => String(quorumOf(seats.length)))}`,
+    `#define quorum(h) ${inEra(({ seats }) => String(quorumSize(seats.length)))}`,
     `#define seats(h, x) ${inEra((era) => String(setOf(voting(era))))}`,
-    `#define bad(h) ${setOf(keys.filter((key) => bad.has(key)))}`,
+    `#define bad(h) ${setOf(keys.filter((key) => bad.has(key.replace(/\/\d+$/, ''))))}`,
     `#define era(h) ${inEra((_, index) => String(index))}`,
     '#define same_set(a, b) (era(a) == era(b))',
     `#define key_at(p, h) ${inEra(keyTable)}`,
@@ -203,14 +234,6 @@ export function toPromela(trace: Trace): string {
     '  skip;',
     '',
   ].join('\n');
-}
-
-/** A faulty validator's events are none, while it holds a key that may say anything. */
-function isBad({ bad, eras }: Trace, one: Play): boolean {
-  if (one.what !== 'PREPARE' && one.what !== 'COMMIT' && one.what !== 'ASK') return false;
-  const era = [...eras].reverse().find(({ from }) => from <= one.height);
-  const seat = era?.seats.find(({ id }) => id === one.replica);
-  return seat !== undefined && bad.has(keyOf(one.replica, seat.incarnation));
 }
 
 /** Hashes of one height are numbered as they come; the model knows them by number. */
@@ -224,8 +247,4 @@ function numbered(plays: readonly Play[]): Map<string, number> {
     numbers.set(`${height} ${hash}`, count);
   }
   return numbers;
-}
-
-function quorumOf(n: number): number {
-  return Math.ceil((n + Math.floor((n - 1) / 3) + 1) / 2);
 }

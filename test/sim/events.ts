@@ -1,6 +1,6 @@
 /**
  * What replicas did, for a machine to check against a model: JSON lines, in the order of virtual
- * time, of HONEST replicas only (a faulty one may do anything).
+ * time, of HONEST replicas only (a faulty one may do anything; of it only the faults are told).
  *
  * Every line has `at` (virtual milliseconds since the start), `replica` (validator id), `type`:
  *

@@ -128,7 +128,8 @@ export class World {
   }
 
   emit(node: SimNode, event: EventOf): void {
-    if (this.#onEvent && node.honest) this.#tell(event, node.id);
+    // A fault may be what makes the replica count as faulty; it is told as the last of its events.
+    if (this.#onEvent && (node.honest || event.type === 'fault')) this.#tell(event, node.id);
   }
 
   /** After each step of a replica: what it has done since, and what must hold. */
