@@ -173,6 +173,11 @@ const validatorRows = {
   submitter_quota: [429, 'Too many transactions of this key wait here', TRY_ELSEWHERE],
   mempool_full: [429, 'Too many transactions wait here: try again, or elsewhere', TRY_ELSEWHERE],
   preparing: [503, 'The validator is making its keys', TRY_AGAIN],
+  history_missing: [
+    503,
+    'This validator took a snapshot and is still fetching the blocks before it',
+    'Ask another validator.',
+  ],
   learner: [
     503,
     'This validator is catching up and answers nothing that counts',

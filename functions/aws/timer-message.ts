@@ -16,6 +16,8 @@ const timerMessageSchema = z.discriminatedUnion('kind', [
   }),
   /** Go on with the snapshot that is being fetched. */
   z.strictObject({ kind: z.literal('snapshot'), ledger: ledgerField }),
+  /** Go on with the blocks before a snapshot. */
+  z.strictObject({ kind: z.literal('backfill'), ledger: ledgerField }),
 ]);
 export type TimerMessage = z.infer<typeof timerMessageSchema>;
 

@@ -1,7 +1,7 @@
 /** The API function of a validator: any user may ask any validator. */
 
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
-import { dynamoBlockStore } from '../aws/dynamo-block-store.ts';
+import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
 import { dynamoGenesisStore } from '../aws/dynamo-genesis-store.ts';
 import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
 import { dynamoMempool } from '../aws/dynamo-mempool.ts';
@@ -44,6 +44,7 @@ const runtime = new ApiRuntime({
     pages: dynamoPageStore(ledger),
     mempool: dynamoMempool(ledger, { now: clock }),
     genesis: dynamoGenesisStore(ledger),
+    fetched: dynamoFetchedStore(ledger, clock),
     inbox: sqsInboxSender(sqsClient(), environment.INBOX_URL, wakeSecret),
   },
   keyring,

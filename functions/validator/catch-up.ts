@@ -37,7 +37,7 @@ export interface BlockRange {
   readonly toHeight: number;
 }
 
-const blockAnswerSchema = z.object({
+export const blockAnswerSchema = z.object({
   header: z.string(),
   certificate: z.string(),
   body: z.string(),
@@ -110,6 +110,11 @@ async function fetchBlock(
     query: { ledger, fn: BLOCK_QUERY, height },
     bytesMax: ANSWER_BYTES_MAX,
   });
+  return blockOf(answer);
+}
+
+/** The parts of an answer, unchecked. */
+export function blockOf(answer: z.infer<typeof blockAnswerSchema>): FetchedBlock {
   return {
     header: decodePart(headerSchema, answer.header, HEADER_BYTES_MAX),
     certificate: decodePart(certificateSchema, answer.certificate, HEADER_BYTES_MAX),
@@ -118,7 +123,7 @@ async function fetchBlock(
 }
 
 /** Step: the block of this height, its certificate of a quorum of its set, its body under its root. */
-async function checkBlock(
+export async function checkBlock(
   deps: CatchUpDeps,
   peer: Peer,
   { ledger, height }: { ledger: string; height: number },

@@ -1,5 +1,6 @@
 /** The IO of a validator's functions beyond that of a step (`lib/ports.ts`). */
 
+import { z } from 'zod';
 import type { BlockHeader } from '../../lib/wire/header.ts';
 import type { SignedGenesis } from '../../lib/wire/genesis.ts';
 import type { Certificate } from '../../lib/wire/vote.ts';
@@ -36,13 +37,15 @@ export interface FetchedStore {
 }
 
 /** An event of a block as the public feed shows it: no audience, no patient facts. */
-export interface BlockEvent {
+const blockEventSchema = z.strictObject({
   /** Position of the transaction in its block. */
-  index: number;
-  topic: string;
+  index: z.int().min(0),
+  topic: z.string().max(64),
   /** 32 hex digits: lets only those who know audience and transaction recognise it. */
-  tag: string;
-}
+  tag: z.string().regex(/^[0-9a-f]{32}$/),
+});
+export type BlockEvent = z.infer<typeof blockEventSchema>;
+export const blockEventsSchema = z.array(blockEventSchema).max(65_536);
 
 /** Events by block; staged under the header hash like bodies, idempotent. */
 export interface EventStore {

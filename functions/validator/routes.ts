@@ -7,6 +7,7 @@ import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import { parametersSchema } from '../../lib/wire/parameters.ts';
 import type { DocumentedRoute } from '../aws/openapi.ts';
 import { bundleSchema } from './keyring.ts';
+import { blockEventsSchema } from './ports.ts';
 
 const compactField = z
   .string()
@@ -141,6 +142,7 @@ export const routes: readonly DocumentedRoute[] = [
         schema: z.string(),
         description: '`CQ-Query` and a signed query `ledger.block` for the body',
       },
+      queryParameter('results', z.literal('1'), 'With the body: results and events too'),
     ],
     answers: {
       200: z.strictObject({
@@ -151,6 +153,8 @@ export const routes: readonly DocumentedRoute[] = [
         /** Like the body only for those who may read it. */
         transactionIds: z.array(idField).optional(),
         body: base64urlField.optional(),
+        results: base64urlField.optional(),
+        events: blockEventsSchema.optional(),
       }),
     },
   },

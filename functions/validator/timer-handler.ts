@@ -5,9 +5,13 @@ import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
 import { limits } from '../../lib/limits.ts';
 import { WireError } from '../../lib/wire/errors.ts';
 import { decodeTimerMessage, type TimerMessage } from '../aws/timer-message.ts';
+import type { BackfillOutcome } from './backfill.ts';
 import type { BlockRange } from './catch-up.ts';
 import type { InboxSender } from './ports.ts';
 import type { SnapshotOutcome } from './snapshot-worker.ts';
+
+/** By then the replica has installed what it was told of. */
+const INSTALL_SECONDS = 5;
 
 /** From the timer queue, or from the schedule that re-arms a broken chain. */
 export type TimerEvent = SQSEvent | EventBridgeEvent<string, unknown>;
@@ -18,14 +22,17 @@ export interface TimerDeps {
   readonly catchUp: (wanted: BlockRange) => Promise<BlockRange | null>;
   /** Works on a snapshot of a ledger. */
   readonly snapshot: (ledger: string) => Promise<SnapshotOutcome>;
+  /** Fetches blocks before a snapshot. */
+  readonly backfill: (ledger: string) => Promise<BackfillOutcome>;
   /** Comes back to this in another run. */
-  readonly later: (message: TimerMessage) => Promise<void>;
+  readonly later: (message: TimerMessage, delaySeconds: number) => Promise<void>;
   readonly log: (line: { event: string; error?: unknown }) => void;
 }
 
 export async function handleTimer(deps: TimerDeps, event: TimerEvent): Promise<SQSBatchResponse> {
   if (!('Records' in event)) {
     await deps.inbox.send({ kind: 'tick', ledger: MAIN_LEDGER, scheduled: true });
+    await goOnFilling(deps, MAIN_LEDGER);
     return { batchItemFailures: [] };
   }
   const failed: SQSBatchResponse['batchItemFailures'] = [];
@@ -58,6 +65,7 @@ async function handleMessage(deps: TimerDeps, message: TimerMessage): Promise<vo
     await deps.inbox.send({ kind: 'tick', ledger, scheduled: false });
     return;
   }
+  if (message.kind === 'backfill') return goOnFilling(deps, ledger);
   const isFar =
     message.kind === 'snapshot' ||
     message.toHeight - message.fromHeight + 1 >= limits.snapshotBehindMin;
@@ -67,10 +75,19 @@ async function handleMessage(deps: TimerDeps, message: TimerMessage): Promise<vo
   if (fetched) await deps.inbox.send({ kind: 'fetched', ...fetched });
 }
 
+/** What nobody has now is looked for again by the schedule. */
+async function goOnFilling(deps: TimerDeps, ledger: string): Promise<void> {
+  const outcome = await deps.backfill(ledger);
+  if (outcome === 'again') await deps.later({ kind: 'backfill', ledger }, 1);
+}
+
 /** Whether a snapshot is on its way, so that blocks are not needed. */
 async function takeSnapshot(deps: TimerDeps, ledger: string): Promise<boolean> {
   const outcome = await deps.snapshot(ledger);
-  if (outcome === 'complete') await deps.inbox.send({ kind: 'snapshot', ledger });
-  if (outcome === 'again') await deps.later({ kind: 'snapshot', ledger });
+  if (outcome === 'complete') {
+    await deps.inbox.send({ kind: 'snapshot', ledger });
+    await deps.later({ kind: 'backfill', ledger }, INSTALL_SECONDS);
+  }
+  if (outcome === 'again') await deps.later({ kind: 'snapshot', ledger }, 0);
   return outcome !== 'none';
 }

@@ -18,6 +18,8 @@ import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
 import { logger } from '../aws/logger.ts';
 import { sqsInboxSender, sqsTimerSender } from '../aws/sqs-self-sender.ts';
+import { backfill, type BackfillOutcome } from './backfill.ts';
+import { isBackfilling } from './backfill-job.ts';
 import { catchUp, type BlockRange, type CatchUpDeps } from './catch-up.ts';
 import { timerEnvironmentSchema } from './environment.ts';
 import { Keyring } from './keyring.ts';
@@ -61,7 +63,8 @@ async function receive(event: TimerEvent, context: Context): Promise<SQSBatchRes
       inbox,
       catchUp: (wanted) => fetchBlocks(wanted, deadline),
       snapshot: (ledger) => workOnSnapshot(ledger, deadline),
-      later: (message) => later(message, 0),
+      backfill: (ledger) => workOnBackfill(ledger, deadline),
+      later,
       log: ({ event: name, error }) => logger.warn(name, error instanceof Error ? { error } : {}),
     },
     event,
@@ -79,6 +82,12 @@ async function workOnSnapshot(ledger: string, deadline: number): Promise<Snapsho
   const behindMin = limits.snapshotBehindMin;
   const ownHeight = head.height;
   return fetchSnapshot({ ...deps, ledger, blocks, pages, ownHeight, behindMin }, deadline);
+}
+
+async function workOnBackfill(ledger: string, deadline: number): Promise<BackfillOutcome> {
+  if (!(await isBackfilling(fetched, ledger))) return 'none';
+  const deps = await transferDeps(ledger);
+  return deps === null ? 'none' : backfill({ ...deps, ledger, blocks }, deadline);
 }
 
 /** Null until genesis is installed, and without a read key to ask with. */

@@ -497,6 +497,7 @@ export class SimNode {
         send: async (message) => this.note(message),
       },
       snapshot: async () => 'none',
+      backfill: async () => 'none',
       later: async () => undefined,
       catchUp: async (wanted) => fetchBlocks(this, wanted),
       log: ({ event }) => this.trace(event),

@@ -15,6 +15,8 @@ import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
+import type { BlockBody } from '../../../lib/ports.ts';
+import { isBackfilling } from '../backfill-job.ts';
 import { BLOCK_QUERY } from '../block-request.ts';
 import { heightText } from '../routes.ts';
 import { isOfPeer, parsePeerQuery } from './peer-query.ts';
@@ -26,7 +28,7 @@ const READERS: ReadonlySet<string> = new Set(['operator', 'auditor']);
 
 export function getBlock(runtime: ApiRuntime): Operation {
   return {
-    async run({ params, headers }): Promise<HttpAnswer> {
+    async run({ params, query, headers }): Promise<HttpAnswer> {
       const height = Number(parseParameter(heightText, params['height'], 'height'));
       const network = await runtime.network();
       const { authorization } = headers;
@@ -38,15 +40,28 @@ export function getBlock(runtime: ApiRuntime): Operation {
         certificate: certificate && toBase64url(encodeCbor(certificate)),
       };
       if (authorization === undefined) return { status: 200, body: shown };
-      const transactions = await transactionsOf(runtime, header);
+      const { transactions, results } = await bodyOf(runtime, header);
       const transactionIds = transactions.map((compact) => parseTransaction(compact).id);
       const body = toBase64url(encodeCbor(transactions));
-      return { status: 200, body: { ...shown, transactionIds, body } };
+      const whole = { ...shown, transactionIds, body };
+      if (query['results'] !== '1') return { status: 200, body: whole };
+      const events = await runtime.deps.ports.blocks.events(MAIN_LEDGER, headerHash(header));
+      return { status: 200, body: { ...whole, results: toBase64url(encodeCbor(results)), events } };
     },
   };
 }
 
-/** The certified block of a height up to the head. Throws `unknown_block`. */
+/** What to say of something old that is not here: `history_missing` while blocks are fetched. */
+export async function lackingError(
+  { deps }: ApiRuntime,
+  code: 'unknown_block' | 'unknown_transaction',
+  detail: string,
+): Promise<HttpError> {
+  if (!(await isBackfilling(deps.ports.fetched, MAIN_LEDGER))) return new HttpError(code, detail);
+  return new HttpError('history_missing', 'Ask another validator', { retryAfterSeconds: 5 });
+}
+
+/** The certified block of a height up to the head. Throws `unknown_block`, `history_missing`. */
 export async function committedBlock(
   runtime: ApiRuntime,
   { genesis, head }: RunningNetwork,
@@ -59,15 +74,20 @@ export async function committedBlock(
     throw new HttpError('unknown_block', `The committed head is at ${head.height}`);
   }
   const block = await runtime.deps.ports.blocks.certified(MAIN_LEDGER, height);
-  if (block === null) throw new HttpError('unknown_block', 'It is not kept here');
+  if (block === null) throw await lackingError(runtime, 'unknown_block', 'It is not kept here');
   return block;
 }
 
-async function transactionsOf(runtime: ApiRuntime, header: BlockHeader): Promise<string[]> {
-  if (header.height === 0) return [];
-  const body = await runtime.deps.ports.blocks.body(MAIN_LEDGER, headerHash(header));
-  if (body === null) throw new StorageError('corrupt_item', 'a committed block has no body');
-  return body.transactions;
+/** Throws `history_missing` where a snapshot came before the block. */
+async function bodyOf(runtime: ApiRuntime, header: BlockHeader): Promise<BlockBody> {
+  if (header.height === 0) return { transactions: [], results: [] };
+  const { ports } = runtime.deps;
+  const body = await ports.blocks.body(MAIN_LEDGER, headerHash(header));
+  if (body !== null) return body;
+  if (await isBackfilling(ports.fetched, MAIN_LEDGER)) {
+    throw new HttpError('history_missing', 'Ask another validator', { retryAfterSeconds: 5 });
+  }
+  throw new StorageError('corrupt_item', 'a committed block has no body');
 }
 
 /** Checks `CQ-Query <compact>`: a fresh, signed request for this very block. */

@@ -11,10 +11,10 @@ import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
 import { resultSchema } from '../../../lib/wire/result.ts';
 import type { Certificate } from '../../../lib/wire/vote.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
-import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
 import { waitField } from '../routes.ts';
+import { lackingError } from './blocks.ts';
 import { setChainTo } from './set-chain.ts';
 import type { ApiRuntime } from './runtime.ts';
 
@@ -80,7 +80,8 @@ export async function findCommitted(
 
 /**
  * Null while the transaction waits here. It leaves the mempool after its block is committed, so
- * one that is in neither place at first is looked for once more. Throws `unknown_transaction`.
+ * one that is in neither place at first is looked for once more. Throws
+ * `unknown_transaction`, or `history_missing` while older blocks are fetched.
  */
 async function pendingOrLate(runtime: ApiRuntime, id: string): Promise<Committed | null> {
   if (await runtime.deps.ports.mempool.has(MAIN_LEDGER, id)) return null;
@@ -90,7 +91,8 @@ async function pendingOrLate(runtime: ApiRuntime, id: string): Promise<Committed
   if (committed) return committed;
   const locations = await runtime.deps.ports.blocks.locations(MAIN_LEDGER, id);
   if (locations.some(({ height }) => height > head.height)) return null;
-  throw new HttpError('unknown_transaction', 'status UNKNOWN: submit it again, here or elsewhere');
+  const detail = 'status UNKNOWN: submit it again, here or elsewhere';
+  throw await lackingError(runtime, 'unknown_transaction', detail);
 }
 
 async function receiptAnswer(

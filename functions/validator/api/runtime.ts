@@ -17,7 +17,7 @@ import { HttpError } from '../../aws/problems.ts';
 import { computeGenesisBlock, type GenesisBlock } from '../genesis-block.ts';
 import type { Keyring } from '../keyring.ts';
 import { replicaSummary, type ReplicaSummary } from '../replica/summary.ts';
-import type { EventStore, GenesisStore, InboxSender } from '../ports.ts';
+import type { EventStore, FetchedStore, GenesisStore, InboxSender } from '../ports.ts';
 
 /** Decoded pages of the state tree that a process keeps, bytes. */
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
@@ -30,6 +30,7 @@ export interface ApiPorts {
   readonly pages: PageStore;
   readonly mempool: Mempool;
   readonly genesis: GenesisStore;
+  readonly fetched: Pick<FetchedStore, 'work'>;
   readonly inbox: InboxSender;
 }
 

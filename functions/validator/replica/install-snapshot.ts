@@ -8,6 +8,7 @@ import { limits } from '../../../lib/limits.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import type { Governed } from '../../../lib/wire/governed.ts';
+import { planBackfill } from '../backfill-job.ts';
 import { SetBook } from '../set-book.ts';
 import { governedAfter } from '../snapshot-manifest.ts';
 import { decodeJob, isComplete, SNAPSHOT_WORK } from '../snapshot-job.ts';
@@ -37,6 +38,7 @@ export async function installSnapshot(run: Run): Promise<void> {
   const reader = { pages: (ids: readonly string[]) => ports.pages.getPages(ledger, ids) };
   const base = { height: header.height, root: header.stateRoot };
   const upcoming = await governedOf(new TreeView(base, reader, { cache: runtime.cache }));
+  await planBackfill(ports.fetched, ledger, state.head, header.height);
   await ports.blocks.putCertified(ledger, header, hash, certificate);
   await keepFrontier(ports.blocks, ledger, header.height, manifest.frontier);
   await keepFrontier(ports.blocks, ledger, header.height + 1, frontier);

@@ -1,6 +1,6 @@
 /** A network whose validators have keyrings of their own, with the API of one over stores in memory. */
 import { httpHandler, type HttpHandler, type RequestLine } from '../../../functions/aws/http.ts';
-import { MemoryBlockStore } from '../../../functions/memory/block-store.ts';
+import { MemoryBlockStore, MemoryFetchedStore } from '../../../functions/memory/block-store.ts';
 import { MemoryGenesisStore } from '../../../functions/memory/genesis-store.ts';
 import { MemoryKeyWrap } from '../../../functions/memory/key-wrap.ts';
 import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
@@ -67,6 +67,7 @@ export class ApiFixture {
   readonly blocks = new MemoryBlockStore();
   readonly pages = new MemoryPageStore();
   readonly genesisStore = new MemoryGenesisStore();
+  readonly fetched = new MemoryFetchedStore();
   readonly inbox = new MemoryInboxSender();
   readonly lines: RequestLine[] = [];
   /** The set that votes on the next block. */
@@ -98,6 +99,7 @@ export class ApiFixture {
         pages: this.pages,
         mempool,
         genesis: this.genesisStore,
+        fetched: this.fetched,
         inbox: this.inbox,
       },
       keyring: own.keyring,

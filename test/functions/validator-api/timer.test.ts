@@ -9,6 +9,7 @@ import {
   type TimerDeps,
   type TimerEvent,
 } from '../../../functions/validator/timer-handler.ts';
+import type { BackfillOutcome } from '../../../functions/validator/backfill.ts';
 import type { SnapshotOutcome } from '../../../functions/validator/snapshot-worker.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
@@ -31,16 +32,18 @@ describe('the timer', () => {
     const events: string[] = [];
     const log = ({ event }: { event: string }): number => events.push(event);
     const later: TimerMessage[] = [];
+    const left: BackfillOutcome[] = [];
     const deps: TimerDeps = {
       inbox,
       catchUp: () => Promise.resolve(result),
       snapshot: () => Promise.resolve(outcome),
+      backfill: () => Promise.resolve(left.pop() ?? 'none'),
       later: async (message) => {
         later.push(message);
       },
       log,
     };
-    return { inbox, events, later, deps };
+    return { inbox, events, later, left, deps };
   };
 
   it('passes ticks on, and re-arms a broken chain by the schedule', async () => {
@@ -67,7 +70,7 @@ describe('the timer', () => {
   });
 
   it.each([
-    ['complete', [{ kind: 'snapshot', ledger: 'main' }], []],
+    ['complete', [{ kind: 'snapshot', ledger: 'main' }], [{ kind: 'backfill', ledger: 'main' }]],
     ['again', [], [{ kind: 'snapshot', ledger: 'main' }]],
     ['busy', [], []],
   ] as const)('takes a snapshot where many blocks are lacking: %s', async (outcome, sent, next) => {
@@ -75,6 +78,17 @@ describe('the timer', () => {
     await handleTimer(deps, sqsEvent(encodeTimerMessage({ ...request, toHeight: 256 })));
     expect(inbox.sent).toEqual(sent);
     expect(later).toEqual(next);
+  });
+
+  it('goes on filling in older blocks until there is nothing to do', async () => {
+    const { deps, later, left } = setUp();
+    left.push('none', 'again', 'again');
+    await handleTimer(deps, schedule);
+    const again = { kind: 'backfill', ledger: 'main' } as const;
+    expect(later).toEqual([again]);
+    await handleTimer(deps, sqsEvent(encodeTimerMessage(again)));
+    await handleTimer(deps, sqsEvent(encodeTimerMessage(again)));
+    expect(later).toEqual([again, again]);
   });
 
   it('fetches blocks where nobody proves a head far ahead', async () => {

@@ -2,10 +2,13 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
 import { Keyring } from '../../../functions/validator/keyring.ts';
-import { fromBase64url } from '../../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { generateSigningKey } from '../../../lib/crypto/p256.ts';
-import { decodeWith } from '../../../lib/wire/codec.ts';
+import { decodeWith, encodeCbor } from '../../../lib/wire/codec.ts';
 import { sessionCertificateSchema } from '../../../lib/wire/session.ts';
+import { frontierNodes } from '../../../lib/ledger/history-tree.ts';
+import { headerHash } from '../../../lib/wire/header.ts';
+import { parseTransaction } from '../../../lib/wire/transaction.ts';
 import { NETWORK } from '../validator-api/fixture.ts';
 import { SmallNetwork, Tables } from './small-network.ts';
 
@@ -16,7 +19,7 @@ let labels = 0;
 async function load(count: number, at: readonly string[] = ['north', 'east', 'south']) {
   for (let i = 0; i < count; i += 1) {
     labels += 1;
-    await network.probe(at[i % at.length] ?? 'north', `load ${labels}`);
+    await network.probe(at[i % at.length] ?? 'north', `load-${labels}`);
     await network.run(1_500);
   }
 }
@@ -51,7 +54,7 @@ describe('a validator whose tables are emptied', () => {
     const { runtime, ...silent } = network.node('south');
     network.nodes.set('south', { ...silent, runtime: null });
     expect(runtime).not.toBeNull();
-    await network.probe('north', 'with west');
+    await network.probe('north', 'with-west');
     await network.run(60_000);
     expect((await network.state('north')).head.header.height).toBe(before + 1);
     expect((await network.state('north')).halted).toBe('');
@@ -107,6 +110,42 @@ describe('a validator that lacks many blocks', () => {
     // It proves to others what it took over: the next one in need can come to it.
     const links = await network.node('west').tables.blocks.links('main');
     expect(links).toEqual(await network.node('north').tables.blocks.links('main'));
+  });
+
+  it('serves what was before the snapshot again, when it has fetched that', async () => {
+    network.snapshotFrom = 2;
+    await network.wipe('west');
+    await load(4);
+    await network.run(30_000);
+    const [west, north] = [network.node('west').tables, network.node('north').tables];
+    const first = await north.blocks.certified('main', 2);
+    if (!first) throw new Error('no block');
+    const body = await north.blocks.body('main', headerHash(first.header));
+    const { id } = parseTransaction(body?.transactions[0] ?? '');
+    const ask = async (path: string) => {
+      const answer = await network.call(`http://west.test${path}`);
+      const said = (await answer.json()) as Record<string, unknown>;
+      return answer.status === 200 ? 200 : said['code'];
+    };
+    const paths = [`/v1/transactions/${id}`, '/v1/blocks/2', '/v1/events?after=1&limit=1'];
+    for (const path of paths) expect(await ask(path)).toBe('history_missing');
+    await network.backfill('west');
+    for (const path of paths) expect(await ask(path)).toBe(200);
+    expect((await west.blocks.certified('main', 2))?.header).toEqual(first.header);
+    const { height } = (await network.state('west')).head.header;
+    for (let at = 1; at <= height; at += 1) {
+      const block = await west.blocks.certified('main', at);
+      const hash = headerHash((block as NonNullable<typeof block>).header);
+      const [here, there] = await Promise.all(
+        [west, north].map(({ blocks }) => blocks.body('main', hash)),
+      );
+      expect(toBase64url(encodeCbor(here))).toBe(toBase64url(encodeCbor(there)));
+      const nodes = frontierNodes(at);
+      expect(await west.blocks.history('main', nodes)).toEqual(
+        await north.blocks.history('main', nodes),
+      );
+    }
+    expect(await ask('/v1/transactions/'.concat('0'.repeat(64)))).toBe('unknown_transaction');
   });
 
   it('is not set back by a snapshot that comes late', async () => {

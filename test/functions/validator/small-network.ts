@@ -14,6 +14,7 @@ import { routes } from '../../../functions/validator/routes.ts';
 import { SetBook } from '../../../functions/validator/set-book.ts';
 import { fetchSnapshot } from '../../../functions/validator/snapshot-worker.ts';
 import { callApi } from '../call.ts';
+import { backfill } from '../../../functions/validator/backfill.ts';
 import { computeGenesisBlock } from '../../../functions/validator/genesis-block.ts';
 import { GenesisRecovery } from '../../../functions/validator/genesis-recovery.ts';
 import { initialiseReplica } from '../../../functions/validator/install-genesis.ts';
@@ -231,7 +232,7 @@ export class SmallNetwork {
   }
 
   /** The API of a validator, as its peers reach it. */
-  async #call(url: string, init: RequestInit = {}): Promise<Response> {
+  async call(url: string, init: RequestInit = {}): Promise<Response> {
     const { hostname, pathname, search } = new URL(url);
     const { party, tables, open } = this.node(hostname.split('.')[0] ?? '');
     const runtime = new ApiRuntime({
@@ -253,25 +254,36 @@ export class SmallNetwork {
     return new Response(JSON.stringify(answer.body), { status: answer.status });
   }
 
-  /** The snapshot worker of a validator. */
-  async #fetchSnapshot(id: string): Promise<boolean> {
+  /** What the workers of a validator run on. */
+  async #peerDeps(id: string) {
     const { tables, open } = this.node(id);
     const readKey = await open.openRequestKey();
-    const head = await tables.replicas.head('main');
-    if (!readKey || !head) return false;
+    if (!readKey) return null;
     const links = await tables.blocks.links('main');
-    const deps = {
+    return {
       ...{ ...tables, genesis: this.genesis, network: NETWORK, ledger: 'main', readKey },
       peers: this.genesis.document.validators.filter((one) => one.id !== id),
       sets: await SetBook.open({ genesis: this.genesis, ledger: 'main', links }),
       fetch: (input: string | URL | Request, init?: RequestInit) =>
-        this.#call(input as string, init),
+        this.call(input as string, init),
       clock: () => this.now,
       log: () => undefined,
-      behindMin: this.snapshotFrom,
-      ownHeight: head.height,
     };
-    return (await fetchSnapshot(deps, this.now + 1)) === 'complete';
+  }
+
+  /** The snapshot worker of a validator. */
+  async #fetchSnapshot(id: string): Promise<boolean> {
+    const deps = await this.#peerDeps(id);
+    const head = await this.node(id).tables.replicas.head('main');
+    if (!deps || !head) return false;
+    const far = { behindMin: this.snapshotFrom, ownHeight: head.height };
+    return (await fetchSnapshot({ ...deps, ...far }, this.now + 1)) === 'complete';
+  }
+
+  /** The worker that fetches blocks before a snapshot, until it rests. */
+  async backfill(id: string): Promise<void> {
+    const deps = await this.#peerDeps(id);
+    if (deps) while ((await backfill(deps, this.now + 1)) === 'again');
   }
 
   /** The catch-up worker: blocks of whichever peer has them. */
