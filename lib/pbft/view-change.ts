@@ -79,10 +79,12 @@ export function advanceViewChange(draft: Draft): void {
   const target = joinTarget(state);
   if (target !== null) startViewChange(draft, target);
   if (!state.changing) return;
-  const supporters = supportersOf(state);
   const quorum = quorumSize(state.validators.length);
-  if (supporters.length < quorum) return;
+  // Who asks for a later view has left this one for good: it counts for the timer, not for the view.
+  if (askersFrom(state, state.view).length < quorum) return;
   state.quorumSince ??= draft.now;
+  const supporters = supportersOf(state);
+  if (supporters.length < quorum) return;
   if (leaderNow(state) !== state.self || state.learner) return;
   // The own one is among them, so that the new view starts at the own head or above it.
   const chosen = [...supporters]
@@ -154,9 +156,14 @@ function joinTarget(state: ReplicaState): number | null {
   return later[0] ?? null;
 }
 
+/** L9: who asks for a view or for later ones. */
+function askersFrom(state: ReplicaState, view: number): ViewChange[] {
+  return state.viewChanges.filter((one) => one.view >= view && hasVote(state, one));
+}
+
 function supportersOf(state: ReplicaState): ViewChange[] {
-  return state.viewChanges
-    .filter((one) => one.view === state.view && hasVote(state, one))
+  return askersFrom(state, state.view)
+    .filter((one) => one.view === state.view)
     .sort((a, b) => (a.vote.validator < b.vote.validator ? -1 : 1));
 }
 

@@ -172,6 +172,18 @@ describe('view change', () => {
     return { view, head, prepared, vote: { ...vote(from, 'view-change', header), view } };
   };
 
+  it('L9: a quorum that asks for this view or later ones starts the timer of the next', () => {
+    const tick: Input = { type: 'tick', scheduled: false };
+    const waiting = run(replica('va'), [{ type: 'pending', oldest: 'x' }]).state;
+    const asked = run(waiting, [tick], now + 4000).state;
+    const others = [viewChange('vb', 1), viewChange('vc', 2)].map((one) =>
+      message(one.vote.validator, { type: 'view-change', viewChange: one }),
+    );
+    const quorum = run(asked, others, now + 4100).state;
+    expect([quorum.view, quorum.quorumSince]).toEqual([1, now + 4100]);
+    expect(run(quorum, [tick], now + 4100 + quorum.timeoutMs).state.view).toBe(2);
+  });
+
   it('L10: joins the smallest view that f+1 others ask for', () => {
     const inputs = [viewChange('vc', 3), viewChange('vd', 2)].map((one) =>
       message(one.vote.validator, { type: 'view-change', viewChange: one }),

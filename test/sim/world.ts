@@ -247,7 +247,9 @@ export class World {
     const random = this.plan.random('who is faulty');
     const count = 1 + random.below(this.f);
     for (let index = 0; index < count; index += 1) {
-      const id = pickOne(random, this.ids);
+      // Often the first leader: who never leads can do little harm.
+      const first = random.chance(0.5) ? this.ids[0] : undefined;
+      const id = first ?? pickOne(random, this.ids);
       const chosen = [pickOne(random, strategies), pickOne(random, strategies)];
       if (!this.plan.certain('faulty', shortName(id)) || !this.makeFaulty(id)) continue;
       const node = this.nodes.get(id);
