@@ -6,11 +6,12 @@ import { SdkError } from '../sdk/errors.ts';
 import { readNetworkFile } from '../sdk/genesis.ts';
 import { fetchTransport, type Transport } from '../sdk/http.ts';
 import type { Keystore } from '../sdk/keystore.ts';
+import { formatMemory, type NetworkMemory, parseMemory } from '../sdk/memory.ts';
 import type { Network } from '../sdk/network-file.ts';
 import { Operator } from '../sdk/operator.ts';
 import { Patient } from '../sdk/patient.ts';
 import type { DocumentSink, FilePlatform } from '../sdk/platform/files.ts';
-import { nodeFiles, readTextFile } from '../sdk/platform/node.ts';
+import { nodeFiles, readTextFile, writeTextFile } from '../sdk/platform/node.ts';
 import { openSession, type Session } from '../sdk/session.ts';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './errors.ts';
@@ -28,6 +29,7 @@ const PASSPHRASE_TRIES_MAX = 3;
 export class CommandContext {
   readonly environment: CliEnvironment;
   readonly #options: CommonOptions;
+  readonly #sessions: Session[] = [];
   #network: Promise<Network> | null = null;
 
   constructor(environment: CliEnvironment, options: CommonOptions) {
@@ -61,7 +63,8 @@ export class CommandContext {
     if (validator !== undefined && !ids.includes(validator)) {
       throw new UsageError(`There is no validator ${validator}.`, `Give one of ${ids.join(', ')}.`);
     }
-    return openSession(network, {
+    const session = openSession(network, {
+      memory: await this.#recall(network),
       transport: wrap(this.environment.transport ?? fetchTransport),
       clock: this.environment.clock,
       preferred: validator,
@@ -71,6 +74,29 @@ export class CommandContext {
         }
       },
     });
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** Keeps what was seen of the network, so that the next command is shown nothing older. */
+  async remember(): Promise<void> {
+    for (const { client, network } of this.#sessions) {
+      const { memory } = client.proofs;
+      const before = memory && (await this.#recall(network));
+      if (!memory || (before && before.seenHeight >= memory.seenHeight)) continue;
+      const text = formatMemory(network.genesis, memory);
+      // A folder that may not be written costs the memory, and nothing else.
+      await writeTextFile(this.#memoryPath, text, { isPrivate: true }).catch(() => undefined);
+    }
+  }
+
+  get #memoryPath(): string {
+    return `${this.networkPath}.seen`;
+  }
+
+  async #recall(network: Network): Promise<NetworkMemory | null> {
+    const text = await readTextFile(this.#memoryPath).catch(() => null);
+    return text === null ? null : parseMemory(network.genesis, text);
   }
 
   get keystorePath(): string {

@@ -79,7 +79,7 @@ export function makeProgram(environment: CliEnvironment): Command {
     .addHelpText('after', overview);
   const run: Runner = async (options, work) => {
     const context = new CommandContext(environment, options);
-    const { json, lines } = await work(context);
+    const { json, lines } = await work(context).finally(() => context.remember());
     if (options.json === true) environment.out(`${JSON.stringify(json, null, 2)}\n`);
     else for (const line of lines) environment.out(`${clean(line)}\n`);
   };

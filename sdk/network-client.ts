@@ -5,7 +5,9 @@ import type { Transaction } from '../lib/wire/transaction.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { SdkError } from './errors.ts';
 import { fetchTransport, problemError, type Transport } from './http.ts';
+import type { NetworkMemory } from './memory.ts';
 import type { Network } from './network-file.ts';
+import { compareHistories, type HistoryVerdict, requireOneHistory } from './one-history.ts';
 import { type CertifiedResult, Proofs } from './proofs.ts';
 import { readFresh, readSeen } from './read-state.ts';
 import { awaitCertified, type ClientNotice, settle, type SettleContext } from './settle.ts';
@@ -28,6 +30,8 @@ export interface NetworkClientOptions {
   readonly preferred?: string | undefined;
   /** Told of validators that fail, refuse or lie. @default nobody */
   readonly onNotice?: (notice: ClientNotice) => void;
+  /** What an earlier client remembered of this network. @default nothing */
+  readonly memory?: NetworkMemory | null;
 }
 
 export interface CallControl {
@@ -39,6 +43,12 @@ export type Settled = CertifiedResult | SdkError;
 
 /** Receipts of a bulk submission that are fetched at once. */
 const SETTLE_IN_FLIGHT = 4;
+/**
+ * What an ordered read commits: a query is no transaction, so that it has no effect and ends as
+ * INVALID; the height that is certified for it is all that counts.
+ */
+const ORDER: Call = { fn: 'network.head', args: {} };
+const TIE_EVERY_MS = 60_000;
 /** A validator may wait this long for one block before it answers the first poll, milliseconds. */
 const FIRST_WAIT_MS = 400;
 
@@ -49,12 +59,14 @@ export class NetworkClient {
   readonly transport: Transport;
   readonly #pool: ValidatorPool;
   readonly #notify: (notice: ClientNotice) => void;
+  /** When the newest header was tied to the remembered one. */
+  #tiedAt = -Infinity;
 
   constructor(network: Network, options: NetworkClientOptions = {}) {
     this.network = network;
     this.clock = options.clock ?? systemClock;
     this.transport = options.transport ?? fetchTransport;
-    this.proofs = new Proofs(network.genesis);
+    this.proofs = new Proofs(network.genesis, options.memory ?? null);
     const { validators } = network;
     const anyone = validators[Math.floor(Math.random() * validators.length)]?.id;
     this.#pool = new ValidatorPool(validators, this.clock, options.preferred ?? anyone ?? null);
@@ -87,7 +99,9 @@ export class NetworkClient {
   ): Promise<CertifiedResult> {
     const transaction = await this.#sign(call, signer, 'transaction');
     const context = this.#context(control);
-    return committed(await settle(transaction, context, { waitMs: FIRST_WAIT_MS }), call.fn);
+    const result = await settle(transaction, context, { waitMs: FIRST_WAIT_MS });
+    await this.#tie(context);
+    return committed(result, call.fn);
   }
 
   /** As `submit` for many, up to 500 in one request; one outcome each, in order. */
@@ -138,7 +152,37 @@ export class NetworkClient {
   ): Promise<unknown> {
     const query = await this.#sign(call, signer, 'query');
     const context = this.#context(control);
-    return control.fresh ? readFresh(query, context) : readSeen(query, context);
+    const order = async (): Promise<number> => {
+      const ordered = await this.#sign(ORDER, signer, 'transaction');
+      return (await settle(ordered, context)).height;
+    };
+    const value = await (control.fresh
+      ? readFresh(query, context, order)
+      : readSeen(query, context));
+    await this.#tie(context);
+    return value;
+  }
+
+  /**
+   * Whether the newest block that was verified is tied to the one that was remembered; asks for a
+   * proof where it is not. Throws `not_proven` where the history was rewritten.
+   */
+  async checkHistory(control: CallControl = {}): Promise<boolean> {
+    return requireOneHistory(this.#context(control));
+  }
+
+  /** What each validator proves of the history since the block that was remembered. */
+  async histories(
+    control: CallControl = {},
+  ): Promise<{ from: number; validators: HistoryVerdict[] }> {
+    return compareHistories(this.#context(control));
+  }
+
+  /** As `checkHistory`, once a minute at most. */
+  async #tie(context: SettleContext): Promise<void> {
+    if (this.proofs.untied === null || this.clock.now() - this.#tiedAt < TIE_EVERY_MS) return;
+    this.#tiedAt = this.clock.now();
+    await requireOneHistory(context);
   }
 
   /** What each validator says of itself, unproven; null where it does not answer. */

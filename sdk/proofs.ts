@@ -1,17 +1,20 @@
 /** The one place where the SDK verifies: receipts and state answers, against the genesis document. */
-import { fromBase64url } from '../lib/crypto/bytes.ts';
+import { equalBytes, fromBase64url, toHex } from '../lib/crypto/bytes.ts';
 import { ChaincodeError } from '../lib/chaincode/errors.ts';
 import { query as runQuery } from '../lib/chaincode/execute.ts';
 import { genesisWrites } from '../lib/chaincode/genesis-state.ts';
 import { verifyP256 } from '../lib/crypto/p256.ts';
+import { genesisHeader, MAIN_LEDGER } from '../lib/ledger/genesis-header.ts';
+import { verifyHistoryAnswer } from '../lib/ledger/history-answer.ts';
 import type { KnownSet } from '../lib/ledger/set-chain.ts';
 import { updateTree } from '../lib/ledger/state-tree.ts';
 import { verifyReceipt } from '../lib/ledger/verify-receipt.ts';
 import { type ProvenView, verifyStateAnswer } from '../lib/ledger/verify-state-answer.ts';
 import type { Genesis } from '../lib/wire/genesis.ts';
-import type { BlockHeader } from '../lib/wire/header.ts';
+import { type BlockHeader, headerHash } from '../lib/wire/header.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { SdkError } from './errors.ts';
+import type { NetworkMemory } from './memory.ts';
 
 /** The outcome of a transaction as a quorum certified it. */
 export interface CertifiedResult {
@@ -36,6 +39,9 @@ export interface ProvenAnswer {
   readonly time: number;
   /** Height of the highest block that the validator voted to commit. */
   readonly votedHeight: number;
+  /** Hashes of the set of this height and of the next, hexadecimal, and seats of the first. */
+  readonly sets: readonly [string, string];
+  readonly seats: number;
   /** The value; throws `refused` where the chaincode says no. */
   value(): unknown;
 }
@@ -45,15 +51,67 @@ export class Proofs {
   readonly #genesis: Genesis;
   #genesisStateRoot: Promise<Uint8Array> | null = null;
   #known: KnownSet | undefined;
-  #seenHeight = 0;
+  #seenHeight: number;
+  /** The newest header of all, and the newest that is tied to those seen before. */
+  #newest: BlockHeader | null = null;
+  #tied: BlockHeader | null;
 
-  constructor(genesis: Genesis) {
+  /** `memory` is what an earlier client of this network remembered. */
+  constructor(genesis: Genesis, memory: NetworkMemory | null = null) {
     this.#genesis = genesis;
+    this.#known = memory?.set;
+    this.#seenHeight = memory?.seenHeight ?? 0;
+    this.#tied = memory?.header ?? null;
+  }
+
+  /** What a later client should know; null before anything was verified. */
+  get memory(): NetworkMemory | null {
+    if (!this.#tied || !this.#known) return null;
+    return { header: this.#tied, seenHeight: this.#seenHeight, set: this.#known };
+  }
+
+  /** Two headers that were verified, of which nothing says yet that one extends the other. */
+  get untied(): { first: BlockHeader; last: BlockHeader } | null {
+    const [first, last] = [this.#tied, this.#newest];
+    return first && last && first.height < last.height ? { first, last } : null;
+  }
+
+  /** Takes a proof that the newest header has the tied one in its history. Throws `not_proven`. */
+  async tie(text: string): Promise<void> {
+    await proven(async () => {
+      const untied = this.untied;
+      const { first, header, set } = await verifyHistoryAnswer(fromBase64url(text), this.#genesis, {
+        known: this.#known,
+      });
+      if (!untied) return;
+      const isAsked = isSame(first, untied.first) && isSame(header, untied.last);
+      if (!isAsked) throw new Error('a proof of other blocks than those that were seen');
+      this.#tied = header;
+      this.#saw(header, set);
+    });
   }
 
   /** Height of the newest block that was verified. */
   get seenHeight(): number {
     return this.#seenHeight;
+  }
+
+  /** From where a proof of history starts: the remembered header, or that of genesis. */
+  async historyStart(): Promise<BlockHeader> {
+    return this.#tied ?? genesisHeader(this.#genesis, await this.#stateRootOfGenesis());
+  }
+
+  /** Takes a proof from `start` to a later header; gives that one's height. Throws `not_proven`. */
+  async follow(text: string, start: BlockHeader): Promise<number> {
+    return proven(async () => {
+      const known = { known: this.#known };
+      const bytes = fromBase64url(text);
+      const { first, header, set } = await verifyHistoryAnswer(bytes, this.#genesis, known);
+      if (!isSame(first, start)) throw new Error(`another block ${start.height} than was seen`);
+      this.#saw(header, set);
+      if (header.height > (this.#tied?.height ?? -1)) this.#tied = header;
+      return header.height;
+    });
   }
 
   /** The certified outcome of transaction `id`. Throws `not_proven`. */
@@ -96,7 +154,9 @@ export class Proofs {
       };
       const { height, time } = header;
       this.#saw(header, view.set);
-      return { validator, height, time, votedHeight: freshness.votedHeight, value };
+      const { votedHeight } = freshness;
+      const sets = [toHex(header.validatorsHash), toHex(header.nextValidatorsHash)] as const;
+      return { validator, height, time, votedHeight, sets, seats: view.seats, value };
     });
   }
 
@@ -128,9 +188,27 @@ export class Proofs {
   }
 
   #saw(header: BlockHeader, set: KnownSet | undefined): void {
+    if (header.ledger !== MAIN_LEDGER) return;
+    for (const one of [this.#tied, this.#newest]) if (one) requireOneChain(one, header);
     if (header.height > this.#seenHeight) this.#seenHeight = header.height;
+    if (header.height > (this.#newest?.height ?? -1)) this.#newest = header;
+    const next = (this.#tied?.height ?? header.height - 1) + 1;
+    if (header.height === next) this.#tied = header;
     if (set && set.fromHeight >= (this.#known?.fromHeight ?? 0)) this.#known = set;
   }
+}
+
+/** Two headers of one height are one, and the next names the one before it: else there is a fork. */
+function requireOneChain(known: BlockHeader, header: BlockHeader): void {
+  const isFork =
+    known.height === header.height
+      ? !isSame(known, header)
+      : known.height + 1 === header.height && !equalBytes(header.previousHash, headerHash(known));
+  if (isFork) throw new Error(`another block ${known.height} than the one that was seen before`);
+}
+
+function isSame(one: BlockHeader, other: BlockHeader): boolean {
+  return equalBytes(headerHash(one), headerHash(other));
 }
 
 /** Whatever goes wrong while verifying, the answer is not proven. */

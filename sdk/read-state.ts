@@ -11,27 +11,54 @@ import { postQuery } from './validator-api.ts';
 import type { ValidatorAddress } from './validator-pool.ts';
 
 const READ_MS_MAX = 20_000;
+/** How long a height that somebody claims to have voted for is waited for. */
+const CLAIM_MS_MAX = 5_000;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
 /** The value of a query at a head not older than any that this client verified before. */
 export async function readSeen(query: Transaction, context: SettleContext): Promise<unknown> {
-  return readAt(query, context, context.proofs.seenHeight);
+  const { seenHeight } = context.proofs;
+  return (await readAt(query, context, seenHeight, READ_MS_MAX)).value();
 }
 
 /**
  * The value at a head that holds every block committed before the call. Each block was voted for
  * by a quorum, two quorums share an honest validator, and it signs the highest height that it
- * voted for: so no committed block is above the highest height of a quorum of answers.
+ * voted for: so no committed block is above the highest height of a quorum of answers. Where that
+ * height does not come (one that lies may claim it), or the set of validators changes meanwhile,
+ * `order` commits a transaction: whatever was committed before the call is below its height.
  */
-export async function readFresh(query: Transaction, context: SettleContext): Promise<unknown> {
+export async function readFresh(
+  query: Transaction,
+  context: SettleContext,
+  order: () => Promise<number>,
+): Promise<unknown> {
   const answers = await askQuorum(query, context);
   const wanted = Math.max(
     context.proofs.seenHeight,
     ...answers.map((one) => Math.max(one.height, one.votedHeight)),
   );
   const best = answers.find((one) => one.height >= wanted);
-  return best ? best.value() : readAt(query, context, wanted);
+  const answer = best ?? (await patiently(readAt(query, context, wanted, CLAIM_MS_MAX)));
+  if (answer && isOneSet([...answers, answer])) return answer.value();
+  const height = await order();
+  return (await readAt(query, context, height, READ_MS_MAX)).value();
+}
+
+/** Quorums of two sets need not meet. */
+function isOneSet(answers: readonly ProvenAnswer[]): boolean {
+  return new Set(answers.flatMap(({ sets }) => sets)).size === 1;
+}
+
+/** Null where no validator came so far in time. */
+async function patiently(reading: Promise<ProvenAnswer>): Promise<ProvenAnswer | null> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof SdkError && error.code === 'unreachable') return null;
+    throw error;
+  }
 }
 
 /** Asks one validator after the other until one proves a head of `heightMin` or above. */
@@ -39,9 +66,10 @@ async function readAt(
   query: Transaction,
   context: SettleContext,
   heightMin: number,
-): Promise<unknown> {
+  patienceMs: number,
+): Promise<ProvenAnswer> {
   const { clock, pool, signal } = context;
-  const deadline = clock.now() + READ_MS_MAX;
+  const deadline = clock.now() + patienceMs;
   const refusals = new Refusals(pool.all.length);
   let failure: unknown = null;
   for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
@@ -52,7 +80,7 @@ async function readAt(
         if (!answer) continue;
         if (answer.height >= heightMin) {
           pool.worked(validator.id);
-          return await answer.value();
+          return answer;
         }
         failure = behind(validator.id, answer.height, heightMin);
       } catch (error) {

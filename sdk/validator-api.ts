@@ -40,6 +40,7 @@ const batchAnswer = z.object({
   ),
 });
 const queryAnswer = z.object({ answer: z.string().max(8_000_000) });
+const consistencyAnswer = z.object({ proof: receiptText });
 const healthAnswer = z.looseObject({
   status: z.string(),
   height: z.int().optional(),
@@ -135,6 +136,22 @@ export async function postQuery(
   });
   if (answer.status !== 200) return { outcome: 'refused', answer };
   return { outcome: 'answered', answer: parseAnswer(queryAnswer, answer, at.id).answer };
+}
+
+/** A proof that one height is in the history of another, as text; nothing of it is verified yet. */
+export async function getConsistency(
+  at: ValidatorAddress,
+  { from, to }: { from: number; to?: number },
+  options: CallOptions,
+): Promise<{ outcome: 'answered'; proof: string } | Refused> {
+  const answer = await callJson(options.transport, {
+    method: 'GET',
+    url: `${at.url}/v1/consistency?from=${from}${to === undefined ? '' : `&to=${to}`}`,
+    timeoutMs: QUERY_TIMEOUT_MS,
+    signal: options.signal,
+  });
+  if (answer.status !== 200) return { outcome: 'refused', answer };
+  return { outcome: 'answered', proof: parseAnswer(consistencyAnswer, answer, at.id).proof };
 }
 
 /** What a validator says of itself; 503 while it has no genesis. */

@@ -8,6 +8,7 @@ import { type CommandResult, table } from '../output.ts';
 import type { Runner } from '../runner.ts';
 
 interface NetworkOptions extends CommonOptions {
+  readonly consistency?: boolean;
   readonly watch?: boolean;
 }
 
@@ -22,18 +23,24 @@ export function addNetwork(program: Command, run: Runner): void {
         'the consensus and who leads it; and the hash of the genesis document, to compare with an operator. ' +
         'It needs no keystore. What matters is never believed from here: answers are proven one by one.',
     )
+    .option('--consistency', "check that each hospital's history extends what was seen before")
     .option('--watch', 'look again every two seconds, until Ctrl-C');
   examples(networkOptions(command), [
     'carequorum network',
     'carequorum network --network hospitals.json --json',
+    'carequorum network --consistency',
     'carequorum network --watch',
   ]).action((options: NetworkOptions) => run(options, (context) => network(context, options)));
 }
 
-async function network(context: CommandContext, { watch }: NetworkOptions): Promise<CommandResult> {
+async function network(
+  context: CommandContext,
+  { watch, consistency }: NetworkOptions,
+): Promise<CommandResult> {
   const { environment } = context;
   const { interrupt, clock } = environment;
   const session = await context.session();
+  if (consistency === true) return histories(context, session.client);
   for (;;) {
     const seen = await look(context, session.client);
     if (watch !== true) return seen;
@@ -84,6 +91,33 @@ async function look(
       '',
       `${working} of ${validators.length} work; ${quorum} decide: ` +
         (working >= quorum ? 'the network works.' : 'NOTHING can be decided now.'),
+    ],
+  };
+}
+
+/** Each hospital's history since the block that was seen last, proven (RFC 9162). */
+async function histories(
+  context: CommandContext,
+  client: Awaited<ReturnType<CommandContext['session']>>['client'],
+): Promise<CommandResult> {
+  const { from, validators } = await context.look('Asking each hospital', (signal) =>
+    client.histories({ signal }),
+  );
+  const says = { extends: 'extends it to block', 'nothing newer': 'has nothing newer than block' };
+  const rows = validators.map(({ id, state, to, reason }) => [
+    id,
+    state === 'not proven' ? 'NOT PROVEN' : `${says[state]} ${to}`,
+    reason,
+  ]);
+  const proven = validators.filter(({ state }) => state === 'extends').length;
+  return {
+    json: { from, proven, validators },
+    lines: [
+      `Block ${from} is where this starts: ${from === 0 ? 'genesis' : 'the newest that was seen before'}.`,
+      '',
+      ...table(['id', 'history', 'why not'], rows),
+      '',
+      `${proven} of ${validators.length} prove that nothing was rewritten since block ${from}.`,
     ],
   };
 }

@@ -1,5 +1,5 @@
 /** The whole walk of the README, typed in this process. */
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Interrupt } from '../../cli/interrupt.ts';
@@ -223,6 +223,12 @@ describe('the walk', () => {
   it('shows the network', async () => {
     const { json } = await good(['network', '--json']);
     expect(json).toMatchObject({ network: 'local-test', quorum: 3, working: 4, hasQuorum: true });
+    expect(await readFile(`${network}.seen`, 'utf8')).toContain('carequorum-memory-1');
+    const same = await good(['network', '--consistency', '--json']);
+    expect(same.json['validators']).toMatchObject([{ state: 'nothing newer' }, {}, {}, {}]);
+    await rm(`${network}.seen`);
+    const whole = await good(['network', '--consistency', '--json']);
+    expect(whole.json).toMatchObject({ from: 0, proven: 4 });
     world.handlers['http://hospital-a.test'] = () => Promise.reject(new TypeError('fetch failed'));
     const { out } = await good(['network']);
     expect(out).toMatch(/hospital-a +Hospital hospital-a +no answer/);

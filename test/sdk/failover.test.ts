@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import type { Clock } from '../../sdk/clock.ts';
 import { SdkError } from '../../sdk/errors.ts';
+import { formatMemory, type NetworkMemory, parseMemory } from '../../sdk/memory.ts';
 import { batchesOf, NetworkClient } from '../../sdk/network-client.ts';
 import type { Network } from '../../sdk/network-file.ts';
 import { networkOf } from '../../sdk/network-file.ts';
@@ -251,6 +252,69 @@ describe('reading', () => {
     expect(heightOf(await client().made.query(head, signer(), { fresh: true }))).toBe(1);
   });
 
+  it('is fresh though f of the validators answer with an old head, whichever they are', async () => {
+    await client().made.submit(probe, signer());
+    await client().made.submit(probe, signer());
+    for (const { id } of net.validators) {
+      const origin = `http://${id}.test`;
+      const own = handlers[origin] as FakeHandler;
+      handlers[origin] = async (request) => {
+        if (request.url.pathname !== '/v1/queries') return own(request);
+        const { query } = request.body as { query: string };
+        return { json: { answer: toBase64url(await ledger.answer(query, id, 1, 1)) } };
+      };
+      expect(heightOf(await client().made.query(head, signer(), { fresh: true })), id).toBe(2);
+      handlers[origin] = own;
+    }
+  });
+
+  it('orders a transaction where a validator claims a height that never comes', async () => {
+    const claim = async (id: string) => {
+      const origin = `http://${id}.test`;
+      const own = handlers[origin] as FakeHandler;
+      handlers[origin] = async (request) => {
+        if (request.url.pathname !== '/v1/queries') return own(request);
+        const { query } = request.body as { query: string };
+        const { height } = ledger;
+        return {
+          json: { answer: toBase64url(await ledger.answer(query, id, height, height + 1)) },
+        };
+      };
+    };
+    await client().made.submit(probe, signer());
+    // The liar is of every quorum: another one is down.
+    await claim('hospital-a');
+    delete handlers['http://hospital-d.test'];
+    const { made, transport } = client();
+    expect(heightOf(await made.query(head, signer(), { fresh: true }))).toBe(2);
+    const placed = transport.calls.filter((call) => call.url.pathname === '/v1/transactions');
+    expect(placed).toHaveLength(1);
+    expect(ledger.height).toBe(2);
+  });
+
+  it('asks for no transaction where the claimed height comes', async () => {
+    await client().made.submit(probe, signer());
+    twist((own) => async (request) => {
+      if (request.url.pathname !== '/v1/queries') return own(request);
+      const { query } = request.body as { query: string };
+      const { height } = ledger;
+      // It has voted for a block that is certified a moment later.
+      const answer = await ledger.answer(query, 'hospital-a', height, Math.min(height + 1, 2));
+      if (height === 1) await ledger.submit((await signed()).compact);
+      return { json: { answer: toBase64url(answer) } };
+    });
+    delete handlers['http://hospital-d.test'];
+    const { made, transport } = client();
+    expect(heightOf(await made.query(head, signer(), { fresh: true }))).toBe(2);
+    const placed = transport.calls.filter((call) => call.url.pathname === '/v1/transactions');
+    expect(placed).toHaveLength(0);
+  });
+
+  const signed = () => {
+    const options = { network: 'local-test', now: clock.now(), kind: 'transaction' } as const;
+    return signCall(probe, { ...options, signer: signer() });
+  };
+
   it('believes no changed answer, none of another validator and none to another question', async () => {
     const { made } = client();
     await made.submit(probe, signer());
@@ -286,5 +350,104 @@ describe('reading', () => {
     await expect(client().made.query(head, signer(), { fresh: true })).rejects.toMatchObject({
       code: 'unreachable',
     });
+  });
+});
+
+describe('memory of the network', () => {
+  const heightOf = (value: unknown): number => (value as { height: number }).height;
+
+  function remembering(memory: NetworkMemory | null): NetworkClient {
+    const transport = fakeFetch(handlers);
+    return new NetworkClient(network, { transport, clock, memory, preferred: 'hospital-a' });
+  }
+
+  async function grown(blocks: number): Promise<NetworkClient> {
+    const made = remembering(null);
+    for (let block = 0; block < blocks; block += 1) await made.submit(probe, signer());
+    return made;
+  }
+
+  it('survives in a file, for its network alone', async () => {
+    const { memory } = (await grown(2)).proofs;
+    expect(memory?.seenHeight).toBe(2);
+    const text = formatMemory(network.genesis, memory as NetworkMemory);
+    expect(parseMemory(network.genesis, text)).toEqual(memory);
+    const other = await networkOf({ genesis: (await makeNetwork(4)).signed });
+    expect(parseMemory(other.genesis, text)).toBeNull();
+    expect(parseMemory(network.genesis, '{}')).toBeNull();
+  });
+
+  it('never goes backwards, in a later run either', async () => {
+    const { memory } = (await grown(3)).proofs;
+    twist((own) => async (request) => {
+      if (request.url.pathname !== '/v1/queries') return own(request);
+      const { query } = request.body as { query: string };
+      return { json: { answer: toBase64url(await ledger.answer(query, 'hospital-a', 1)) } };
+    });
+    expect(heightOf(await remembering(null).query(head, signer()))).toBe(1);
+    expect(heightOf(await remembering(memory).query(head, signer()))).toBe(3);
+  });
+
+  it('ties what is new to what was seen, by any validator that can prove it', async () => {
+    const { memory } = (await grown(2)).proofs;
+    await grown(4);
+    twist(
+      (own) => (request) =>
+        request.url.pathname === '/v1/consistency' ? { json: { proof: 'AAAA' } } : own(request),
+    );
+    const later = remembering(memory);
+    expect(heightOf(await later.query(head, signer()))).toBe(6);
+    expect(later.proofs.memory?.header.height).toBe(6);
+    expect(later.proofs.untied).toBeNull();
+    const { from, validators } = await remembering(memory).histories();
+    expect(from).toBe(2);
+    expect(validators.map(({ id, state, to }) => [id, state, to])).toEqual([
+      ['hospital-a', 'not proven', 2],
+      ['hospital-b', 'extends', 6],
+      ['hospital-c', 'extends', 6],
+      ['hospital-d', 'extends', 6],
+    ]);
+  });
+
+  it('tells a fork: a certified history without the block that was seen', async () => {
+    const seen = (await grown(2)).proofs.memory as NetworkMemory;
+    await grown(3);
+    const forked = { ...seen, header: { ...seen.header, time: seen.header.time + 1 } };
+    await expect(remembering(forked).query(head, signer())).rejects.toMatchObject({
+      code: 'not_proven',
+      details: { step: 'history_forked' },
+    });
+    const { validators } = await remembering(forked).histories();
+    expect(validators.every(({ state }) => state === 'not proven')).toBe(true);
+  });
+
+  it('goes on where nobody can prove it now, and asks again later', async () => {
+    const { memory } = (await grown(2)).proofs;
+    await grown(2);
+    const own = { ...handlers };
+    for (const [origin, handler] of Object.entries(own)) {
+      handlers[origin] = (request) =>
+        request.url.pathname === '/v1/consistency'
+          ? problem(404, 'unknown_block')
+          : handler(request);
+    }
+    const later = remembering(memory);
+    expect(heightOf(await later.query(head, signer()))).toBe(4);
+    expect(later.proofs.memory?.header.height).toBe(2);
+    Object.assign(handlers, own);
+    expect(await later.checkHistory()).toBe(true);
+    expect(later.proofs.memory?.header.height).toBe(4);
+  });
+
+  it('starts at genesis where nothing was seen', async () => {
+    await grown(2);
+    const { from, validators } = await remembering(null).histories();
+    expect([from, ...validators.map(({ to }) => to)]).toEqual([0, 2, 2, 2, 2]);
+    const { memory } = (await grown(0)).proofs;
+    expect(memory).toBeNull();
+    const same = remembering((await grown(1)).proofs.memory);
+    expect((await same.histories()).validators.map(({ state }) => state)).toEqual(
+      Array.from({ length: 4 }, () => 'nothing newer'),
+    );
   });
 });

@@ -7,7 +7,8 @@ import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
 import { verifyP256 } from '../../lib/crypto/p256.ts';
 import { genesisHeader } from '../../lib/ledger/genesis-header.ts';
-import { merkleRoot } from '../../lib/ledger/merkle.ts';
+import { buildHistoryAnswer, encodeHistoryAnswer } from '../../lib/ledger/history-answer.ts';
+import { consistencyProof, inclusionProof, merkleRoot } from '../../lib/ledger/merkle.ts';
 import { buildReceipt, encodeReceipt } from '../../lib/ledger/receipt.ts';
 import {
   buildStateAnswer,
@@ -104,6 +105,7 @@ export class FakeLedger {
       height,
       time,
       previousHash: headerHash(parent.header),
+      historyRoot: merkleRoot(this.#heads.map((one) => headerHash(one.header))),
       resultsRoot: merkleRoot([result]),
       stateRoot: update.root,
       validatorsHash: set,
@@ -125,7 +127,12 @@ export class FakeLedger {
   }
 
   /** The answer of one validator at a height, the newest by default. */
-  async answer(compact: string, validator: string, height = this.height): Promise<Uint8Array> {
+  async answer(
+    compact: string,
+    validator: string,
+    height = this.height,
+    votedHeight = height,
+  ): Promise<Uint8Array> {
     const query = parseTransaction(compact);
     const { genesis } = this.net;
     const head = this.#heads[height] as Head;
@@ -147,7 +154,7 @@ export class FakeLedger {
     const base = { height, root: head.header.stateRoot };
     const entries = await proveKeys(base, view.keys(), this.pages);
     const nonce = fromBase64url(query.nonce);
-    const statement = { nonce, height, votedHeight: height };
+    const statement = { nonce, height, votedHeight };
     const signing = { ...statement, genesisHash: genesis.hash, ledger: 'main' };
     const one = this.net.validators.find((each) => each.id === validator);
     if (!one) throw new Error(`no validator ${validator}`);
@@ -160,6 +167,28 @@ export class FakeLedger {
         freshness: { validator, ...statement, signature },
         sessions: genesis.sessions,
         links: [],
+      }),
+    );
+  }
+
+  /** The proof of `GET /v1/consistency`. */
+  history(from: number, to: number): Uint8Array {
+    const hashes = this.#heads.slice(0, to).map((one) => headerHash(one.header));
+    const { header, certificate } = this.#heads[to] as Head;
+    if (!certificate) throw new Error('genesis is not certified');
+    const { genesis } = this.net;
+    return encodeHistoryAnswer(
+      buildHistoryAnswer({
+        genesis,
+        first: (this.#heads[from] as Head).header,
+        header,
+        certificate,
+        sessions: genesis.sessions,
+        links: [],
+        proof: {
+          consistency: consistencyProof(hashes, from),
+          inclusion: inclusionProof(hashes, from),
+        },
       }),
     );
   }
@@ -218,6 +247,12 @@ export function validatorHandler(ledger: FakeLedger, validator: string): FakeHan
       if (path === '/v1/queries') {
         const answer = await ledger.answer((body as { query: string }).query, validator);
         return { json: { answer: toBase64url(answer) } };
+      }
+      if (path === '/v1/consistency') {
+        const [from, to] = ['from', 'to'].map((name) => Number(url.searchParams.get(name)));
+        const last = url.searchParams.has('to') ? (to ?? 0) : ledger.height;
+        if ((from ?? 0) >= last) return problem(400, 'invalid_request');
+        return { json: { from, to: last, proof: toBase64url(ledger.history(from ?? 0, last)) } };
       }
       if (path === '/v1/health') return { json: { status: 'ok', height: ledger.height } };
       return problem(404, 'not_found');

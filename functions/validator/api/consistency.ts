@@ -11,6 +11,7 @@ import { parseParameter } from '../../aws/request.ts';
 import { consistencyQuerySchema } from '../routes.ts';
 import { committedBlock } from './blocks.ts';
 import type { ApiRuntime } from './runtime.ts';
+import { setChainTo } from './set-chain.ts';
 
 export function getConsistency(runtime: ApiRuntime): Operation {
   return {
@@ -32,8 +33,7 @@ export function getConsistency(runtime: ApiRuntime): Operation {
         first: earlier.header,
         header,
         certificate,
-        sessions: genesis.sessions,
-        links: [],
+        ...(await setChainTo(runtime, genesis, header)),
         proof: await proofOf(runtime, from, to),
       });
       return { status: 200, body: { from, to, proof: toBase64url(encodeHistoryAnswer(answer)) } };
