@@ -53,8 +53,8 @@ export function explainLoss(member: PlannedMember, life: AccountLife | undefined
   const after =
     member.kind === 'validator'
       ? 'Older state would make it forget votes that it gave (silent amnesia), so it is not ' +
-        'loaded. The other hospitals decide on a new key of its: npm run chaos -- replace ' +
-        `--validator ${member.id}`
+        'loaded. It comes back with new keys, which the others put in by governance: ' +
+        `npm run chaos -- replace --validator ${member.id}`
       : 'Its keys stand in the genesis document and cannot be made again.';
   return `${member.id} stays away: ${cause}. ${after}`;
 }

@@ -38,7 +38,9 @@ test.each(['killed', 'running'])('one that was %s stays away, the others start',
   requireQuorum(plan, survey);
   const [lost] = survey.lost;
   if (lost === undefined) throw new Error('unreachable');
-  expect(explainLoss(lost, survey.lives.get(lost.id))).toMatch(/amnesia.*governance/s);
+  expect(explainLoss(lost, survey.lives.get(lost.id))).toMatch(
+    /amnesia.*governance.*npm run chaos -- replace --validator hospital-c/s,
+  );
 });
 
 test('without a quorum the start refuses and offers a reset', async () => {
