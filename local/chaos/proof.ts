@@ -13,6 +13,8 @@ const COMMITS_WITHOUT_SPARE = 10;
 const PATIENCE_MS = 120_000;
 /** A block that was under way may still hold the vote of one that stopped. */
 const BLOCKS_UNDER_WAY = 1;
+/** What a validator says of its height may be a second old. */
+const HEALTH_AGE_MS = 1_200;
 
 /** Throws where the network could not lose one more validator and go on. */
 export async function requireSpare(stage: Stage): Promise<void> {
@@ -49,11 +51,13 @@ export async function proveVote(stage: Stage): Promise<void> {
     }
     const witness = stage.others.find(({ id }) => !spare.includes(id));
     const reader = stage.reader(witness?.id ?? '');
+    await sleep(HEALTH_AGE_MS, undefined, { signal: stage.signal });
     const before = (await reader.health()).height;
     load.takeGapMs();
     if (!(await load.advance(COMMITS_WITHOUT_SPARE, PATIENCE_MS, stage.signal))) {
       throw new LocalError('no_recovery', `Nothing was committed without ${names}.`);
     }
+    await sleep(HEALTH_AGE_MS, undefined, { signal: stage.signal });
     const { height } = await reader.health();
     let named = 0;
     let blocks = 0;
