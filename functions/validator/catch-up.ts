@@ -7,6 +7,7 @@ import type { FollowedSet } from '../../lib/ledger/set-chain.ts';
 import { limits } from '../../lib/limits.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../../lib/wire/header.ts';
+import { quorumSize } from '../../lib/wire/validators.ts';
 import { verifyCertificate } from '../../lib/wire/verify-certificate.ts';
 import { certificateSchema } from '../../lib/wire/vote.ts';
 import { mapParallel } from '../aws/parallel.ts';
@@ -26,6 +27,8 @@ export interface CatchUpDeps extends PeerDeps {
   readonly peers: readonly Peer[];
   readonly sets: SetBook;
   readonly fetched: FetchedStore;
+  /** Which peer is asked first, from 0: another in each run, so that none can hold up all. @default 0 */
+  readonly firstPeer?: (count: number) => number;
   /** Why a peer's answer was passed over: never its content. */
   readonly log: (line: { peer: string; height: number; reason: string }) => void;
 }
@@ -59,7 +62,8 @@ export async function catchUp(
     { length: Math.max(0, last - fromHeight + 1) },
     (_, i) => fromHeight + i,
   );
-  const peers = [...deps.peers];
+  const first = deps.firstPeer?.(deps.peers.length) ?? 0;
+  const peers = [...deps.peers.slice(first), ...deps.peers.slice(0, first)];
   let isOver = false;
   const done = await mapParallel(heights, PARALLEL_MAX, async (height) => {
     if (isOver || deps.clock() >= deadline) return false;
@@ -137,6 +141,10 @@ export async function checkBlock(
     certificate.height === height &&
     equalBytes(certificate.hash, headerHash(header));
   if (!isOfHeader) throw new PeerRefusedError('a certificate of something else');
+  // A replica takes exactly a quorum: a vote more would have the block dropped there, each time.
+  if (certificate.votes.length !== quorumSize(set.validators.length)) {
+    throw new PeerRefusedError('not a quorum of votes');
+  }
   const context = { genesisHash: deps.genesis.hash, ledger, validatorsHash: set.hash };
   if (!(await verifyCertificate(certificate, context, set.validators, set.sessions))) {
     throw new PeerRefusedError('not certified');

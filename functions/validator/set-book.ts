@@ -1,7 +1,9 @@
 /** The validator sets of a ledger, followed from genesis: own set changes, then what peers show. */
 
 import { z } from 'zod';
+import { toHex } from '../../lib/crypto/bytes.ts';
 import type { VerifySignature } from '../../lib/crypto/p256.ts';
+import { ReceiptError } from '../../lib/ledger/errors.ts';
 import { followSets, type FollowedSet } from '../../lib/ledger/set-chain.ts';
 import { chainOf, type StoredLink, storedLinksSchema } from '../../lib/ledger/stored-link.ts';
 import { limits } from '../../lib/limits.ts';
@@ -54,6 +56,9 @@ export class SetBook {
     const { genesis, ledger, verify } = this.#start;
     const links = [...this.#links, ...fresh];
     const followed = await followSets(genesis, chainOf(ledger, links), verify);
+    if (!followed.every(hasItsSessions)) {
+      throw new ReceiptError('bad_session', 'not one vote key of each seat');
+    }
     // Another height may have been asked for meanwhile and have brought more.
     if (followed.length <= this.#followed.length) return;
     this.#links = links.map((one) => ({ ...one, fromHeight: one.link.header.height + 1 }));
@@ -75,4 +80,16 @@ export class SetBook {
       if (links.length < limits.setLinksMax || this.#links.length === known) return;
     }
   }
+}
+
+/**
+ * The ledger has one vote session for each seat of a set. With one left out, true certificates
+ * would not hold here; with one more, votes that no replica counts would.
+ */
+function hasItsSessions({ validators, sessions }: FollowedSet): boolean {
+  return validators.every(({ id }) => {
+    const own = sessions.filter(({ body }) => body.validator === id && body.purpose === 'vote');
+    // One that was there before comes again with each link.
+    return new Set(own.map(({ body }) => toHex(body.key))).size === 1;
+  });
 }

@@ -226,7 +226,8 @@ class FetchedPages implements PageReader {
 
   /** Own pages are; those of other peers, unless all are to come from this one. */
   #isTrusted(id: string): boolean {
-    const isOwn = Number(id.slice(0, HEIGHT_DIGITS)) <= this.#job.ownHeight;
+    const ownHeight = Math.max(this.#job.ownHeight, this.#deps.ownHeight);
+    const isOwn = Number(id.slice(0, HEIGHT_DIGITS)) <= ownHeight;
     return isOwn || !this.#job.strict || this.#trusted.has(id);
   }
 

@@ -1,5 +1,6 @@
 /** The timer function of a validator: deadlines, and catching up outside of the serial inbox. */
 
+import { randomInt } from 'node:crypto';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { cells } from '../../lib/chaincode/cells.ts';
@@ -73,7 +74,8 @@ async function receive(event: TimerEvent, context: Context): Promise<SQSBatchRes
 
 async function fetchBlocks(wanted: BlockRange, deadline: number): Promise<BlockRange | null> {
   const deps = await transferDeps(wanted.ledger);
-  return deps && catchUp(deps, wanted, deadline);
+  const firstPeer = (count: number): number => (count > 1 ? randomInt(count) : 0);
+  return deps && catchUp({ ...deps, firstPeer }, wanted, deadline);
 }
 
 async function workOnSnapshot(ledger: string, deadline: number): Promise<SnapshotOutcome> {

@@ -9,6 +9,7 @@ import { limits } from '../limits.ts';
 import { bytesField, hashField } from '../wire/fields.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { headerHash, headerSchema } from '../wire/header.ts';
+import { quorumSize } from '../wire/validators.ts';
 import { certificateSchema } from '../wire/vote.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError, ReceiptError } from './errors.ts';
@@ -56,6 +57,10 @@ export async function checkManifest(
 ): Promise<CheckedManifest> {
   const { header, certificate, parent, governed } = manifest;
   await checkCertified(genesis, header, certificate, set, verify);
+  // Replicas take no head with more votes than that from each other.
+  if (certificate.votes.length !== quorumSize(set.validators.length)) {
+    throw new ReceiptError('malformed', 'more votes than a quorum');
+  }
   const isParent =
     parent.height === header.height - 1 && equalBytes(headerHash(parent), header.previousHash);
   if (!isParent) throw new ReceiptError('malformed', 'the parent is another header');

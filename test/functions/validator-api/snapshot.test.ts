@@ -12,6 +12,8 @@ import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { walkPart } from '../../../lib/ledger/snapshot.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
+import type { BlockHeader } from '../../../lib/wire/header.ts';
+import { type Certificate, voteSigningBytes } from '../../../lib/wire/vote.ts';
 import { ApiFixture, NETWORK } from './fixture.ts';
 
 type Peer = (path: string, init?: RequestInit) => Promise<Response>;
@@ -40,7 +42,7 @@ const altered =
     const body = (await (await honest(asked_, init)).json()) as Record<string, string>;
     const value = decodeCbor(fromBase64url(body[name] as string), 8_000_000);
     return new Response(
-      JSON.stringify({ [name]: toBase64url(encodeCbor(change(value as never))) }),
+      JSON.stringify({ [name]: toBase64url(encodeCbor(await change(value as never))) }),
     );
   };
 const PAGES = '/v1/snapshot/pages';
@@ -185,6 +187,19 @@ describe('lying peers', () => {
         ...all,
         governed: all.governed.map((one) => ({ ...one, value: encodeCbor(1) })),
       }),
+    ],
+    [
+      'a vote more than replicas take',
+      async (all: { header: BlockHeader; certificate: Certificate }) => {
+        const { phase, height, view, hash, votes } = all.certificate;
+        const { validatorsHash } = all.header;
+        const context = { genesisHash: api.genesis.hash, ledger: 'main', validatorsHash };
+        const key = await api.parties[3]?.keyring.openSessionKey();
+        const bytes = voteSigningBytes(context, { phase, height, view, hash });
+        const signature = (await key?.sign(bytes)) as Uint8Array;
+        const more = [...votes, { validator: 'west', signature }];
+        return { ...all, certificate: { ...all.certificate, votes: more } };
+      },
     ],
     ['less', (all: { governed: object[] }) => ({ ...all, governed: all.governed.slice(1) })],
   ] as const)('whose manifest has %s are not believed', async (_, change) => {

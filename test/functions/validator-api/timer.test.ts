@@ -17,6 +17,7 @@ import { SetBook } from '../../../functions/validator/set-book.ts';
 import { generateSigningKey } from '../../../lib/crypto/p256.ts';
 import type { StoredLink } from '../../../lib/ledger/stored-link.ts';
 import { type SessionBody, sessionSigningBytes } from '../../../lib/wire/session.ts';
+import { type Certificate, voteSigningBytes } from '../../../lib/wire/vote.ts';
 import { ApiFixture, NETWORK, type Party, type SetChange } from './fixture.ts';
 
 const sqsEvent = (...bodies: string[]): SQSEvent =>
@@ -165,14 +166,26 @@ describe('catching up', () => {
 
   /** An honest answer with one part of it replaced. */
   const altered =
-    (change: (body: Record<string, string>) => Record<string, unknown>) =>
+    (change: (body: Record<string, string>) => object | Promise<object>) =>
     async (url: string, init?: RequestInit): Promise<Response> => {
       const body = (await (await honest(url, init)).json()) as Record<string, string>;
-      return new Response(JSON.stringify({ ...body, ...change(body) }));
+      return new Response(JSON.stringify({ ...body, ...(await change(body)) }));
     };
   const part = (text: string): Record<string, unknown> =>
     decodeCbor(fromBase64url(text), 100_000) as Record<string, unknown>;
   const again = (value: unknown): string => toBase64url(encodeCbor(value));
+
+  /** What a liar can make of the commit votes that it has heard: every one of them is true. */
+  const certifiedByAll = async (header = '', certificate = ''): Promise<string> => {
+    const whole = part(certificate) as unknown as Certificate;
+    const { hash, phase, height, view, votes } = whole;
+    const { validatorsHash } = part(header) as { validatorsHash: Uint8Array };
+    const context = { genesisHash: api.genesis.hash, ledger: 'main', validatorsHash };
+    const bytes = voteSigningBytes(context, { phase, height, view, hash });
+    const key = await api.parties[3]?.keyring.openSessionKey();
+    const signature = (await key?.sign(bytes)) as Uint8Array;
+    return again({ ...whole, votes: [...votes, { validator: 'west', signature }] });
+  };
 
   it.each([
     ['a body of its own', altered(() => ({ body: again(['a.b.c']) })), 'another body'],
@@ -188,7 +201,21 @@ describe('catching up', () => {
         const votes = (whole['votes'] as unknown[]).slice(1);
         return { certificate: again({ ...whole, votes }) };
       }),
+      'not a quorum of votes',
+    ],
+    [
+      'votes for another view',
+      altered(({ certificate }) => ({
+        certificate: again({ ...part(certificate as string), view: 1 }),
+      })),
       'not certified',
+    ],
+    [
+      'more votes than replicas take',
+      altered(async ({ header, certificate }) => ({
+        certificate: await certifiedByAll(header, certificate),
+      })),
+      'not a quorum of votes',
     ],
     [
       'another block',
@@ -209,6 +236,20 @@ describe('catching up', () => {
     const range = await catchUp(await depsOf(), { ...wanted, toHeight: 3 }, api.now + 5_000);
     expect(range).toEqual({ ledger: 'main', fromHeight: 2, toHeight: 3 });
     expect(reasons.some((one) => one.includes(reason))).toBe(true);
+  });
+
+  it('begins with another peer where it is told to', async () => {
+    const asked: string[] = [];
+    const deps = await depsOf();
+    const fetchFrom: typeof fetch = (url, init) => {
+      asked.push(new URL(url as string).hostname.split('.')[0] ?? '');
+      return deps.fetch(url, init);
+    };
+    for (const at of [0, 1, 2]) {
+      const one = { ...deps, fetch: fetchFrom, firstPeer: () => at };
+      await catchUp(one, { ...wanted, toHeight: 2 }, api.now + 5_000);
+    }
+    expect(asked).toEqual(['north', 'east', 'south']);
   });
 
   it('answers null when nobody has anything, and when time is up', async () => {
@@ -278,6 +319,46 @@ describe('catching up', () => {
       const range = await catchUp(await depsOf(), wanted, api.now + 5_000);
       expect(range).toMatchObject({ toHeight: 8 });
       expect(reasons).toContain('ReceiptError');
+    });
+
+    /** West voted with keys that a set change brought: without them its votes count for nothing. */
+    it.each([
+      ['no session of the newcomer', () => []],
+      [
+        'another session of the newcomer as well',
+        async (sessions: StoredLink['sessions']) => [...sessions, ...(await rejoin(1)).sessions],
+      ],
+    ] as const)('learns no set of a peer that shows %s', async (_, change) => {
+      const [first, ...rest] = await api.blocks.links('main');
+      if (!first) throw new Error('no set change');
+      const forged = { ...first, sessions: await change(first.sessions) };
+      const sets = again([forged, ...rest]);
+      peers = {
+        north: async (url, init) =>
+          url.includes('/v1/sets') ? new Response(JSON.stringify({ sets })) : honest(url, init),
+      };
+      const deps = await depsOf();
+      expect(await catchUp(deps, wanted, api.now + 5_000)).toMatchObject({ toHeight: 8 });
+      expect(reasons).toContain('ReceiptError');
+      const links = (await api.blocks.links('main')).map(({ sessions }) => sessions);
+      expect(deps.sets.links.map(({ sessions }) => sessions)).toEqual(links);
+    });
+
+    it('shows no set change above its head, whose certificate may hold an unsaved vote', async () => {
+      const shown = async (): Promise<unknown[]> => {
+        const { body } = await api.get('/v1/sets?after=0');
+        return decodeCbor(fromBase64url((body as { sets: string }).sets), 100_000) as unknown[];
+      };
+      expect(await shown()).toHaveLength(2);
+      const [first] = await api.blocks.links('main');
+      if (!first) throw new Error('no set change');
+      const { height } = await api.head();
+      const header = { ...first.link.header, height: height + 1 };
+      const link = { ...first.link, header };
+      await api.blocks.putLink('main', { ...first, link, fromHeight: height + 2 });
+      expect(await shown()).toHaveLength(2);
+      await api.commit([await api.sign()]);
+      expect(await shown()).toHaveLength(3);
     });
 
     it('passes over a peer that shows none', async () => {
