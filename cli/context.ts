@@ -59,12 +59,13 @@ export class CommandContext {
   async session(wrap: (transport: Transport) => Transport = (same) => same): Promise<Session> {
     const network = await this.network();
     const { validator } = this.#options;
-    const ids = network.validators.map(({ id }) => id);
+    const memory = await this.#recall(network);
+    const ids = (memory?.members ?? network).validators.map(({ id }) => id);
     if (validator !== undefined && !ids.includes(validator)) {
       throw new UsageError(`There is no validator ${validator}.`, `Give one of ${ids.join(', ')}.`);
     }
     const session = openSession(network, {
-      memory: await this.#recall(network),
+      memory,
       transport: wrap(this.environment.transport ?? fetchTransport),
       clock: this.environment.clock,
       preferred: validator,
@@ -81,9 +82,9 @@ export class CommandContext {
   /** Keeps what was seen of the network, so that the next command is shown nothing older. */
   async remember(): Promise<void> {
     for (const { client, network } of this.#sessions) {
-      const { memory } = client.proofs;
+      const { memory } = client;
       const before = memory && (await this.#recall(network));
-      if (!memory || (before && before.seenHeight >= memory.seenHeight)) continue;
+      if (!memory || (before && !isNewer(memory, before))) continue;
       const text = formatMemory(network.genesis, memory);
       // A folder that may not be written costs the memory, and nothing else.
       await writeTextFile(this.#memoryPath, text, { isPrivate: true }).catch(() => undefined);
@@ -265,6 +266,12 @@ export class CommandContext {
       { nextStep: `Give the keystore of ${wanted} with --keystore.` },
     );
   }
+}
+
+/** Whether a later block was seen, or other members at the same height. */
+function isNewer(memory: NetworkMemory, before: NetworkMemory): boolean {
+  if (memory.seenHeight !== before.seenHeight) return memory.seenHeight > before.seenHeight;
+  return memory.members?.setHash !== before.members?.setHash;
 }
 
 const passphraseStep = 'Give it with --passphrase-file FILE, or set CAREQUORUM_PASSPHRASE.';

@@ -5,8 +5,9 @@ import { decodeWith, encodeCbor } from '../lib/wire/codec.ts';
 import { hashField, heightField, timeField } from '../lib/wire/fields.ts';
 import type { Genesis } from '../lib/wire/genesis.ts';
 import { headerSchema } from '../lib/wire/header.ts';
+import { membersSchema } from './addresses.ts';
 
-const MEMORY_BYTES_MAX = 16 * 1024;
+const MEMORY_BYTES_MAX = 32 * 1024;
 
 const memorySchema = z.strictObject({
   /** The newest header that is tied to all that were seen before it. */
@@ -19,6 +20,8 @@ const memorySchema = z.strictObject({
     validatorsHash: hashField,
     sinceTime: timeField,
   }),
+  /** Who takes part and where, as the ledger said last; without it, as genesis says. */
+  members: membersSchema.optional(),
 });
 export type NetworkMemory = z.infer<typeof memorySchema>;
 

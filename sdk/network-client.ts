@@ -1,7 +1,9 @@
 /** The way to a network: any validator serves, none is trusted; every answer is verified here. */
-import { toBase64url } from '../lib/crypto/bytes.ts';
+import { z } from 'zod';
+import { toBase64url, toHex } from '../lib/crypto/bytes.ts';
 import { limits } from '../lib/limits.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
+import { addressesOf, genesisMembers, type KnownMembers, ledgerMembers } from './addresses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { SdkError } from './errors.ts';
 import { fetchTransport, problemError, type Transport } from './http.ts';
@@ -48,6 +50,7 @@ const SETTLE_IN_FLIGHT = 4;
  * INVALID; the height that is certified for it is all that counts.
  */
 const ORDER: Call = { fn: 'network.head', args: {} };
+const MEMBERS: Call = { fn: 'network.validators', args: {} };
 const TIE_EVERY_MS = 60_000;
 /** A validator may wait this long for one block before it answers the first poll, milliseconds. */
 const FIRST_WAIT_MS = 400;
@@ -59,23 +62,41 @@ export class NetworkClient {
   readonly transport: Transport;
   readonly #pool: ValidatorPool;
   readonly #notify: (notice: ClientNotice) => void;
+  #members: KnownMembers;
   /** When the newest header was tied to the remembered one. */
   #tiedAt = -Infinity;
+  /** Height of the newest block when the members were asked for last. */
+  #followedAt = 0;
 
   constructor(network: Network, options: NetworkClientOptions = {}) {
     this.network = network;
     this.clock = options.clock ?? systemClock;
     this.transport = options.transport ?? fetchTransport;
     this.proofs = new Proofs(network.genesis, options.memory ?? null);
-    const { validators } = network;
+    this.#members = options.memory?.members ?? genesisMembers(network.genesis);
+    const { setHash } = this.#members;
+    const known = addressesOf(this.#members, network);
+    const validators = known.length > 0 ? known : network.validators;
     const anyone = validators[Math.floor(Math.random() * validators.length)]?.id;
-    this.#pool = new ValidatorPool(validators, this.clock, options.preferred ?? anyone ?? null);
+    const preferred = options.preferred ?? anyone ?? null;
+    this.#pool = new ValidatorPool({ setHash, validators }, this.clock, preferred);
     this.#notify = options.onNotice ?? (() => undefined);
   }
 
   /** Name of the network, as signatures are bound to it. */
   get name(): string {
     return this.network.genesis.document.network;
+  }
+
+  /** Where validators are reached now: as genesis says, or as the ledger said later. */
+  get validators(): readonly ValidatorAddress[] {
+    return this.#pool.all;
+  }
+
+  /** What a later client of this network should know; null before anything was verified. */
+  get memory(): NetworkMemory | null {
+    const { memory } = this.proofs;
+    return memory && { ...memory, members: this.#members };
   }
 
   /** The validator that worked last. */
@@ -100,7 +121,7 @@ export class NetworkClient {
     const transaction = await this.#sign(call, signer, 'transaction');
     const context = this.#context(control);
     const result = await settle(transaction, context, { waitMs: FIRST_WAIT_MS });
-    await this.#tie(context);
+    await this.#keepUp(context, signer);
     return committed(result, call.fn);
   }
 
@@ -133,6 +154,7 @@ export class NetworkClient {
       }
     };
     await Promise.all(Array.from({ length: SETTLE_IN_FLIGHT }, worker));
+    await this.#followMembers(context, signer);
     return outcomes;
   }
 
@@ -159,7 +181,7 @@ export class NetworkClient {
     const value = await (control.fresh
       ? readFresh(query, context, order)
       : readSeen(query, context));
-    await this.#tie(context);
+    await this.#keepUp(context, signer);
     return value;
   }
 
@@ -178,6 +200,33 @@ export class NetworkClient {
     return compareHistories(this.#context(control));
   }
 
+  async #keepUp(context: SettleContext, signer: RequestSigner): Promise<void> {
+    await this.#tie(context);
+    await this.#followMembers(context, signer);
+  }
+
+  /**
+   * Learns where the validators are once the newest block is of another set than those that are
+   * known; once a block at most. The call itself is done: what fails here is tried again after a
+   * later block.
+   */
+  async #followMembers(context: SettleContext, signer: RequestSigner): Promise<void> {
+    const { newest } = this.proofs;
+    if (!newest || newest.height <= this.#followedAt) return;
+    if (toHex(newest.validatorsHash) === this.#members.setHash) return;
+    this.#followedAt = newest.height;
+    try {
+      const value = await readSeen(await this.#sign(MEMBERS, signer, 'query'), context);
+      const members = ledgerMembers(value);
+      const validators = addressesOf(members, this.network);
+      if (validators.length === 0) return;
+      this.#pool.replace({ setHash: members.setHash, validators });
+      this.#members = members;
+    } catch (error) {
+      if (!(error instanceof SdkError || error instanceof z.ZodError)) throw error;
+    }
+  }
+
   /** As `checkHistory`, once a minute at most. */
   async #tie(context: SettleContext): Promise<void> {
     if (this.proofs.untied === null || this.clock.now() - this.#tiedAt < TIE_EVERY_MS) return;
@@ -191,7 +240,7 @@ export class NetworkClient {
   ): Promise<{ id: string; url: string; status: number; health: ValidatorHealth | null }[]> {
     const options = { transport: this.transport, signal: control.signal };
     return Promise.all(
-      this.network.validators.map(async ({ id, url }) => {
+      this.validators.map(async ({ id, url }) => {
         const unreachable = { status: 0, health: null };
         const said = await getHealth({ id, url }, options).catch(() => unreachable);
         return { id, url, ...said };

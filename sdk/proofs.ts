@@ -96,6 +96,11 @@ export class Proofs {
     return this.#seenHeight;
   }
 
+  /** The newest header that this client itself verified, whether or not it is tied. */
+  get newest(): BlockHeader | null {
+    return this.#newest;
+  }
+
   /** From where a proof of history starts: the remembered header, or that of genesis. */
   async historyStart(): Promise<BlockHeader> {
     return this.#tied ?? genesisHeader(this.#genesis, await this.#stateRootOfGenesis());

@@ -26,8 +26,9 @@ export async function readSeen(query: Transaction, context: SettleContext): Prom
  * The value at a head that holds every block committed before the call. Each block was voted for
  * by a quorum, two quorums share an honest validator, and it signs the highest height that it
  * voted for: so no committed block is above the highest height of a quorum of answers. Where that
- * height does not come (one that lies may claim it), or the set of validators changes meanwhile,
- * `order` commits a transaction: whatever was committed before the call is below its height.
+ * height does not come (one that lies may claim it), the set of validators changes meanwhile, or
+ * too few of the set in force are known here, `order` commits a transaction: whatever was committed
+ * before the call is below its height.
  */
 export async function readFresh(
   query: Transaction,
@@ -41,9 +42,16 @@ export async function readFresh(
   );
   const best = answers.find((one) => one.height >= wanted);
   const answer = best ?? (await patiently(readAt(query, context, wanted, CLAIM_MS_MAX)));
-  if (answer && isOneSet([...answers, answer])) return answer.value();
+  const isWhole = isQuorum(answers) && isOneSet([...answers, ...(answer ? [answer] : [])]);
+  if (answer && isWhole) return answer.value();
   const height = await order();
   return (await readAt(query, context, height, READ_MS_MAX)).value();
+}
+
+/** Of the set that the answers prove, however many validators are known here. */
+function isQuorum(answers: readonly ProvenAnswer[]): boolean {
+  const seats = Math.max(...answers.map((one) => one.seats));
+  return answers.length > 0 && answers.length >= quorumSize(seats);
 }
 
 /** Quorums of two sets need not meet. */
@@ -93,13 +101,15 @@ async function readAt(
   throw failure instanceof SdkError ? failure : unanswered(failure);
 }
 
-/** Verified answers of a quorum of distinct validators, asked all at once. */
+/**
+ * Verified answers of a quorum of distinct validators, asked all at once; of fewer where others
+ * take part than this client knows.
+ */
 async function askQuorum(
   query: Transaction,
   context: SettleContext,
 ): Promise<readonly ProvenAnswer[]> {
   const { pool, clock, signal } = context;
-  const wanted = quorumSize(pool.all.length);
   const deadline = clock.now() + READ_MS_MAX;
   const refusals = new Refusals(pool.all.length);
   let failure: unknown = null;
@@ -110,7 +120,7 @@ async function askQuorum(
       try {
         const answer = await ask(validator, query, context, refusals);
         if (answer) answers.push(answer);
-        if (answers.length >= wanted) enough.resolve();
+        if (isQuorum(answers)) enough.resolve();
       } catch (error) {
         try {
           failure = tolerate(error, validator, context);
@@ -120,10 +130,13 @@ async function askQuorum(
       }
     });
     await Promise.race([Promise.all(asked), enough.promise]);
-    if (answers.length >= wanted) return [...answers];
+    // Those of another set may be unknown here: then asking again brings no quorum.
+    const isOther = answers.some(({ sets }) => sets[0] !== pool.setHash);
+    if (isQuorum(answers) || isOther) return [...answers];
     throwIfRefused(refusals, clock.now());
     await clock.sleep(backOffMs(round, RETRY_BASE_MS, RETRY_MAX_MS), signal);
   }
+  const wanted = quorumSize(pool.all.length);
   throw new SdkError('unreachable', `Fewer than ${wanted} validators prove what is newest.`, {
     nextStep: 'See with `carequorum network` which validators work.',
     cause: failure,

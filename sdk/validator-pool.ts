@@ -7,6 +7,13 @@ export interface ValidatorAddress {
   readonly url: string;
 }
 
+/** Who is known: the addresses of one set. */
+export interface KnownValidators {
+  /** Hash of the set, hexadecimal. */
+  readonly setHash: string;
+  readonly validators: readonly ValidatorAddress[];
+}
+
 interface Standing {
   /** Not asked before this time, milliseconds, unless nobody else is left. */
   restsUntil: number;
@@ -20,16 +27,33 @@ const REST_MAX_MS = 60_000;
 const DISTRUST_MS = 600_000;
 
 export class ValidatorPool {
-  readonly all: readonly ValidatorAddress[];
+  #known: KnownValidators;
   readonly #clock: Clock;
   readonly #standings = new Map<string, Standing>();
   #preferred: string | null;
 
   /** `preferred` is asked first; by default the first of the list. */
-  constructor(all: readonly ValidatorAddress[], clock: Clock, preferred: string | null = null) {
-    this.all = all;
+  constructor(known: KnownValidators, clock: Clock, preferred: string | null = null) {
+    this.#known = known;
     this.#clock = clock;
     this.#preferred = preferred;
+  }
+
+  get all(): readonly ValidatorAddress[] {
+    return this.#known.validators;
+  }
+
+  get setHash(): string {
+    return this.#known.setHash;
+  }
+
+  /** Knows these from now on, and no others; one that moved starts without a past. */
+  replace(known: KnownValidators): void {
+    for (const { id, url } of this.all) {
+      const isSame = known.validators.some((one) => one.id === id && one.url === url);
+      if (!isSame) this.#standings.delete(id);
+    }
+    this.#known = known;
   }
 
   /** The validator that worked last. */

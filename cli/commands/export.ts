@@ -4,7 +4,7 @@ import { toBase64url, toHex } from '../../lib/crypto/bytes.ts';
 import { parseTransaction } from '../../lib/wire/transaction.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import type { Transport } from '../../sdk/http.ts';
-import type { Network } from '../../sdk/network-file.ts';
+import type { Session } from '../../sdk/session.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { fileExists, writeTextFile } from '../../sdk/platform/node.ts';
 import { Proofs } from '../../sdk/proofs.ts';
@@ -61,7 +61,7 @@ async function exportAll(context: CommandContext, out: string): Promise<CommandR
     ...history.flatMap(({ actor }) => (actor.subject === null ? [] : [actor.subject])),
     ...lists.permissions.map((one) => one.grantee),
   ]);
-  const proofs = await recorder.proofs(session.network, context.now());
+  const proofs = await recorder.proofs(session, context.now());
   const receipts = await receiptsOf(
     context,
     patient,
@@ -172,16 +172,17 @@ class AnswerRecorder {
   }
 
   /** For each page of the lists, the answer of the newest head that verifies. */
-  async proofs(network: Network, now: number): Promise<ExportedProof[]> {
+  async proofs({ client, network }: Session, now: number): Promise<ExportedProof[]> {
     const wanted: ReadonlySet<string> = new Set(Object.values(exportedLists));
     const proofs: ExportedProof[] = [];
+    const known = [...client.validators, ...network.validators];
     for (const [query, answers] of this.#answers) {
       const transaction = parseTransaction(query);
       if (!wanted.has(transaction.fn)) continue;
       let best: ExportedProof | null = null;
       let highest = 0;
       for (const { url, answer } of answers) {
-        const validator = network.validators.find((one) => url.startsWith(`${one.url}/`))?.id ?? '';
+        const validator = known.find((one) => url.startsWith(`${one.url}/`))?.id ?? '';
         const proven = await new Proofs(network.genesis)
           .answer(answer, transaction, { validator, now })
           .catch(() => null);

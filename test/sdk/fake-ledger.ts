@@ -2,7 +2,7 @@
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { ChaincodeError } from '../../lib/chaincode/errors.ts';
 import { execute, query as runQuery } from '../../lib/chaincode/execute.ts';
-import { endBlock } from '../../lib/chaincode/governed.ts';
+import { endBlock, governedOf } from '../../lib/chaincode/governed.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
 import { verifyP256 } from '../../lib/crypto/p256.ts';
@@ -21,9 +21,13 @@ import type { PlainValue } from '../../lib/chaincode/functions.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult } from '../../lib/wire/result.ts';
 import { parseTransaction, verifyTransaction } from '../../lib/wire/transaction.ts';
-import { validatorsHash } from '../../lib/wire/validators.ts';
+import { quorumSize, validatorsHash } from '../../lib/wire/validators.ts';
 import { type Certificate, voteSigningBytes } from '../../lib/wire/vote.ts';
-import type { TestNetwork } from '../support/network.ts';
+import type { Governed } from '../../lib/wire/governed.ts';
+import type { SessionCertificate } from '../../lib/wire/session.ts';
+import type { SetLink } from '../../lib/ledger/set-chain.ts';
+import { equalBytes } from '../../lib/crypto/bytes.ts';
+import type { TestNetwork, TestValidator } from '../support/network.ts';
 import { type FakeAnswer, type FakeHandler, problem } from './fake-fetch.ts';
 
 interface Head {
@@ -39,6 +43,10 @@ export class FakeLedger {
   readonly #store = new Map<string, Uint8Array>();
   readonly #receipts = new Map<string, Uint8Array>();
   #heads: Head[] = [];
+  /** What governs each height, up to that after the next. */
+  readonly #governed: Governed[] = [];
+  readonly #links: SetLink[] = [];
+  readonly #joined: TestValidator[] = [];
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(net: TestNetwork, now: () => number) {
@@ -52,7 +60,15 @@ export class FakeLedger {
     const update = await updateTree(null, 0, genesisWrites(net.genesis), ledger.pages);
     for (const { id, bytes } of update.pages) ledger.#store.set(id, bytes);
     ledger.#heads = [{ header: genesisHeader(net.genesis, update.root), certificate: null }];
+    const { validators, sessions, document } = net.genesis;
+    const { parameters } = document;
+    ledger.#governed.push(...[0, 1, 2].map(() => ({ validators, sessions, parameters })));
     return ledger;
+  }
+
+  /** Gives the keys of one that governance lets in. */
+  join(validator: TestValidator): void {
+    this.#joined.push(validator);
   }
 
   get height(): number {
@@ -81,7 +97,7 @@ export class FakeLedger {
     const view = this.#view(parent);
     const keys = await resolveKeys(view, transaction, { time, network });
     if (!(await verifyTransaction(transaction, keys))) throw new ChaincodeError('unknown_signer');
-    const { parameters } = genesis.document;
+    const { parameters } = this.#governed[height] as Governed;
     const place = { network, ledger: 'main', height, time, parameters };
     const context = { ...place, genesisHash: genesis.hash, verify: verifyP256 };
     const overlay = new OverlayView(view);
@@ -99,7 +115,8 @@ export class FakeLedger {
     overlay.apply(await endBlock(overlay, context));
     const update = await updateTree(base, height, overlay.writes(), this.pages);
     for (const { id, bytes } of update.pages) this.#store.set(id, bytes);
-    const set = validatorsHash(genesis.validators);
+    this.#governed.push(await governedOf(overlay));
+    const [now, next] = this.#governed.slice(height, height + 2) as [Governed, Governed];
     const header: BlockHeader = {
       ...parent.header,
       height,
@@ -108,20 +125,19 @@ export class FakeLedger {
       historyRoot: merkleRoot(this.#heads.map((one) => headerHash(one.header))),
       resultsRoot: merkleRoot([result]),
       stateRoot: update.root,
-      validatorsHash: set,
-      nextValidatorsHash: set,
+      validatorsHash: validatorsHash(now.validators),
+      nextValidatorsHash: validatorsHash(next.validators),
     };
     const certificate = await this.#certify(header);
     this.#heads.push({ header, certificate });
+    const chain = this.#chain(height);
     const receipt = buildReceipt({
-      genesis,
-      header,
-      certificate,
-      results: [result],
-      index: 0,
-      sessions: genesis.sessions,
-      links: [],
+      ...{ genesis, header, certificate, ...chain },
+      ...{ results: [result], index: 0 },
     });
+    if (!equalBytes(header.validatorsHash, header.nextValidatorsHash)) {
+      this.#links.push({ validators: next.validators, header, certificate });
+    }
     this.#receipts.set(transaction.id, encodeReceipt(receipt));
     return transaction.id;
   }
@@ -156,7 +172,7 @@ export class FakeLedger {
     const nonce = fromBase64url(query.nonce);
     const statement = { nonce, height, votedHeight };
     const signing = { ...statement, genesisHash: genesis.hash, ledger: 'main' };
-    const one = this.net.validators.find((each) => each.id === validator);
+    const one = this.#validators.find((each) => each.id === validator);
     if (!one) throw new Error(`no validator ${validator}`);
     const signature = await one.read.sign(freshnessSigningBytes(signing));
     return encodeStateAnswer(
@@ -165,8 +181,7 @@ export class FakeLedger {
         ...head,
         entries,
         freshness: { validator, ...statement, signature },
-        sessions: genesis.sessions,
-        links: [],
+        ...this.#chain(height),
       }),
     );
   }
@@ -183,14 +198,24 @@ export class FakeLedger {
         first: (this.#heads[from] as Head).header,
         header,
         certificate,
-        sessions: genesis.sessions,
-        links: [],
+        ...this.#chain(to),
         proof: {
           consistency: consistencyProof(hashes, from),
           inclusion: inclusionProof(hashes, from),
         },
       }),
     );
+  }
+
+  get #validators(): readonly TestValidator[] {
+    return [...this.net.validators, ...this.#joined];
+  }
+
+  /** Set changes that lead to the set of a height, and all sessions up to it. */
+  #chain(height: number): { links: SetLink[]; sessions: SessionCertificate[] } {
+    const links = this.#links.filter(({ header }) => header.height < height);
+    const sessions = this.#governed.slice(0, height + 1).flatMap((one) => one.sessions);
+    return { links, sessions };
   }
 
   #view(head: Head): TreeView {
@@ -203,8 +228,9 @@ export class FakeLedger {
   }
 
   async #certify(header: BlockHeader): Promise<Certificate> {
-    const { genesis, validators } = this.net;
+    const { genesis } = this.net;
     const { height, view } = header;
+    const { validators } = this.#governed[height] as Governed;
     const wanted = { phase: 'commit' as const, height, view, hash: headerHash(header) };
     const context = {
       genesisHash: genesis.hash,
@@ -213,9 +239,10 @@ export class FakeLedger {
     };
     const bytes = voteSigningBytes(context, wanted);
     const votes = await Promise.all(
-      validators
-        .slice(0, 3)
-        .map(async ({ id, vote }) => ({ validator: id, signature: await vote.sign(bytes) })),
+      validators.slice(0, quorumSize(validators.length)).map(async ({ id }) => {
+        const one = this.#validators.find((each) => each.id === id) as TestValidator;
+        return { validator: id, signature: await one.vote.sign(bytes) };
+      }),
     );
     return { ...wanted, votes };
   }
