@@ -60,17 +60,45 @@ export function examples(command: Command, lines: readonly string[]): Command {
 const ID_MARK = 'id:';
 const ID_LENGTHS: ReadonlySet<number> = new Set([22, 43]);
 
-/** Ids may start with a hyphen, as options do: such ones are marked, and `parseId` takes it off. */
-export function markIds(argv: readonly string[]): string[] {
+/**
+ * Ids and their starts may begin with a hyphen, as options do: where a command of the program takes
+ * ids, such words are marked, and `parseId` takes the mark off. Values of options stay as they are.
+ */
+export function markIds(argv: readonly string[], program: Command): string[] {
+  let command = program;
+  let isValue = false;
+  let areOperands = false;
   return argv.map((word) => {
-    const isId = ID_LENGTHS.has(word.length) && /^-[A-Za-z0-9_-]+$/.test(word);
-    return isId ? `${ID_MARK}${word}` : word;
+    if (isValue || areOperands) {
+      isValue = false;
+      return word;
+    }
+    areOperands = word === '--';
+    isValue = command.options.some((one) => isNamed(one, word) && one.required);
+    const below = command.commands.find((one) => one.name() === word);
+    command = below ?? command;
+    return isHyphenId(word, command) ? `${ID_MARK}${word}` : word;
   });
+}
+
+/** Options are in small letters and have two hyphens: of those, an id has other letters too. */
+function isHyphenId(word: string, command: Command): boolean {
+  const takesIds = command.registeredArguments.some(
+    ({ parseArg }) => parseArg === parseId || parseArg === collectIds,
+  );
+  if (!takesIds || !/^-[A-Za-z0-9_-]{3,63}…?$/.test(word)) return false;
+  const known = command.createHelp().visibleOptions(command);
+  if (known.some((one) => isNamed(one, word) || isNamed(one, `-${word}`))) return false;
+  return ID_LENGTHS.has(word.length) || !/^--[a-z-]+$/.test(word);
+}
+
+function isNamed({ short, long }: Option, word: string): boolean {
+  return word === short || word === long;
 }
 
 /** An id, or its start. */
 export function parseId(text: string): string {
-  const id = text.startsWith(ID_MARK) ? text.slice(ID_MARK.length) : text.replace(/…$/, '');
+  const id = (text.startsWith(ID_MARK) ? text.slice(ID_MARK.length) : text).replace(/…$/, '');
   if (/^[A-Za-z0-9_-]{4,64}$/.test(id)) return id;
   throw new InvalidArgumentError('Give an id, or at least its first four characters.');
 }

@@ -54,7 +54,7 @@ export async function runCli(
   const program = makeProgram(environment);
   const command = program.commands.find((one) => one.name() === argv[0])?.name();
   try {
-    await program.parseAsync(markIds(argv), { from: 'user' });
+    await program.parseAsync(markIds(argv, program), { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;

@@ -26,7 +26,6 @@ import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { fileBelow, pathBelow } from '../safe-path.ts';
 import type { GrantablePurpose } from '../words.ts';
-import { parsePatient } from './records.ts';
 
 interface ReadOptions extends CommonOptions {
   readonly all?: boolean;
@@ -52,11 +51,7 @@ export function addRead(program: Command, run: Runner): void {
     .argument('[record]', 'id of the record, or its start', parseId)
     .option('--out <path>', 'file, or folder (default: this folder, under its own name)')
     .option('--all', 'all records, below the folder --out')
-    .option(
-      '--patient <patient>',
-      'with --all, clinicians: pseudonym, its start, or the name',
-      parsePatient,
-    )
+    .option('--patient <patient>', 'with --all, clinicians: pseudonym, its start, or the name')
     .addOption(purposeOption());
   examples(receiptsOption(keystoreOptions(command)), [
     'carequorum read RECORD --keystore bruno.keystore --out report.pdf',

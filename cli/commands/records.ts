@@ -5,13 +5,7 @@ import type { Patient } from '../../sdk/patient.ts';
 import { type ListedRecord, openListed } from '../../sdk/read.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import type { CommandContext } from '../context.ts';
-import {
-  type CommonOptions,
-  examples,
-  keystoreOptions,
-  parseId,
-  purposeOption,
-} from '../options.ts';
+import { type CommonOptions, examples, keystoreOptions, purposeOption } from '../options.ts';
 import { bytesText, type CommandResult, shortId, table } from '../output.ts';
 import {
   grantedNames,
@@ -41,7 +35,7 @@ export function addRecords(program: Command, run: Runner): void {
         'Names of records are sealed: asking for them is an access that the patient sees in the history. ' +
         '--no-names leaves them out. The list is proven to be complete.',
     )
-    .option('--patient <patient>', 'clinicians: pseudonym, its start, or the name', parsePatient)
+    .option('--patient <patient>', 'clinicians: pseudonym, its start, or the name')
     .option('--no-names', 'without the names of records')
     .addOption(purposeOption());
   examples(keystoreOptions(command), [
@@ -49,11 +43,6 @@ export function addRecords(program: Command, run: Runner): void {
     'carequorum records --keystore bruno.keystore',
     'carequorum records --keystore bruno.keystore --patient "Anna Muster"',
   ]).action((options: RecordsOptions) => run(options, (context) => records(context, options)));
-}
-
-/** A name may hold anything; an id that was marked loses its mark. */
-export function parsePatient(text: string): string {
-  return text.startsWith('id:') ? parseId(text) : text;
 }
 
 async function records(context: CommandContext, options: RecordsOptions): Promise<CommandResult> {

@@ -26,7 +26,6 @@ import { type KnownPatient, knownPatients, patientNamed } from '../people.ts';
 import { certifiedJson } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { parseMonth } from '../times.ts';
-import { parsePatient } from './records.ts';
 
 interface UploadOptions extends CommonOptions {
   readonly patient?: string;
@@ -63,7 +62,7 @@ export function addUpload(program: Command, run: Runner): void {
         'Ctrl-C finishes the file under way; run the same command again and it goes on with the rest.',
     )
     .argument('<path...>', 'files and folders')
-    .option('--patient <patient>', 'pseudonym, its start, or the name', parsePatient)
+    .option('--patient <patient>', 'pseudonym, its start, or the name')
     .option('--category <name>', 'kind of record', collectCategories)
     .option('--data-month <month>', 'month that the data is of (default: this one)', parseMonth)
     .option('--media-type <type>', 'as application/pdf (default: by content and name)')

@@ -221,9 +221,39 @@ describe('what comes from others', () => {
 describe('ids', () => {
   it('may start with a hyphen', () => {
     const id = `-${'a'.repeat(21)}`;
-    expect(markIds(['read', id, '--all', '-h'])).toEqual(['read', `id:${id}`, '--all', '-h']);
+    const marked = (...argv: string[]): string[] => markIds(argv, makeProgram(nodeEnvironment()));
+    expect(marked('read', id, '--all', '-h')).toEqual(['read', `id:${id}`, '--all', '-h']);
+    // So may the start of one that is shown, or typed.
+    for (const start of ['-abcdefg', '--bcDefg', '-a-_', '-Ab3…']) {
+      expect(marked('dispute', start, '--reason', 'duplicate')[1]).toBe(`id:${start}`);
+      expect(marked('governance', 'approve', '--yes', start)[3]).toBe(`id:${start}`);
+      expect(parseId(`id:${start}`)).toBe(start.replace('…', ''));
+    }
+    expect(marked('countersign', '-aaaa', '-bbbb')).toEqual([
+      'countersign',
+      'id:-aaaa',
+      'id:-bbbb',
+    ]);
     expect(parseId(`id:${id}`)).toBe(id);
     expect(() => parseId('a b')).toThrow('Give an id');
+  });
+
+  it('are no options, nor values of options, nor files', () => {
+    const same = (...argv: string[]): void => {
+      expect(markIds(argv, makeProgram(nodeEnvironment()))).toEqual(argv);
+    };
+    same('read', '--jsn', '-json', '-help', '-h', '--all');
+    same('read', 'AbcdEfgh', '--out', '-Abcdefg', '--patient', '-Abcdefg');
+    same('read', '--', '-Abcdefg');
+    same('upload', '-Abcdefg');
+  });
+
+  it('reach the command though they begin with a hyphen', async () => {
+    const keystore = ['--keystore', join(folder, 'none.keystore')];
+    const rest = ['--reason', 'duplicate', '--yes', ...keystore, '--network', join(folder, 'none')];
+    const { err } = await run(null, ['dispute', '-abcdefg', ...rest]);
+    expect(err).not.toContain('unknown option');
+    expect(err).toContain(join(folder, 'none'));
   });
 });
 
