@@ -55,7 +55,7 @@ export function readBatch(
     batch.records.push(record);
     if (read.kind === 'bootstrap') batch.bootstrap = true;
     else if (read.kind === 'recovery') batch.recovery.push(read.message);
-    else batch.events.push(eventOf(read));
+    else batch.events.push(eventOf(read, senderOf(record)));
   }
   return { batches: [...batches.values()], poisoned, unread: countBySender(admitted.unread) };
 }
@@ -83,7 +83,10 @@ function readRecord(
   return message.ledger === group ? message : 'the message group is not the ledger';
 }
 
-function eventOf(message: Exclude<InboxMessage, { kind: 'bootstrap' | 'recovery' }>): StepEvent {
+function eventOf(
+  message: Exclude<InboxMessage, { kind: 'bootstrap' | 'recovery' }>,
+  sender: string,
+): StepEvent {
   switch (message.kind) {
     case 'wake':
       return { kind: 'wake' };
@@ -94,7 +97,7 @@ function eventOf(message: Exclude<InboxMessage, { kind: 'bootstrap' | 'recovery'
     case 'snapshot':
       return { kind: 'snapshot' };
     case 'envelope':
-      return { kind: 'envelope', envelope: message.envelope };
+      return { kind: 'envelope', envelope: message.envelope, sender };
   }
 }
 

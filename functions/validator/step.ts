@@ -23,7 +23,8 @@ export type StepEvent =
   | { kind: 'snapshot' }
   /** A transaction of this validator itself, as compact JWS. */
   | { kind: 'own'; transaction: string }
-  | { kind: 'envelope'; envelope: Envelope };
+  /** `sender`: the account that SQS names; whoever may send can write any validator as `from`. */
+  | { kind: 'envelope'; envelope: Envelope; sender?: string };
 
 export type StepOutcome = 'done' | 'not_initialised';
 
@@ -76,7 +77,7 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
     case 'own':
       return takeOwn(run, event.transaction);
     case 'envelope':
-      return acceptEnvelope(run, event.envelope);
+      return acceptEnvelope(run, event.envelope, event.sender);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Single steps of the production step: what stops none of them. */
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../functions/validator/replica/record.ts';
 import { step } from '../../functions/validator/step.ts';
 import { headerHash } from '../../lib/wire/header.ts';
@@ -60,4 +60,48 @@ it('L21: a KMS that does not answer stops no step, though there is somebody to a
   await step(silent, 'main', [{ kind: 'envelope', envelope }]);
   expect((await cluster.state('hospital-b')).contradictions).toHaveLength(1);
   expect(logs.some((log) => log.event === 'send_failed' && log.to === 'accuse')).toBe(true);
+});
+
+describe('what is sent in the name of another validator', () => {
+  const signature = new Uint8Array(64);
+  const hash = new Uint8Array(32).fill(7);
+  /** Small, and dear by what it may hold: the budget of one step is soon spent. */
+  const dear = (validator: string): Message[] => {
+    const vote = { phase: 'new-view' as const, height: 1, view: 1, hash, validator, signature };
+    const newView = { view: 1, viewChanges: [], vote };
+    return Array.from({ length: 256 }, () => ({ type: 'new-view', newView }));
+  };
+
+  it('uses up no budget of the validator itself', async () => {
+    const cluster = await Cluster.start(network, { seed: 3 });
+    const { runtime, logs } = cluster.node('hospital-b');
+    const state = await cluster.state('hospital-b');
+    const named = network.validators.find(({ id }) => id === 'hospital-c');
+    if (!named) throw new Error('no validator');
+    const { id: from } = named;
+    const unsigned = { phase: 'prepare' as const, height: 1, view: 0, hash, validator: from };
+    const signed = await named.vote.sign(voteSigningBytes(contextOf(state, 1), unsigned));
+    const genuine: Message = { type: 'vote', vote: { ...unsigned, signature: signed } };
+    const { hash: genesisHash } = network.genesis;
+    const envelopeOf = (messages: Message[]) => ({ genesisHash, ledger: 'main', from, messages });
+    await step(runtime, 'main', [
+      { kind: 'envelope', envelope: envelopeOf(dear(from)), sender: 'AROALIAR' },
+      { kind: 'envelope', envelope: envelopeOf([genuine]), sender: 'AROAPEER' },
+    ]);
+    expect(logs.some((log) => log.event === 'dropped' && /too much/.test(log.reason))).toBe(true);
+    // A vote that decides nothing yet stays in memory.
+    const slot = runtime.warm.get('main')?.record.state.slot;
+    expect(slot?.prepares.map(({ validator }) => validator)).toEqual([from]);
+  });
+
+  it('is dropped unread where the name is the own one', async () => {
+    const cluster = await Cluster.start(network, { seed: 4 });
+    const { runtime, logs } = cluster.node('hospital-b');
+    const { hash: genesisHash } = network.genesis;
+    const from = 'hospital-b';
+    const envelope = { genesisHash, ledger: 'main', from, messages: dear(from) };
+    await step(runtime, 'main', [{ kind: 'envelope', envelope, sender: 'AROALIAR' }]);
+    const dropped = logs.filter((log) => log.event === 'dropped').map(({ reason }) => reason);
+    expect(dropped).toEqual(['sender']);
+  });
 });

@@ -4,15 +4,19 @@ import { quorumSize } from '../../../lib/wire/validators.ts';
 import type { Message } from '../../../lib/wire/messages.ts';
 import type { Run } from './run.ts';
 
-/** Takes checks from the peer's budget of this step; false, and a log line, once it is used up. */
+/**
+ * Takes checks from the peer's budget of this step; false, and a log line, once it is used up. What
+ * another account sends in its name is not held against it.
+ */
 export function spendChecks(run: Run, from: string, count: number): boolean {
   // Blocks that the catch-up worker fetched are asked for, a bounded number at a time.
   if (from === run.state.self) return true;
-  const spent = run.checks.get(from) ?? 0;
+  const payer = `${run.sender} ${from}`;
+  const spent = run.checks.get(payer) ?? 0;
   if (spent > limits.checksPerPeerMax) return false;
-  run.checks.set(from, spent + count);
+  run.checks.set(payer, spent + count);
   if (spent + count <= limits.checksPerPeerMax) return true;
-  run.checks.set(from, limits.checksPerPeerMax + 1);
+  run.checks.set(payer, limits.checksPerPeerMax + 1);
   run.runtime.log({ event: 'dropped', ledger: run.ledger, reason: 'too much at once', from });
   return false;
 }

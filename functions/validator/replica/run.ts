@@ -27,7 +27,9 @@ export interface Run {
   pendingStale: boolean;
   /** `wakeSeq` was raised in this run, after its batch was received. */
   wakeRaised: boolean;
-  /** Signature checks made in this run, by peer. */
+  /** The account that sent the envelope at hand, as SQS names it. */
+  sender: string;
+  /** Signature checks made in this run, by account and the peer that it names. */
   checks: Map<string, number>;
 }
 
@@ -54,6 +56,7 @@ export async function openRun(
     catchUp: null,
     pendingStale: false,
     wakeRaised: false,
+    sender: '',
     checks: new Map(),
   };
 }

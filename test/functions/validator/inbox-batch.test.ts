@@ -60,6 +60,8 @@ describe('a batch', () => {
       ['main', ['wake', 'envelope']],
       ['case-1', ['tick']],
     ]);
+    // Whoever may send can write any name: what counts is whom SQS names.
+    expect(read.batches[0]?.events[1]).toEqual({ kind: 'envelope', envelope, sender: 'AROAPEER' });
     expect(read.batches[0] && failuresOf(read.batches[0])).toEqual([
       { itemIdentifier: '1' },
       { itemIdentifier: '3' },
