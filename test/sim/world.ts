@@ -150,6 +150,8 @@ export class World {
   async #welcome(node: SimNode): Promise<void> {
     const state = await node.state();
     if (!state || state.learner) return;
+    // What was stored before the loss may say that it votes: with keys that are gone.
+    if (state.session === null || state.session !== node.keyring.keys?.incarnation) return;
     node.trace('is back');
     this.follows.delete(node);
     this.#faulty.delete(node.id);

@@ -11,6 +11,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { SeededBug } from './bug.ts';
 import { seededBugs } from './catalogue.ts';
 import { copyWithBug } from './copy.ts';
+import { simulate } from '../simulate.ts';
 import type { Catch } from './hunt.ts';
 
 interface Options {
@@ -99,10 +100,9 @@ async function huntAll(
   const waiting = [...wanted];
   const worker = async (index: number): Promise<void> => {
     for (let bug = waiting.shift(); bug; bug = waiting.shift()) {
-      const outcome = {
-        bug,
-        ...(await hunt(copyWithBug(root, join(folder, `${index}`), bug), seed)),
-      };
+      const found = await hunt(copyWithBug(root, join(folder, `${index}`), bug), seed);
+      const outcome = { bug, ...found };
+      await checkBlame(outcome);
       outcomes.push(outcome);
       tell(`${String(outcomes.length).padStart(3)}/${wanted.length} ${lineOf(outcome)}`);
     }
@@ -110,6 +110,19 @@ async function huntAll(
   const count = Math.min(options.workers, wanted.length);
   await Promise.all(Array.from({ length: count }, (_, index) => worker(index)));
   return outcomes;
+}
+
+/** The same seed passes without the bug, or the bug has caught nothing. */
+async function checkBlame({ found }: Outcome): Promise<void> {
+  if (!found) return;
+  const { profile, seed } = found;
+  const { replicas } = options;
+  const { failure } = await simulate({ profile, seed, replicas, suppressed: [] });
+  if (!failure) return;
+  const again = `npm run sim -- --profile ${profile} --seed ${seed}`;
+  throw new Error(
+    `${profile} fails at seed ${seed} without any bug: ${failure.message} (${again})`,
+  );
 }
 
 /** The hunt runs in the copy, as a process of its own. */
