@@ -212,6 +212,25 @@ describe('lying peers', () => {
     expect(await fetchSnapshot(await depsOf(), api.now + 5_000)).toBe('none');
   });
 
+  it('change no page that is of this replica by now', async () => {
+    expect(await fetchSnapshot(await depsOf(), api.now + 5_000)).toBe('complete');
+    const stored = await fetched.work('main', SNAPSHOT_WORK);
+    if (!stored) throw new Error('no job');
+    // All is to come from one peer again, but two blocks were executed here meanwhile.
+    const again = encodeCbor({ ...decodeJob(stored.bytes), parts: 0, strict: true });
+    await fetched.saveWork('main', SNAPSHOT_WORK, stored.version, again);
+    const ids: string[] = [];
+    const asking: Peer = async (path, init) => {
+      if (path === PAGES) ids.push(...(JSON.parse(init?.body as string) as { ids: string[] }).ids);
+      return honest(path, init);
+    };
+    liars = { north: asking, east: asking, south: asking };
+    expect(await fetchSnapshot(await depsOf({ ownHeight: 2 }), api.now + 5_000)).toBe('complete');
+    expect(ids.length).toBeGreaterThan(0);
+    expect(ids.filter((id) => Number(id.slice(0, 15)) <= 2)).toEqual([]);
+    await expectWhole();
+  });
+
   it('cannot hold it back with an old head', async () => {
     liars = {
       north: async (path, init) =>
