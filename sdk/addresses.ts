@@ -55,16 +55,16 @@ const webUrl = z.url({ protocol: /^https?$/ });
 
 /**
  * Where members are reached; one without an address that may be used is left out. Nothing is
- * trusted for its address. One whose address is still that of genesis is reached where the network
- * file says.
+ * trusted for its address. Where the network file names another one, that counts, unless the ledger
+ * has moved the member since genesis.
  */
 export function addressesOf(members: KnownMembers, network: Network): ValidatorAddress[] {
   const { document } = network.genesis;
   const isLocal = document.network.startsWith('local-');
   return members.validators.flatMap(({ id, apiUrl }) => {
-    const isFirst = document.validators.some((one) => one.id === id && one.apiUrl === apiUrl);
-    const own = isFirst && network.validators.find((one) => one.id === id);
-    if (own) return [own];
+    const first = document.validators.find((one) => one.id === id);
+    const own = network.validators.find((one) => one.id === id);
+    if (own && (!first || first.apiUrl === apiUrl)) return [own];
     const isUsable = webUrl.safeParse(apiUrl).success && (isLocal || apiUrl.startsWith('https:'));
     return isUsable ? [{ id, url: apiUrl.replace(/\/+$/, '') }] : [];
   });

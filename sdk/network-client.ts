@@ -75,7 +75,7 @@ export class NetworkClient {
     this.proofs = new Proofs(network.genesis, options.memory ?? null);
     this.#members = options.memory?.members ?? genesisMembers(network.genesis);
     const { setHash } = this.#members;
-    const known = addressesOf(this.#members, network);
+    const known = options.memory?.members ? addressesOf(this.#members, network) : [];
     const validators = known.length > 0 ? known : network.validators;
     const anyone = validators[Math.floor(Math.random() * validators.length)]?.id;
     const preferred = options.preferred ?? anyone ?? null;

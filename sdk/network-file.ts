@@ -5,7 +5,10 @@ import { SdkError } from './errors.ts';
 
 const networkFileSchema = z.strictObject({
   genesis: signedGenesisSchema,
-  /** Where a party is reached instead of the URL in genesis; keys: validator id, `membership`, `records`. */
+  /**
+   * Where a party is reached instead of the URL in genesis, and where validators are that joined
+   * later; keys: validator id, `membership`, `records`.
+   */
   urls: z.record(z.string().max(64), z.url({ protocol: /^https?$/ })).optional(),
 });
 export type NetworkFile = z.infer<typeof networkFileSchema>;
@@ -50,9 +53,12 @@ export async function networkOf(file: NetworkFile): Promise<Network> {
   const { document } = genesis;
   const urls = file.urls ?? {};
   const at = (id: string, url: string): string => (urls[id] ?? url).replace(/\/+$/, '');
+  const first = document.validators.map(({ id, apiUrl }) => ({ id, url: at(id, apiUrl) }));
+  const others = new Set([...first.map(({ id }) => id), 'membership', 'records']);
+  const later = Object.entries(urls).filter(([id]) => !others.has(id));
   return {
     genesis,
-    validators: document.validators.map(({ id, apiUrl }) => ({ id, url: at(id, apiUrl) })),
+    validators: [...first, ...later.map(([id, url]) => ({ id, url: at(id, url) }))],
     membershipUrl: at('membership', document.membership.apiUrl),
     recordsUrl: at('records', document.custodian.apiUrl),
   };

@@ -8,7 +8,7 @@ export interface ValidatorAddress {
 }
 
 /** Who is known: the addresses of one set. */
-export interface KnownValidators {
+interface KnownValidators {
   /** Hash of the set, hexadecimal. */
   readonly setHash: string;
   readonly validators: readonly ValidatorAddress[];

@@ -197,6 +197,17 @@ describe('members by governance', () => {
     expect(urlsOf(other)).toEqual(urlsFor('abce'));
   });
 
+  it('starts where the network file says, though nobody is left where genesis says', async () => {
+    await replace('hospital-d', 'hospital-e');
+    for (const url of urlsFor('abcd')) delete handlers[url];
+    const urls = { 'hospital-e': 'http://127.0.0.1:4000' };
+    serve('hospital-e', urls['hospital-e']);
+    const given = await networkOf({ genesis: net.signed, urls });
+    const made = new NetworkClient(given, { transport: fakeFetch(handlers), clock });
+    expect(await made.query(head, signer())).toMatchObject({ height: ledger.height });
+    expect(urlsOf(made)).toEqual([...urlsFor('abc'), urls['hospital-e']]);
+  });
+
   it('remembers them, and starts there the next time', async () => {
     await replace('hospital-d', 'hospital-e');
     const { made } = client();
