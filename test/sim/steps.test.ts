@@ -1,6 +1,7 @@
 /** Single steps of the production step: what stops none of them. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../functions/validator/replica/record.ts';
+import { decodeInboxMessage } from '../../functions/aws/inbox-message.ts';
 import { step } from '../../functions/validator/step.ts';
 import { headerHash } from '../../lib/wire/header.ts';
 import { contextOf } from '../../lib/pbft/verify.ts';
@@ -39,6 +40,48 @@ it('L17: who has no seat follows by the blocks that it fetches', async () => {
   const runtime = { ...joiner.runtime, self: 'hospital-e', signer: null };
   await step(runtime, 'main', [{ kind: 'fetched', fromHeight: 1, toHeight: 1 }]);
   expect((await fresh.state('hospital-d')).head.header.height).toBe(1);
+});
+
+it('L15: a suspended validator that is behind is told so, and nothing else of it is heard', async () => {
+  const cluster = await Cluster.start(network, { seed: 3 });
+  const key = network.validators[1]?.operator;
+  if (!key) throw new Error('no operator');
+  await cluster.submit('hospital-b', [await probe(key, 'x', startTime)]);
+  await cluster.run(startTime + 2_000);
+  const { runtime, ports } = cluster.node('hospital-b');
+  const stored = await ports.replicas.load('main');
+  if (!stored) throw new Error('no replica');
+  const record = decodeRecord(stored.state);
+  const validators = record.state.validators.map((seat) =>
+    seat.id === 'hospital-d' ? { ...seat, suspended: true } : seat,
+  );
+  const state = { ...record.state, validators };
+  const { header, hash, certificate } = state.head;
+  const head = { height: 1, headerHash: hash, header, certificate, votedHeight: 1 };
+  const bytes = encodeRecord({ ...record, state });
+  expect(await ports.replicas.save('main', stored.version, bytes, head)).toBe(true);
+  const said: string[] = [];
+  const peers = {
+    send: async (to: string, body: string) => {
+      const sent = decodeInboxMessage(body);
+      if (sent.kind !== 'envelope') return;
+      said.push(...sent.envelope.messages.map(({ type }) => `${type} to ${to}`));
+    },
+  };
+  const quiet = { ...runtime, warm: new Map(), ports: { ...runtime.ports, peers } };
+  const status = (height: number, view: number): Message => ({
+    ...{ type: 'status', view, changing: false, height, prepares: [], commits: [] },
+    ...{ viewChanges: [], proposal: null, wanted: null },
+  });
+  const from = (messages: Message[]) => ({
+    kind: 'envelope' as const,
+    sender: 'd',
+    envelope: { genesisHash: network.genesis.hash, ledger: 'main', from: 'hospital-d', messages },
+  });
+  await step(quiet, 'main', [from([status(1, 0), status(5, 9)])]);
+  expect(said).toEqual([]);
+  await step(quiet, 'main', [from([status(0, 0)])]);
+  expect(said).toEqual(['decided to hospital-d']);
 });
 
 it('L21: a KMS that does not answer stops no step, though there is somebody to accuse', async () => {

@@ -3,6 +3,7 @@ import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { isRelevant, verifyMessage } from '../../../lib/pbft/verify.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
 import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
+import type { Validator } from '../../../lib/wire/validators.ts';
 import type { FetchedBlock } from '../ports.ts';
 import { checksOf, spendChecks } from './budget.ts';
 import { transactionsRoot } from './execute-block.ts';
@@ -15,7 +16,9 @@ export async function acceptEnvelope(run: Run, envelope: Envelope, sender = ''):
   run.sender = sender;
   const reason = envelopeFault(run, envelope);
   if (reason) return drop(run, envelope.from, reason);
-  for (const message of envelope.messages) await acceptMessage(run, envelope.from, message);
+  const { from, messages } = envelope;
+  const heard = isHeard(run.state, from) ? messages : messages.filter(isBehind(run.state));
+  for (const message of heard) await acceptMessage(run, from, message);
 }
 
 /** L17: a certified block needs no sender that is heard: who has no seat follows too. */
@@ -28,13 +31,27 @@ function envelopeFault(run: Run, envelope: Envelope): string | null {
   if (!equalBytes(envelope.genesisHash, run.runtime.genesis.hash)) return 'genesis';
   // Nobody sends to himself: the own name has no bound on its checks.
   if (envelope.from === run.state.self) return 'sender';
-  return isHeard(run.state, envelope.from) ? null : 'sender';
+  return hasSeat(run.state, envelope.from) ? null : 'sender';
 }
 
-/** Who votes on head + 1 or will on head + 2; the suspended are not heard. */
-function isHeard({ validators, upcoming }: ReplicaState, id: string): boolean {
-  const seats = [...validators, ...(upcoming?.validators ?? [])];
-  return seats.some((seat) => seat.id === id && !seat.suspended);
+/** Of head + 1 or of head + 2. */
+function hasSeat(state: ReplicaState, id: string): boolean {
+  return seatsOf(state).some((seat) => seat.id === id);
+}
+
+/** Who votes on head + 1 or will on head + 2. */
+function isHeard(state: ReplicaState, id: string): boolean {
+  return seatsOf(state).some((seat) => seat.id === id && !seat.suspended);
+}
+
+function seatsOf({ validators, upcoming }: ReplicaState): Validator[] {
+  return [...validators, ...(upcoming?.validators ?? [])];
+}
+
+/** L15: a suspended validator follows; all that is heard of it is what blocks it lacks. */
+function isBehind(state: ReplicaState): (message: Message) => boolean {
+  const { height } = state.head.header;
+  return (message) => message.type === 'status' && message.height < height;
 }
 
 async function acceptMessage(run: Run, from: string, message: Message): Promise<void> {
