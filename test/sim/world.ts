@@ -45,6 +45,8 @@ export class World {
   readonly submitted = new Map<string, Submitted>();
   /** Replicas that lost their memory: they follow without voting until they are back. */
   readonly follows = new Set<SimNode>();
+  /** Height of the head at which a validator that had lost its memory was back. */
+  readonly backAt = new Map<string, number>();
   readonly checkers: readonly Checker[];
   /** Faults that wait for a certain write of some honest replica. */
   readonly watchers = new Set<(node: SimNode, entry: JournalEntry) => void>();
@@ -153,6 +155,7 @@ export class World {
     // What was stored before the loss may say that it votes: with keys that are gone.
     if (state.session === null || state.session !== node.keyring.keys?.incarnation) return;
     node.trace('is back');
+    this.backAt.set(node.id, state.head.header.height);
     this.follows.delete(node);
     this.#faulty.delete(node.id);
     node.honest = true;

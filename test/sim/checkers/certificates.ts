@@ -39,7 +39,9 @@ export function certificates(world: World): Checker {
       }
       const { votes, ...statement } = certificate;
       for (const { validator } of votes) {
-        if (world.isFaulty(validator)) continue;
+        // Votes of the very step in which it came back left before it was judged again.
+        const isNewlyBack = (world.backAt.get(validator) ?? -1) >= header.height - 1;
+        if (world.isFaulty(validator) || isNewlyBack) continue;
         const vote = nameOf({ ...statement, validator });
         // The own vote is stored before it is sent, and counts here before anybody hears it.
         if (validator === node.id) cast.add(vote);
