@@ -83,12 +83,14 @@ export const profiles: readonly Profile[] = [
     reorder: 0.1,
     delayMsMax: 200,
     timeline: { strand: 5, crash: 1, mend: 0.5 },
+    troubleMs: 24_000,
   }),
   profile('stranded-byzantine', 'as stranded, with replicas that say two things or nothing', {
     loss: 0.12,
     delayMsMax: 150,
     timeline: { strand: 4, crash: 1 },
-    strategies: ['equivocate', 'insist', 'split-votes', 'withhold', 'lie', 'silent'],
+    strategies: ['equivocate', 'insist', 'split-votes', 'withhold', 'lie', 'restless', 'silent'],
+    troubleMs: 24_000,
   }),
   profile('crashes', 'processes die between any two writes or sends; accounts are away', {
     otherProcess: 0.1,
@@ -164,7 +166,7 @@ export const profiles: readonly Profile[] = [
   }),
   profile('byzantine-forge', 'f replicas speak in the name of others and make up certificates', {
     timeline: { crash: 1 },
-    strategies: ['forge', 'relabel', 'mutate', 'replay'],
+    strategies: ['forge', 'relabel', 'restless', 'mutate', 'replay'],
   }),
   profile('byzantine-mutate', 'small changes: view ±1, height ±1, another phase, an old digest', {
     loss: 0.03,

@@ -62,6 +62,7 @@ export async function simulate(
     if (world.isLive()) world.liveAt = agenda.now;
     else agenda.now = Math.max(agenda.now, end);
     await runUntil(world, agenda.now + tailMs);
+    world.rethrow();
     for (const one of world.checkers) await one.atEnd?.();
   } catch (error) {
     failure = failureOf(error, agenda.now - startTime);

@@ -4,6 +4,7 @@ import type { Adversary } from './adversary.ts';
 import type { JournalEntry } from './tables.ts';
 import { censor, silent, slow, withhold } from './strategies/absent.ts';
 import { equivocate, insist, splitVotes } from './strategies/equivocate.ts';
+import { restless } from './strategies/restless.ts';
 import { falseRoots, relabel } from './strategies/relabel.ts';
 import { flood, presend, replay } from './strategies/flood.ts';
 import { forge, lie, mutate } from './strategies/forge.ts';
@@ -31,6 +32,7 @@ export type StrategyName =
   | 'lie'
   | 'forge'
   | 'relabel'
+  | 'restless'
   | 'false-roots'
   | 'replay'
   | 'flood'
@@ -48,6 +50,7 @@ export const strategies: Readonly<Record<StrategyName, (by: Adversary) => Strate
   lie,
   forge,
   relabel,
+  restless,
   'false-roots': falseRoots,
   replay,
   flood,

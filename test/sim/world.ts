@@ -60,6 +60,7 @@ export class World {
   /** When every transaction was committed somewhere; null before. */
   servedAt: number | null = null;
   readonly #faulty = new Set<string>();
+  #failure: CheckFailure | null = null;
   readonly #onEvent: ((event: SimEvent) => void) | undefined;
 
   private constructor(options: WorldOptions) {
@@ -126,7 +127,14 @@ export class World {
   }
 
   fail(checker: string, message: string): never {
-    throw new CheckFailure(checker, message);
+    // Production code survives a send that fails, so the first failure is kept and told again.
+    this.#failure ??= new CheckFailure(checker, message);
+    throw this.#failure;
+  }
+
+  /** Throws what a checker said in the middle of a step. */
+  rethrow(): void {
+    if (this.#failure) throw this.#failure;
   }
 
   emit(node: SimNode, event: EventOf): void {
@@ -137,6 +145,7 @@ export class World {
   /** After each step of a replica: what it has done since, and what must hold. */
   async afterStep(node: SimNode): Promise<void> {
     this.steps += 1;
+    this.rethrow();
     if (!node.honest && !this.follows.has(node)) return this.#noticeLearner(node);
     await observe(this, node);
     if (this.follows.has(node)) await this.#welcome(node);

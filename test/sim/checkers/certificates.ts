@@ -1,6 +1,7 @@
 /**
  * Certificates are what they say: by a quorum of those who may vote at that height, as the state of
- * two heights before has it, and no honest one among them has not cast its vote.
+ * two heights before has it, and no honest one among them has not cast its vote. And nobody commits to
+ * what a quorum cannot have prepared.
  */
 import { governedOf } from '../../../lib/chaincode/governed.ts';
 import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
@@ -22,8 +23,20 @@ export function certificates(world: World): Checker {
   const sets = new Map<number, ValidatorSet>();
   return {
     name,
-    onVote(_node, { vote }) {
+    onVote(node, { vote }) {
       cast.add(nameOf(vote));
+      const set = vote.height > delay ? sets.get(vote.height) : genesis;
+      if (vote.phase !== 'commit' || !set) return;
+      const ids = set.map((one) => one.id);
+      const prepared = ids.filter(
+        (validator) =>
+          validator === node.id ||
+          !isJudged(validator, vote.height) ||
+          cast.has(nameOf({ ...vote, phase: 'prepare', validator })),
+      );
+      if (prepared.length < quorumOf(ids.length)) {
+        world.fail(name, `${nameOf(vote)}: only ${prepared.join(', ')} may have prepared it`);
+      }
     },
     async onBlock(node, block) {
       const { header, certificate } = block;
@@ -39,9 +52,7 @@ export function certificates(world: World): Checker {
       }
       const { votes, ...statement } = certificate;
       for (const { validator } of votes) {
-        // Votes of the very step in which it came back left before it was judged again.
-        const isNewlyBack = (world.backAt.get(validator) ?? -1) >= header.height - 1;
-        if (world.isFaulty(validator) || isNewlyBack) continue;
+        if (!isJudged(validator, header.height)) continue;
         const vote = nameOf({ ...statement, validator });
         // The own vote is stored before it is sent, and counts here before anybody hears it.
         if (validator === node.id) cast.add(vote);
@@ -52,6 +63,12 @@ export function certificates(world: World): Checker {
       if (!sets.has(header.height + delay)) await remember(node, block);
     },
   };
+
+  /** Votes of the very step in which a validator came back left before it was judged again. */
+  function isJudged(validator: string, height: number): boolean {
+    const isNewlyBack = (world.backAt.get(validator) ?? -1) >= height - 1;
+    return !world.isFaulty(validator) && !isNewlyBack;
+  }
 
   /** Read from the tables of whoever has the block first; all have the same by agreement. */
   async function remember(node: SimNode, { header }: NewBlock): Promise<void> {

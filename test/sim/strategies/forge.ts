@@ -12,6 +12,7 @@ import type { Vote } from '../../../lib/wire/vote.ts';
 import type { Adversary } from '../adversary.ts';
 import { pickOne, type SeededRandom } from '../random.ts';
 import type { Strategy } from '../strategies.ts';
+import { madeUpPrepared } from './restless.ts';
 
 /** ByzzFuzz: view ±1, height ±1, another phase, a digest of earlier; signed anew. */
 export function mutate(by: Adversary): Strategy {
@@ -53,7 +54,8 @@ export function lie(by: Adversary): Strategy {
       const held = state?.viewChanges.filter((one) => one.view === message.newView.view) ?? [];
       const all = [...message.newView.viewChanges, ...held];
       const distinct = [...new Map(all.map((one) => [one.vote.validator, one])).values()];
-      const viewChanges = distinct.reverse().slice(0, message.newView.viewChanges.length);
+      const count = random.chance(0.4) ? 1 : message.newView.viewChanges.length;
+      const viewChanges = distinct.reverse().slice(0, count);
       const hash = newViewDigest({ ...message.newView, viewChanges });
       const vote = await by.sign({ ...message.newView.vote, hash });
       return { type: 'new-view', newView: { ...message.newView, viewChanges, vote } };
@@ -73,11 +75,14 @@ async function lyingView(
   viewChange: ViewChange,
 ): Promise<ViewChange> {
   const { header, certificate } = viewChange.head;
+  const madeUp = random.chance(0.3)
+    ? await madeUpPrepared(by, random, header, Math.max(0, viewChange.view - 1))
+    : viewChange.prepared;
   const lied: ViewChange = {
     ...viewChange,
     view: viewChange.view + random.below(3),
     head: { header, certificate: random.chance(0.3) ? null : certificate },
-    prepared: random.chance(0.6) ? null : viewChange.prepared,
+    prepared: random.chance(0.5) ? null : madeUp,
   };
   const vote = { ...viewChange.vote, view: lied.view, hash: viewChangeDigest(lied) };
   return { ...lied, vote: await by.sign(vote) };
