@@ -96,6 +96,17 @@ export class Adversary {
     this.post(to, encodePeerMessage(full));
   }
 
+  /** Whether it takes what came into its inbox; a note to itself it always does. */
+  takes({ body }: Pick<Sending, 'body'>): boolean {
+    if (!this.#strategies.some((one) => 'takes' in one) || !body.startsWith('peer:')) return true;
+    try {
+      const { envelope } = readSent(body);
+      return this.#strategies.every((one) => one.takes?.(envelope) ?? true);
+    } catch {
+      return true;
+    }
+  }
+
   hear(sending: Sending): void {
     this.heard.push(sending);
     if (this.heard.length > heardMax) this.heard.shift();

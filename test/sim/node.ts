@@ -42,7 +42,7 @@ const cacheBytesMax = 4 * 1024 * 1024;
 const batchMessagesMax = 10;
 /** What only looks: everything else counts as a write or a send. */
 const reads = new Set(
-  'load version head wakeSeq body certified links history locations events getPages oldest has get'.split(
+  'load version head wakeSeq body certified links history locations events getPages next has get'.split(
     ' ',
   ),
 );
@@ -205,6 +205,7 @@ export class SimNode {
   }
 
   deliver(sending: Parameters<FifoQueue['send']>[1]): void {
+    if (this.adversary && !this.adversary.takes(sending)) return;
     const isNew = this.inbox.send(this.world.agenda.now, sending);
     if (this.adversary) this.adversary.hear(sending);
     if (!isNew) this.trace(`queue drops a repeated id of ${shortName(sending.sender)}`);

@@ -12,6 +12,8 @@ export interface Profile {
   readonly transactions: number;
   /** More of them after healing, while a replica is to come back: that takes blocks. */
   readonly laterTransactions: number;
+  /** Between two of them. */
+  readonly laterMs: number;
   /** Virtual time of trouble, and by when all must be well after it. */
   readonly troubleMs: number;
   readonly liveMs: number;
@@ -43,6 +45,7 @@ const base = {
   replicas: [4, 7, 10, 13],
   transactions: 6,
   laterTransactions: 0,
+  laterMs: 6_000,
   troubleMs: 12_000,
   liveMs: 240_000,
   servedMs: 100_000,
@@ -158,6 +161,14 @@ export const profiles: readonly Profile[] = [
     delayMsMax: 150,
     timeline: { cut: 2, mend: 1 },
     strategies: ['equivocate', 'insist', 'split-votes', 'withhold'],
+  }),
+  profile('censored', 'f replicas leave out one client and serve all others, who go on', {
+    transactions: 4,
+    laterTransactions: 30,
+    laterMs: 2_500,
+    troubleMs: 4_000,
+    servedMs: 25_000,
+    strategies: ['censor'],
   }),
   profile('byzantine-silent', 'f replicas are silent, slow, or keep requests back', {
     loss: 0.02,

@@ -12,6 +12,8 @@ import { forge, lie, mutate } from './strategies/forge.ts';
 export interface Strategy {
   /** What goes to a peer in the place of an envelope. */
   rewrite?(to: string, envelope: Envelope): Envelope[] | Promise<Envelope[]>;
+  /** Whether it takes what a peer sent. */
+  takes?(envelope: Envelope): boolean;
   /** How much later it goes. */
   delayMs?(): number;
   /** What its own code reads in the place of what is stored. */

@@ -24,7 +24,6 @@ export interface Submitted {
 /** A client asks again elsewhere when the validator that took its transaction lost it. */
 const resubmitMs = 5_000;
 const validMs = 890_000;
-const laterMs = 6_000;
 
 export function scheduleWorkload(world: World): void {
   const { profile, plan, agenda } = world;
@@ -38,7 +37,7 @@ export function scheduleWorkload(world: World): void {
   agenda.add(begin + resubmitMs, () => watch(world));
   scheduleChanges(world);
   for (let index = 0; index < profile.laterTransactions; index += 1) {
-    agenda.add(begin + profile.troubleMs + laterMs * (index + 1), async () => {
+    agenda.add(begin + profile.troubleMs + profile.laterMs * (index + 1), async () => {
       if (world.isLive()) return;
       await submitProbe(world, plan.random(`later ${index}`), profile.transactions + index);
     });

@@ -45,11 +45,17 @@ export function censor(by: Adversary): Strategy {
   const kid = thumbprint(victim.operator.publicKey);
   return {
     read({ port, method }, found) {
-      if (port !== 'mempool' || method !== 'oldest' || !by.decides('censor', 1)) return found;
-      return (found as PendingTransaction[]).filter(({ compact }) => {
-        const { signer } = parseTransaction(compact);
-        return signer.kind !== 'key' || signer.kid !== kid;
-      });
+      if (port !== 'mempool' || method !== 'next' || !by.decides('censor', 1)) return found;
+      return (found as PendingTransaction[]).filter(({ compact }) => !isOf(kid, compact));
+    },
+    takes({ messages }) {
+      const forwarded = messages.flatMap((one) => (one.type === 'forward' ? one.transactions : []));
+      return !forwarded.some((compact) => isOf(kid, compact));
     },
   };
+}
+
+function isOf(kid: string, compact: string): boolean {
+  const { signer } = parseTransaction(compact);
+  return signer.kind === 'key' && signer.kid === kid;
 }
