@@ -49,9 +49,11 @@ export function validity(world: World): Checker {
   }
 }
 
-/** Validators submit by themselves: accusations, and their own return; signed by their KMS keys. */
+/** Validators submit by themselves: accusations, and their return; by the KMS keys that they have. */
 function isOfValidator(world: World, compact: string): boolean {
   const { fn, signer } = parseTransaction(compact);
   if (!fn.startsWith('validator.') || signer.kind !== 'key') return false;
-  return world.network.validators.some(({ kms }) => thumbprint(kms.publicKey) === signer.kid);
+  const first = world.network.validators.map(({ kms }) => kms);
+  const present = world.all().map(({ keyring }) => keyring.kms);
+  return [...first, ...present].some(({ publicKey }) => thumbprint(publicKey) === signer.kid);
 }
