@@ -34,7 +34,10 @@ export class Links {
   /** What the production code of a validator sends. */
   async send(from: SimNode, to: string, body: string, how: HowSent): Promise<void> {
     const sent = readSent(body);
-    if (from.honest) this.#observe(from, sent);
+    if (from.honest) {
+      this.#world.sendLeft(from, how.deduplicationId);
+      this.#observe(from, sent);
+    }
     if (from.adversary) return from.adversary.send(to, body, how, sent);
     return this.transmit(from, to, body, how);
   }

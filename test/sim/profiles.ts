@@ -163,7 +163,7 @@ export const profiles: readonly Profile[] = [
     strategies: ['equivocate', 'insist', 'split-votes', 'withhold'],
   }),
   profile('censored', 'f replicas leave out one client and serve all others, who go on', {
-    transactions: 4,
+    transactions: 8,
     laterTransactions: 30,
     laterMs: 2_500,
     troubleMs: 4_000,

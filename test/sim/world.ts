@@ -184,6 +184,10 @@ export class World {
       this.fail('blame', `${at.name} cut off ${sender.name}, which is honest`);
   }
 
+  sendLeft(node: SimNode, deduplicationId: string): void {
+    for (const one of this.checkers) one.onSend?.(node, deduplicationId);
+  }
+
   voteLeft(node: SimNode, sent: SentVote): void {
     for (const one of this.checkers) one.onVote?.(node, sent);
   }

@@ -11,6 +11,8 @@ export interface Checker {
   onBlock?(node: SimNode, block: NewBlock): void | Promise<void>;
   /** A judged replica has done a step, or died in it. */
   onStep?(node: SimNode, state: ReplicaState): void | Promise<void>;
+  /** An honest replica tries to send an envelope. */
+  onSend?(node: SimNode, deduplicationId: string): void;
   /** A vote leaves an honest replica. */
   onVote?(node: SimNode, sent: SentVote): void;
   /** An honest replica has written to a table. */

@@ -6,6 +6,7 @@ import { certificates } from './certificates.ts';
 import type { Checker } from './checker.ts';
 import { halfBlock } from './half-block.ts';
 import { liveness } from './liveness.ts';
+import { outbox } from './outbox.ts';
 import { receipts } from './receipts.ts';
 import { validity } from './validity.ts';
 import { votes } from './votes.ts';
@@ -18,6 +19,7 @@ export const checkers: readonly ((world: World) => Checker)[] = [
   validity,
   halfBlock,
   votes,
+  outbox,
   blame,
   receipts,
   liveness,
