@@ -24,6 +24,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '20' },
     replicas: { type: 'string', default: '4' },
+    /** `profile:seed` of runs that fail without any bug. */
+    skip: { type: 'string', multiple: true, default: [] as string[] },
   },
 });
 const first = Number(values.seed);
@@ -41,6 +43,7 @@ async function hunt(): Promise<Catch> {
   for (let round = 0; round < Number(values.rounds); round += 1) {
     for (const { name: profile } of general) {
       const seed = first + round;
+      if (values.skip.includes(`${profile}:${seed}`)) continue;
       const { failure, ...outcome } = await simulate({ profile, seed, replicas, suppressed: [] });
       runs += 1;
       virtualMs += outcome.virtualMs;
