@@ -169,10 +169,17 @@ export interface PeerSender {
   ): Promise<void>;
 }
 
+/** A timer that was set. */
+export interface ArmedTick {
+  /** Unix ms. A replica takes the tick that it armed last, and no other; 0 only wakes it. */
+  readonly due: number;
+  readonly delaySeconds: number;
+}
+
 /** Own queues: wake and tick messages. */
 export interface SelfSender {
-  /** A tick for this ledger after whole seconds. */
-  tick(ledger: string, delaySeconds: number): Promise<void>;
+  /** After whole seconds, a tick for this ledger, which says for which time it was armed. */
+  tick(ledger: string, tick: ArmedTick): Promise<void>;
   /** Asks the catch-up worker to fetch blocks from peers. */
   catchUp(ledger: string, request: { fromHeight: number; toHeight: number }): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { fromBase64url, fromUtf8, toBase64url, utf8 } from '../../lib/crypto/byt
 import { CryptoError } from '../../lib/crypto/errors.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import { WireError } from '../../lib/wire/errors.ts';
-import { heightField, ledgerField } from '../../lib/wire/fields.ts';
+import { heightField, ledgerField, timeField } from '../../lib/wire/fields.ts';
 import { decodeEnvelope, encodeEnvelope, type Envelope } from '../../lib/wire/messages.ts';
 import { decodeRecovery, encodeRecovery, type RecoveryMessage } from '../../lib/wire/recovery.ts';
 
@@ -22,8 +22,8 @@ const selfMessageSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('tick'),
     ledger: ledgerField,
-    /** From the five-minute schedule, which also speaks at rest. */
-    scheduled: z.boolean(),
+    /** For when it was armed; null from the five-minute schedule, which also speaks at rest. */
+    due: timeField.nullable(),
   }),
   /** The catch-up worker has put these blocks into the fetched store. */
   z.strictObject({

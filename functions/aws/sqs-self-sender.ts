@@ -32,8 +32,8 @@ export function sqsTimerSender(
 export function sqsSelfSender(client: SQSClient, timerUrl: string): SelfSender {
   const send = sqsTimerSender(client, timerUrl);
   return {
-    async tick(ledger, delaySeconds) {
-      await send({ kind: 'tick', ledger }, delaySeconds);
+    async tick(ledger, { due, delaySeconds }) {
+      await send({ kind: 'tick', ledger, due }, delaySeconds);
     },
     async catchUp(ledger, { fromHeight, toHeight }) {
       await send({ kind: 'catch-up', ledger, fromHeight, toHeight }, 0);

@@ -2,11 +2,11 @@
 
 import { z } from 'zod';
 import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
-import { heightField, ledgerField } from '../../lib/wire/fields.ts';
+import { heightField, ledgerField, timeField } from '../../lib/wire/fields.ts';
 import { decodeJsonText } from './inbox-message.ts';
 
 const timerMessageSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('tick'), ledger: ledgerField }),
+  z.strictObject({ kind: z.literal('tick'), ledger: ledgerField, due: timeField }),
   /** Fetch these blocks from peers, first and last included. */
   z.strictObject({
     kind: z.literal('catch-up'),

@@ -1,6 +1,6 @@
 /** Queues in memory: they keep what was sent, for a test or a simulator to deliver. */
 
-import type { PeerSender, SelfSender } from '../../lib/ports.ts';
+import type { ArmedTick, PeerSender, SelfSender } from '../../lib/ports.ts';
 import type { SelfMessage } from '../aws/inbox-message.ts';
 import type { InboxSender } from '../validator/ports.ts';
 
@@ -26,14 +26,14 @@ export class MemoryPeerSender implements PeerSender {
 
 /** What a replica asked of its own timer queue. */
 export type SentToTimer =
-  | { kind: 'tick'; ledger: string; delaySeconds: number }
+  | { kind: 'tick'; ledger: string; due: number; delaySeconds: number }
   | { kind: 'catch-up'; ledger: string; fromHeight: number; toHeight: number };
 
 export class MemorySelfSender implements SelfSender {
   readonly sent: SentToTimer[] = [];
 
-  async tick(ledger: string, delaySeconds: number): Promise<void> {
-    this.sent.push({ kind: 'tick', ledger, delaySeconds });
+  async tick(ledger: string, tick: ArmedTick): Promise<void> {
+    this.sent.push({ kind: 'tick', ledger, ...tick });
   }
 
   async catchUp(ledger: string, request: { fromHeight: number; toHeight: number }): Promise<void> {

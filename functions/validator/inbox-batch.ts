@@ -91,7 +91,7 @@ function eventOf(
     case 'wake':
       return { kind: 'wake' };
     case 'tick':
-      return { kind: 'tick', scheduled: message.scheduled };
+      return { kind: 'tick', due: message.due };
     case 'fetched':
       return { kind: 'fetched', fromHeight: message.fromHeight, toHeight: message.toHeight };
     case 'snapshot':

@@ -132,7 +132,7 @@ async function comeBack(ready: ValidatorRuntime, ledger: string): Promise<void> 
 async function eventsOf(batch: LedgerBatch): Promise<StepEvent[]> {
   let isRecovered = false;
   for (const message of batch.recovery) isRecovered ||= await recovery.take(message);
-  return isRecovered ? [...batch.events, { kind: 'tick', scheduled: true }] : batch.events;
+  return isRecovered ? [...batch.events, { kind: 'tick', due: null }] : batch.events;
 }
 
 function sendersOf(events: readonly StepEvent[]): string[] {

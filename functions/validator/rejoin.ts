@@ -87,7 +87,7 @@ export class Rejoin {
     const { height } = head.header;
     if (this.#still?.height === height) return now - this.#still.since >= QUIET_MS;
     this.#still = { height, since: now };
-    await runtime.ports.self.tick(ledger, QUIET_MS / 1_000 + 1);
+    await runtime.ports.self.tick(ledger, { due: 0, delaySeconds: QUIET_MS / 1_000 + 1 });
     return false;
   }
 

@@ -16,7 +16,8 @@ import type { ValidatorRuntime } from './runtime.ts';
 export type StepEvent =
   /** The mempool holds something new. */
   | { kind: 'wake' }
-  | { kind: 'tick'; scheduled: boolean }
+  /** `due`: for when it was armed; null from the five-minute schedule. */
+  | { kind: 'tick'; due: number | null }
   /** The catch-up worker has put these blocks into the fetched store. */
   | { kind: 'fetched'; fromHeight: number; toHeight: number }
   /** The timer function holds a snapshot whole. */
@@ -69,7 +70,7 @@ async function handle(run: Run, event: StepEvent): Promise<void> {
     case 'tick':
       run.pendingStale = true;
       await refreshPending(run);
-      return feed(run, { type: 'tick', scheduled: event.scheduled });
+      return feed(run, { type: 'tick', due: event.due });
     case 'fetched':
       return takeFetched(run, event.fromHeight, event.toHeight);
     case 'snapshot':
@@ -88,7 +89,7 @@ async function takeFetched(run: Run, fromHeight: number, toHeight: number): Prom
   // Several fetches may be under way: one that brought nothing new asks for nothing.
   if (run.state.head.header.height === before) return;
   run.state = { ...run.state, catchUpNotBefore: 0 };
-  await feed(run, { type: 'tick', scheduled: true });
+  await feed(run, { type: 'tick', due: null });
 }
 
 /** L17: blocks from peers' HTTPS, each checked against its certificate before it is executed. */

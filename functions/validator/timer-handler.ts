@@ -31,7 +31,7 @@ export interface TimerDeps {
 
 export async function handleTimer(deps: TimerDeps, event: TimerEvent): Promise<SQSBatchResponse> {
   if (!('Records' in event)) {
-    await deps.inbox.send({ kind: 'tick', ledger: MAIN_LEDGER, scheduled: true });
+    await deps.inbox.send({ kind: 'tick', ledger: MAIN_LEDGER, due: null });
     await goOnFilling(deps, MAIN_LEDGER);
     return { batchItemFailures: [] };
   }
@@ -62,7 +62,7 @@ function readMessage(deps: TimerDeps, record: SQSRecord): TimerMessage | null {
 async function handleMessage(deps: TimerDeps, message: TimerMessage): Promise<void> {
   const { ledger } = message;
   if (message.kind === 'tick') {
-    await deps.inbox.send({ kind: 'tick', ledger, scheduled: false });
+    await deps.inbox.send({ kind: 'tick', ledger, due: message.due });
     return;
   }
   if (message.kind === 'backfill') return goOnFilling(deps, ledger);

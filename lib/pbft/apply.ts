@@ -53,7 +53,7 @@ function record(draft: Draft, input: Input): void {
     case 'signed':
       return recordOwnVote(draft, input.vote);
     case 'tick':
-      return onTick(draft, input.scheduled);
+      return onTick(draft, input.due);
   }
 }
 

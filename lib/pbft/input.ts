@@ -34,5 +34,8 @@ export type Input =
       })
   /** An own vote, signed as `sign` asked. */
   | { type: 'signed'; vote: Vote }
-  /** A timer's hint; judged against stored deadlines. `scheduled`: the five-minute schedule. */
-  | { type: 'tick'; scheduled: boolean };
+  /**
+   * A timer's hint; judged against stored deadlines. `due`: the time for which it was armed, Unix
+   * ms; null from the five-minute schedule.
+   */
+  | { type: 'tick'; due: number | null };

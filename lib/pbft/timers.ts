@@ -10,16 +10,16 @@ import { signViewChange, startViewChange } from './view-change.ts';
 
 /** Ticks come a second apart while work is pending: SQS delays are whole seconds. */
 const tickMs = 1000;
-/** A tick that comes this early is one too many: the one that was armed is still to come. */
-const tickEarlyMs = 500;
-/** An outstanding tick that is this late was lost. */
-const tickLateMs = 5000;
+/** This far from its time, an outstanding tick was lost, or the clock was moved. */
+const tickLostMs = 5000;
 
-export function onTick(draft: Draft, scheduled: boolean): void {
+/** `due`: the time for which the tick was armed, or null for the five-minute schedule. */
+export function onTick(draft: Draft, due: number | null): void {
   const { state, now } = draft;
+  const scheduled = due === null;
   if (!scheduled) {
-    const due = state.tickDueAt;
-    if (due !== null && now < due - tickEarlyMs && !isBeyond(due, now)) return;
+    // One that came twice, or was given up. What the clock says now plays no part.
+    if (due !== state.tickDueAt) return;
     state.tickDueAt = null;
   }
   if (scheduled) accuse(draft);
@@ -89,17 +89,12 @@ export function isBusy(state: ReplicaState): boolean {
   return state.changing && state.quorumSince !== null;
 }
 
-/** Due later than any tick is armed: it was armed by a clock that has gone back since. */
-function isBeyond(due: number, now: number): boolean {
-  return due > now + tickMs + tickEarlyMs;
-}
-
 /** Arms the next tick when work is pending and none is outstanding. */
 export function scheduleTick(draft: Draft): void {
   const { state, now } = draft;
   if (!isBusy(state) || state.halted) return;
   const due = state.tickDueAt;
-  if (due !== null && now < due + tickLateMs && !isBeyond(due, now)) return;
+  if (due !== null && Math.abs(now - due) < tickLostMs) return;
   state.tickDueAt = now + tickMs;
   draft.outputs.push({ type: 'tick-at', time: state.tickDueAt });
 }

@@ -421,7 +421,7 @@ export function queueFaults(getWorld: () => World, getFacts: () => ScanFacts): v
       const { leader } = await healthOf(world, 'hospital-a');
       const envelope = getFacts().traffic.find((body) => body.startsWith('peer:')) ?? '';
       const cut = envelope.slice(0, envelope.length >> 1);
-      const tick = encodeSelfMessage({ kind: 'tick', ledger: 'main', scheduled: false });
+      const tick = encodeSelfMessage({ kind: 'tick', ledger: 'main', due: 0 });
       const poison: [group: string, body: string][] = [
         ['main', 'hello'],
         ['main', '{"kind":"wake","ledger":"main"}'],

@@ -126,16 +126,35 @@ describe('a replica', () => {
 });
 
 describe('time', () => {
-  it('L14: keeps its ticks where the clock goes back, and takes no early one twice', () => {
-    const tick: Input = { type: 'tick', scheduled: false };
+  it.each([-60_000, -4_500, -1_000, -1, 900, 60_000])(
+    'section 6: takes the tick that it armed, also where the clock moved by %i ms',
+    (moved) => {
+      const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+      const tick: Input = { type: 'tick', due: now + 1_000 };
+      const { state } = run(waiting, [tick], now + moved);
+      expect(state.tickDueAt).toBe(now + moved + 1_000);
+    },
+  );
+
+  it('section 6: takes none that it did not arm, and none twice', () => {
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
-    expect(run(waiting, [tick], now + 100).said).toEqual([]);
-    expect(run(waiting, [tick], now - 4_500).said).toContain('tick-at');
+    const tick: Input = { type: 'tick', due: now + 1_000 };
+    expect(run(waiting, [{ ...tick, due: now + 900 }], now + 1_000).said).toEqual([]);
+    const taken = run(waiting, [tick], now + 1_000);
+    expect(taken.said).toContain('tick-at');
+    expect(run(taken.state, [tick], now + 1_000).said).toEqual([]);
+  });
+
+  it.each([-6_000, 7_000])('section 6: arms anew when the clock is %i ms on', (moved) => {
+    const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
+    expect(run(waiting, [], now + 500).said).toEqual([]);
+    const other: Input = { type: 'tick', due: now - 1 };
+    expect(run(waiting, [other], now + moved).said).toEqual(['tick-at']);
   });
 
   it('L8, L9: the oldest request is told to all, then a view change starts', () => {
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
-    const tick: Input = { type: 'tick', scheduled: false };
+    const tick: Input = { type: 'tick', due: null };
     expect(run(waiting, [tick], now + 1000).said).not.toContain('forward');
     const told = run(waiting, [tick], now + 2000);
     expect(told.said).toContain('forward');
@@ -152,7 +171,7 @@ describe('time', () => {
   });
 
   it('L9: nothing is voted for between views', () => {
-    const tick: Input = { type: 'tick', scheduled: false };
+    const tick: Input = { type: 'tick', due: null };
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
     const changing = run(waiting, [tick], now + 4000).state;
     const header = headerAfter(replica('vb'));
@@ -173,7 +192,7 @@ describe('view change', () => {
   };
 
   it('L9: a quorum that asks for this view or later ones starts the timer of the next', () => {
-    const tick: Input = { type: 'tick', scheduled: false };
+    const tick: Input = { type: 'tick', due: null };
     const waiting = run(replica('va'), [{ type: 'pending', oldest: 'x' }]).state;
     const asked = run(waiting, [tick], now + 4000).state;
     const others = [viewChange('vb', 1), viewChange('vc', 2)].map((one) =>
@@ -298,7 +317,7 @@ describe('view change', () => {
   });
 
   it('L9: a view-change that was signed for an earlier head is signed anew, not sent', () => {
-    const tick: Input = { type: 'tick', scheduled: false };
+    const tick: Input = { type: 'tick', due: null };
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
     const asked = apply(waiting, tick, now + 4000);
     const stale = { ...vote('vb', 'view-change', headerAfter(replica('vb'))), view: 1 };

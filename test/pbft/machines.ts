@@ -148,7 +148,7 @@ export class Machines {
   tick(id: string, scheduled = false): void {
     const machine = this.machine(id);
     if (!machine.isUp) return;
-    this.feed(machine, { type: 'tick', scheduled });
+    this.feed(machine, { type: 'tick', due: scheduled ? null : (machine.state.tickDueAt ?? 0) });
     this.#handOn(machine);
   }
 

@@ -17,7 +17,7 @@ import { Machines, madeUpSignature, nameOf, seatOf } from './machines.ts';
 
 const sizes = [4, 7, 10, 13];
 const namesOf = (n: number): string[] => Array.from({ length: n }, (_, index) => nameOf(index));
-const tick: Input = { type: 'tick', scheduled: true };
+const tick: Input = { type: 'tick', due: null };
 const waiting = (id: string) => run(replica(id), [{ type: 'pending', oldest: 'x' }]).state;
 const asVote = (one: Vote): Input => message(one.validator, { type: 'vote', vote: one });
 

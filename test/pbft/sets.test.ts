@@ -77,7 +77,7 @@ describe('what governs', () => {
     expect(run(state, [pending], time + 29_999).said).not.toContain('build');
     expect(run(state, [pending], time + 30_000).said).toContain('build');
     const follower = run({ ...replica('vb'), parameters: slow }, [pending], time + 1).state;
-    const tick: Input = { type: 'tick', scheduled: true };
+    const tick: Input = { type: 'tick', due: null };
     expect(apply(follower, tick, time + 33_999).state.view).toBe(0);
     expect(apply(follower, tick, time + 34_000).state.view).toBe(1);
   });
@@ -87,7 +87,7 @@ describe('what governs', () => {
     const waiting = run(replica('vb'), [{ type: 'pending', oldest: 'x' }], since).state;
     const { header } = waiting.head;
     const head = { ...waiting.head, header: { ...header, time: since + waiting.timeoutMs - 1 } };
-    const tick: Input = { type: 'tick', scheduled: true };
+    const tick: Input = { type: 'tick', due: null };
     expect(apply({ ...waiting, head }, tick, since + waiting.timeoutMs).state.view).toBe(1);
   });
 
@@ -202,7 +202,7 @@ describe('L21: blame', () => {
 });
 
 describe('L22: another set begins anew', () => {
-  const tick: Input = { type: 'tick', scheduled: true };
+  const tick: Input = { type: 'tick', due: null };
   const first = commit(replica('vb'), next(replica('vb')), governed({ validators: suspended }));
   const waiting = run(first, [{ type: 'pending', oldest: 'x' }]).state;
   const asked = run(waiting, [tick], now + 5_000);

@@ -2,6 +2,7 @@
  * A whole network in memory: the production step over seeded queues, a virtual clock and
  * in-memory tables. Checkers run after every step.
  */
+import type { ArmedTick } from '../../lib/ports.ts';
 import { MemoryBlockStore, MemoryFetchedStore } from '../../functions/memory/block-store.ts';
 import { MemoryMempool } from '../../functions/memory/mempool.ts';
 import { MemoryPageStore } from '../../functions/memory/page-store.ts';
@@ -145,12 +146,12 @@ export class Cluster {
     const node = this.node(id);
     node.up = true;
     node.runtime.warm.clear();
-    this.#post(id, id, { kind: 'tick', scheduled: true }, 1);
+    this.#post(id, id, { kind: 'tick', due: null }, 1);
   }
 
   /** What the five-minute schedule does at every validator. */
   scheduleAll(): void {
-    for (const id of this.nodes.keys()) this.#post(id, id, { kind: 'tick', scheduled: true }, 1);
+    for (const id of this.nodes.keys()) this.#post(id, id, { kind: 'tick', due: null }, 1);
   }
 
   post(from: string, to: string, event: StepEvent): void {
@@ -173,9 +174,9 @@ export class Cluster {
         send: async (peer: string, body: string): Promise<void> => this.#carry(id, peer, body),
       },
       self: {
-        tick: async (_ledger: string, seconds: number): Promise<void> => {
+        tick: async (_ledger: string, { due, delaySeconds }: ArmedTick): Promise<void> => {
           this.ticks += 1;
-          this.#post(id, id, { kind: 'tick', scheduled: false }, seconds * 1000);
+          this.#post(id, id, { kind: 'tick', due }, delaySeconds * 1000);
         },
         catchUp: async (_ledger: string, wanted: { fromHeight: number; toHeight: number }) =>
           this.#fetch(id, wanted),
@@ -205,7 +206,7 @@ export class Cluster {
     await ports.replicas.save(
       'main',
       null,
-      encodeRecord({ state: record, outbox: [], tickSeconds: 0 }),
+      encodeRecord({ state: record, outbox: [], tick: null }),
       { height: 0, headerHash: hash, header, certificate: null, votedHeight: 0 },
     );
     this.nodes.set(id, { id, runtime, ports, crash, up: true, logs });

@@ -21,7 +21,7 @@ export function describeEvent(event: StepEvent): string {
     return `${shortName(from)}:${messages.map(describeMessage).join('+')}`;
   }
   if (event.kind === 'fetched') return `fetched ${event.fromHeight}–${event.toHeight}`;
-  if (event.kind === 'tick') return event.scheduled ? 'schedule' : 'tick';
+  if (event.kind === 'tick') return event.due === null ? 'schedule' : 'tick';
   return event.kind;
 }
 

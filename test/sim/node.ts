@@ -2,6 +2,7 @@
  * One simulated account: tables, inbox, timers and processes around the production step. What
  * may go wrong at an operation goes wrong here.
  */
+import type { ArmedTick } from '../../lib/ports.ts';
 import type { SQSRecord } from 'aws-lambda';
 import { encodeSelfMessage, type SelfMessage } from '../../functions/aws/inbox-message.ts';
 import { encodeTimerMessage, type TimerMessage } from '../../functions/aws/timer-message.ts';
@@ -423,7 +424,8 @@ export class SimNode {
           ),
       },
       self: {
-        tick: (of: string, seconds: number) => timer({ kind: 'tick', ledger: of }, seconds),
+        tick: (of: string, { due, delaySeconds }: ArmedTick) =>
+          timer({ kind: 'tick', ledger: of, due }, delaySeconds),
         catchUp: (of: string, wanted: { fromHeight: number; toHeight: number }) =>
           timer({ kind: 'catch-up', ledger: of, ...wanted }, 0),
       },

@@ -60,7 +60,7 @@ export function genesisJournal(
   const forgot = session === null ? 0 : null;
   const { header, hash, pages } = start;
   const state = initialReplicaState({ genesis, self, header, headerHash: hash, session, forgot });
-  const record = encodeRecord({ state, outbox: [], tickSeconds: 0 });
+  const record = encodeRecord({ state, outbox: [], tick: null });
   const head = { height: 0, headerHash: hash, header, certificate: null, votedHeight: 0 };
   return [
     { port: 'pages', method: 'putPages', args: ['main', pages] },

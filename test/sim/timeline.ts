@@ -235,7 +235,7 @@ function garbage(
     [encodePeerMessage({ ...envelope, ledger: 'elsewhere' }), 'elsewhere', stranger],
     [encodePeerMessage({ ...envelope, genesisHash: new Uint8Array(32) }), ledger, stranger],
     [encodeSelfMessage({ kind: 'wake', ledger }), ledger, stranger],
-    [encodeSelfMessage({ kind: 'tick', ledger, scheduled: true }), ledger, stranger],
+    [encodeSelfMessage({ kind: 'tick', ledger, due: null }), ledger, stranger],
     [`self:${toBase64url(bytes)}`, ledger, node.sender('api')],
     ['', ledger, stranger],
   ];

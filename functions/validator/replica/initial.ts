@@ -42,5 +42,5 @@ export function initialReplicaState({
 }
 
 export function initialReplicaBytes(start: InitialReplica): Uint8Array {
-  return encodeRecord({ state: initialReplicaState(start), outbox: [], tickSeconds: 0 });
+  return encodeRecord({ state: initialReplicaState(start), outbox: [], tick: null });
 }

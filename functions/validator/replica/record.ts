@@ -3,6 +3,7 @@ import { limits } from '../../../lib/limits.ts';
 import { decodeCbor, encodeCbor } from '../../../lib/wire/codec.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
 import type { Message } from '../../../lib/wire/messages.ts';
+import type { ArmedTick } from '../../../lib/ports.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 
 /** A message on its way: bodies are attached when it is sent, as they are staged already. */
@@ -21,24 +22,24 @@ export interface OutboxEntry {
 export interface ReplicaRecord {
   state: ReplicaState;
   outbox: OutboxEntry[];
-  /** A tick owed to the timer queue, in whole seconds; 0 for none. */
-  tickSeconds: number;
+  /** Owed to the timer queue. */
+  tick: ArmedTick | null;
 }
 
 /** As stored: what goes to many peers is there once, and entries name it by its position. */
 interface StoredRecord {
   format: number;
   state: ReplicaState;
-  tickSeconds: number;
+  tick: ArmedTick | null;
   messages: OutboxMessage[];
   outbox: { to: string; deduplicationId: string; messages: number[] }[];
 }
 
-const format = 2;
+const format = 3;
 
 /** Throws `too_large` where one item cannot hold it: the bounds of a step keep it far below. */
-export function encodeRecord({ state, outbox, tickSeconds }: ReplicaRecord): Uint8Array {
-  const stored: StoredRecord = { format, state, tickSeconds, ...sharedMessages(outbox) };
+export function encodeRecord({ state, outbox, tick }: ReplicaRecord): Uint8Array {
+  const stored: StoredRecord = { format, state, tick, ...sharedMessages(outbox) };
   const bytes = encodeCbor(stored);
   if (bytes.length > limits.chunkBytesMax) {
     throw new WireError('too_large', `a replica's record of ${bytes.length} bytes`);
@@ -62,7 +63,7 @@ function sharedMessages(
 }
 
 export function decodeRecord(bytes: Uint8Array): ReplicaRecord {
-  const { state, tickSeconds, ...value } = decodeCbor(bytes, limits.chunkBytesMax) as StoredRecord;
+  const { state, tick, ...value } = decodeCbor(bytes, limits.chunkBytesMax) as StoredRecord;
   if (value.format !== format) {
     throw new WireError('unsupported_version', `replica record of format ${value.format}`);
   }
@@ -70,5 +71,5 @@ export function decodeRecord(bytes: Uint8Array): ReplicaRecord {
     ...entry,
     messages: entry.messages.flatMap((position) => value.messages[position] ?? []),
   }));
-  return { state, outbox, tickSeconds };
+  return { state, outbox, tick };
 }

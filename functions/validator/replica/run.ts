@@ -70,7 +70,7 @@ async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<Warm
   const warm: WarmLedger = {
     version: stored.version,
     record,
-    sent: record.outbox.length === 0 && record.tickSeconds === 0,
+    sent: record.outbox.length === 0 && record.tick === null,
     pending: { entries: [], complete: record.state.oldest === null },
     waited: new Map(),
     lastTurn: 0,

@@ -12,13 +12,14 @@ import {
   type OutboxMessage,
   type ReplicaRecord,
 } from './record.ts';
+import type { ArmedTick } from '../../../lib/ports.ts';
 import type { Run } from './run.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 
 /** Saves state, outbox and readers' head in one conditional write; false when fenced out. */
 export async function saveRun(run: Run): Promise<boolean> {
   const { runtime, ledger, warm, state } = run;
-  const record: ReplicaRecord = { state, outbox: outboxOf(run), tickSeconds: tickSeconds(run) };
+  const record: ReplicaRecord = { state, outbox: outboxOf(run), tick: armedTick(run) };
   if (needsNoSave(warm.record, record)) {
     warm.record = { ...warm.record, state };
     return true;
@@ -31,7 +32,7 @@ export async function saveRun(run: Run): Promise<boolean> {
   if (!saved) return false;
   warm.version += 1;
   warm.record = record;
-  warm.sent = record.outbox.length === 0 && record.tickSeconds === 0;
+  warm.sent = record.outbox.length === 0 && record.tick === null;
   return true;
 }
 
@@ -40,7 +41,7 @@ export async function saveRun(run: Run): Promise<boolean> {
  * stay in warm memory: lost with the process, they come again by retransmission (L14, L15).
  */
 function needsNoSave(stored: ReplicaRecord, next: ReplicaRecord): boolean {
-  if (next.outbox.length > 0 || next.tickSeconds > 0) return false;
+  if (next.outbox.length > 0 || next.tick !== null) return false;
   return samePlain(lasting(stored.state), lasting(next.state));
 }
 
@@ -55,9 +56,9 @@ function lasting(state: ReplicaState): ReplicaState {
 }
 
 /** Timers are whole seconds on the queue. */
-function tickSeconds(run: Run): number {
-  if (run.tickAt === null) return 0;
-  return Math.max(1, Math.ceil((run.tickAt - run.runtime.clock()) / 1000));
+function armedTick({ tickAt: due, runtime }: Run): ArmedTick | null {
+  if (due === null) return null;
+  return { due, delaySeconds: Math.max(1, Math.ceil((due - runtime.clock()) / 1000)) };
 }
 
 /** Votes travel together; each message with a body travels alone. */
@@ -89,10 +90,10 @@ export async function sendOutbox(run: Run): Promise<void> {
     byPeer.set(entry.to, [...(byPeer.get(entry.to) ?? []), entry]);
   }
   const { self } = run.runtime.ports;
-  const tick = warm.record.tickSeconds;
+  const { tick } = warm.record;
   await Promise.all([
     ...[...byPeer.values()].map((entries) => postInOrder(run, entries)),
-    ...(tick > 0 ? [self.tick(run.ledger, tick)] : []),
+    ...(tick ? [self.tick(run.ledger, tick)] : []),
   ]);
   warm.sent = true;
 }

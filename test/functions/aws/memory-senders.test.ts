@@ -12,10 +12,10 @@ it('senders in memory keep what was sent, in order', async () => {
     { peer: 'east', body: 'peer:abc', group: 'main', deduplicationId: 'one' },
   ]);
   const self = new MemorySelfSender();
-  await self.tick('main', 2);
+  await self.tick('main', { due: 7, delaySeconds: 2 });
   await self.catchUp('main', { fromHeight: 1, toHeight: 5 });
   expect(self.sent).toEqual([
-    { kind: 'tick', ledger: 'main', delaySeconds: 2 },
+    { kind: 'tick', ledger: 'main', due: 7, delaySeconds: 2 },
     { kind: 'catch-up', ledger: 'main', fromHeight: 1, toHeight: 5 },
   ]);
 });

@@ -11,7 +11,7 @@ import { WireError } from '../../../lib/wire/errors.ts';
 
 const selfMessages: SelfMessage[] = [
   { kind: 'wake', ledger: 'main' },
-  { kind: 'tick', ledger: 'main', scheduled: false },
+  { kind: 'tick', ledger: 'main', due: 1_800_000_000_000 },
   { kind: 'fetched', ledger: 'main', fromHeight: 3, toHeight: 9 },
   { kind: 'bootstrap', ledger: 'main' },
 ];
@@ -56,7 +56,7 @@ describe('timer messages', () => {
   it('carry ticks and requests to catch up', () => {
     const request = { kind: 'catch-up', ledger: 'main', fromHeight: 1, toHeight: 2 } as const;
     expect(decodeTimerMessage(encodeTimerMessage(request))).toEqual(request);
-    const tick = { kind: 'tick', ledger: 'main' } as const;
+    const tick = { kind: 'tick', ledger: 'main', due: 1_800_000_000_000 } as const;
     expect(decodeTimerMessage(encodeTimerMessage(tick))).toEqual(tick);
     expect(() => decodeTimerMessage('{"kind":"tick"}')).toThrow(WireError);
   });

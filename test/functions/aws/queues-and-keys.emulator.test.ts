@@ -79,8 +79,8 @@ describe.skipIf(!ministack)(`SQS (${ministack ? 'MiniStack' : WITHOUT_EMULATOR})
     const secret = new Uint8Array(32).fill(1);
     const inbox = sqsInboxSender(sqs, url, () => Promise.resolve(secret));
     for (const seq of [1, 1, 1, 2]) await inbox.wake('main', seq);
-    await inbox.send({ kind: 'tick', ledger: 'main', scheduled: true });
-    await inbox.send({ kind: 'tick', ledger: 'main', scheduled: true });
+    await inbox.send({ kind: 'tick', ledger: 'main', due: null });
+    await inbox.send({ kind: 'tick', ledger: 'main', due: null });
     const kinds = (await receive(url)).map(({ Body }) => decodeInboxMessage(Body ?? '').kind);
     expect(kinds).toEqual(['wake', 'wake', 'tick', 'tick']);
   });
@@ -88,7 +88,7 @@ describe.skipIf(!ministack)(`SQS (${ministack ? 'MiniStack' : WITHOUT_EMULATOR})
   it('delays ticks, and asks to catch up at once', async () => {
     const url = await queue('standard');
     const self = sqsSelfSender(sqs, url);
-    await self.tick('main', 2);
+    await self.tick('main', { due: 1_800_000_000_000, delaySeconds: 2 });
     await self.catchUp('main', { fromHeight: 3, toHeight: 9 });
     const messages = await receive(url);
     expect(messages.map(({ Body }) => decodeTimerMessage(Body ?? ''))).toEqual([

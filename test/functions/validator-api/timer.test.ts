@@ -50,10 +50,13 @@ describe('the timer', () => {
   it('passes ticks on, and re-arms a broken chain by the schedule', async () => {
     const { deps, inbox } = setUp();
     await handleTimer(deps, schedule);
-    await handleTimer(deps, sqsEvent(encodeTimerMessage({ kind: 'tick', ledger: 'case-1' })));
+    await handleTimer(
+      deps,
+      sqsEvent(encodeTimerMessage({ kind: 'tick', ledger: 'case-1', due: 1_000 })),
+    );
     expect(inbox.sent).toEqual([
-      { kind: 'tick', ledger: 'main', scheduled: true },
-      { kind: 'tick', ledger: 'case-1', scheduled: false },
+      { kind: 'tick', ledger: 'main', due: null },
+      { kind: 'tick', ledger: 'case-1', due: 1_000 },
     ]);
   });
 
@@ -104,7 +107,7 @@ describe('the timer', () => {
 
   it('acknowledges what is malformed, returns what failed', async () => {
     const { deps, events } = setUp();
-    const tick = encodeTimerMessage({ kind: 'tick', ledger: 'main' });
+    const tick = encodeTimerMessage({ kind: 'tick', ledger: 'main', due: 1_000 });
     deps.inbox.send = () => Promise.reject(new Error('down'));
     const answer = await handleTimer(deps, sqsEvent('{}', tick));
     expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: 'm1' }] });

@@ -43,7 +43,7 @@ function record(
 describe('a batch', () => {
   it('becomes one list of events per ledger, in order', () => {
     const wake = encodeSelfMessage({ kind: 'wake', ledger: 'main' });
-    const tick = encodeSelfMessage({ kind: 'tick', ledger: 'case-1', scheduled: false });
+    const tick = encodeSelfMessage({ kind: 'tick', ledger: 'case-1', due: 1_000 });
     const read = readBatch(
       [
         record(wake, 'main', '1'),

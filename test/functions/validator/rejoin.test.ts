@@ -72,7 +72,7 @@ describe('a validator whose tables are emptied', () => {
 
   it('comes back at rest too, when the schedule runs', async () => {
     await network.wipe('west');
-    network.post('west', { kind: 'tick', scheduled: true });
+    network.post('west', { kind: 'tick', due: null });
     await network.run(60_000);
     const west = await network.state('west');
     expect(west.head.hash).toEqual((await network.state('north')).head.hash);

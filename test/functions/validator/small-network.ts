@@ -1,4 +1,5 @@
 /** Four validators with keyrings of their own, queues and tables in memory, as `inbox` runs them. */
+import type { ArmedTick } from '../../../lib/ports.ts';
 import { decodeInboxMessage } from '../../../functions/aws/inbox-message.ts';
 import { MemoryBlockStore, MemoryFetchedStore } from '../../../functions/memory/block-store.ts';
 import { MemoryGenesisStore } from '../../../functions/memory/genesis-store.ts';
@@ -134,8 +135,8 @@ export class SmallNetwork {
         ...tables,
         peers: sender,
         self: {
-          tick: async (_: string, seconds: number) =>
-            this.post(party.id, { kind: 'tick', scheduled: false }, seconds * 1_000),
+          tick: async (_: string, { due, delaySeconds }: ArmedTick) =>
+            this.post(party.id, { kind: 'tick', due }, delaySeconds * 1_000),
           catchUp: async (_: string, range: { fromHeight: number; toHeight: number }) =>
             this.#fetch(party.id, range),
         },
@@ -216,7 +217,7 @@ export class SmallNetwork {
     if (read?.kind === 'recovery') {
       if (!(await node.recovery.take(read.message))) return;
       node = await this.boot(node.party, node.tables);
-      event = { kind: 'tick', scheduled: true };
+      event = { kind: 'tick', due: null };
     } else if (read?.kind === 'envelope') {
       event = read;
     } else {

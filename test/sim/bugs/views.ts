@@ -200,8 +200,8 @@ export const viewBugs: readonly SeededBug[] = [
     edits: [
       {
         file: 'lib/pbft/timers.ts',
-        find: 'if (due !== null && now < due + tickLateMs && !isBeyond(due, now)) return;',
-        put: 'if (due !== null && now < due + tickLateMs * 1e6) return;',
+        find: 'if (due !== null && Math.abs(now - due) < tickLostMs) return;',
+        put: 'if (due !== null) return;',
       },
     ],
   },
