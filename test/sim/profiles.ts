@@ -164,8 +164,8 @@ export const profiles: readonly Profile[] = [
   }),
   profile('censored', 'f replicas leave out one client and serve all others, who go on', {
     transactions: 8,
-    laterTransactions: 30,
-    laterMs: 2_500,
+    laterTransactions: 45,
+    laterMs: 900,
     troubleMs: 4_000,
     servedMs: 25_000,
     strategies: ['censor'],
@@ -177,7 +177,7 @@ export const profiles: readonly Profile[] = [
   }),
   profile('byzantine-forge', 'f replicas speak in the name of others and make up certificates', {
     timeline: { crash: 1 },
-    strategies: ['forge', 'relabel', 'restless', 'mutate', 'replay'],
+    strategies: ['forge', 'smuggle', 'relabel', 'restless', 'mutate', 'replay'],
   }),
   profile('byzantine-mutate', 'small changes: view ±1, height ±1, another phase, an old digest', {
     loss: 0.03,
@@ -205,6 +205,7 @@ export const profiles: readonly Profile[] = [
       'silent',
       'mutate',
       'forge',
+      'smuggle',
       'relabel',
       'false-roots',
       'replay',

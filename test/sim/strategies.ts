@@ -5,6 +5,7 @@ import type { JournalEntry } from './tables.ts';
 import { censor, silent, slow, withhold } from './strategies/absent.ts';
 import { equivocate, insist, splitVotes } from './strategies/equivocate.ts';
 import { restless } from './strategies/restless.ts';
+import { smuggle } from './strategies/smuggle.ts';
 import { falseRoots, relabel } from './strategies/relabel.ts';
 import { flood, presend, replay } from './strategies/flood.ts';
 import { forge, lie, mutate } from './strategies/forge.ts';
@@ -35,6 +36,7 @@ export type StrategyName =
   | 'forge'
   | 'relabel'
   | 'restless'
+  | 'smuggle'
   | 'false-roots'
   | 'replay'
   | 'flood'
@@ -53,6 +55,7 @@ export const strategies: Readonly<Record<StrategyName, (by: Adversary) => Strate
   forge,
   relabel,
   restless,
+  smuggle,
   'false-roots': falseRoots,
   replay,
   flood,

@@ -2,7 +2,7 @@
 import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../lib/crypto/hash.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
-import { thumbprint } from '../../lib/crypto/p256.ts';
+import { type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
 import { scheduleChanges } from './governance.ts';
 import { ledger, type SimNode } from './node.ts';
@@ -105,7 +105,12 @@ async function watch(world: World): Promise<void> {
   world.agenda.add(world.agenda.now + resubmitMs, () => watch(world));
 }
 
-async function signed(world: World, { label, by, fn, args }: Request): Promise<string> {
+/** In the name of the operator, by the key that is given: only with the operator's own it is signed. */
+export async function signed(
+  world: World,
+  { label, by, fn, args }: Request,
+  key?: SigningKey,
+): Promise<string> {
   const operator = world.network.validators.find((one) => one.id === by)?.operator;
   if (!operator) throw new RangeError(by);
   const { now } = world.agenda;
@@ -119,5 +124,5 @@ async function signed(world: World, { label, by, fn, args }: Request): Promise<s
     expiresAt: now + validMs,
   });
   const kid = thumbprint(operator.publicKey);
-  return signJws({ typ: jwsTypes.transaction, kid }, payload, operator);
+  return signJws({ typ: jwsTypes.transaction, kid }, payload, key ?? operator);
 }

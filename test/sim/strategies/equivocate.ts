@@ -6,7 +6,7 @@ import {
 import { executeBlock } from '../../../functions/validator/replica/execute-block.ts';
 import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { PageCache } from '../../../lib/ledger/page-cache.ts';
-import { headerHash } from '../../../lib/wire/header.ts';
+import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
 import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
 import { parseTransaction } from '../../../lib/wire/transaction.ts';
 import type { Adversary, Alternative } from '../adversary.ts';
@@ -103,16 +103,21 @@ async function makeSecond(by: Adversary, message: MessageOf<'pre-prepare'>): Pro
   if (vote.validator !== by.node.id || header.proposer !== by.node.id || !transactions) return;
   const hash = headerHash(header);
   if (by.alternatives.has(toHex(hash)) || !by.decides('equivocate', 0.7)) return;
+  const other = await rebuilt(by, { ...header, time: header.time + 1 }, transactions);
+  if (other) by.pair({ header, hash, transactions }, other);
+}
+
+/** Another block in the place of one that it has proposed: of these requests, executed. */
+export async function rebuilt(
+  by: Adversary,
+  { height, previousHash, view, proposer, time, historyRoot }: BlockHeader,
+  transactions: readonly string[],
+): Promise<Alternative | null> {
   const state = await by.state();
-  if (!state || state.head.header.height + 1 !== header.height) return;
-  if (!equalBytes(state.head.hash, header.previousHash)) return;
-  const { view, proposer, time, historyRoot } = header;
-  const plan = { view, proposer, time: time + 1, historyRoot };
-  const parsed = transactions.map(parseTransaction);
-  const built = await executeBlock(runtimeOf(by), state, parsed, plan, true);
-  if (!built) return;
-  const other = { header: built.header, hash: built.hash, transactions: built.transactions };
-  by.pair({ header, hash, transactions }, other);
+  if (!state || state.head.header.height + 1 !== height) return null;
+  if (!equalBytes(state.head.hash, previousHash)) return null;
+  const plan = { view, proposer, time, historyRoot };
+  return executeBlock(runtimeOf(by), state, transactions.map(parseTransaction), plan, true);
 }
 
 /** Enough of a runtime to execute with. */
