@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { killMember } from './lib/account-actions.ts';
+import { killMember, restartMember, stopMember } from './lib/account-actions.ts';
 import { LocalError } from './lib/errors.ts';
 import { layoutOf } from './lib/layout.ts';
 import { ownerOf } from './lib/owner.ts';
 import { readPlan } from './lib/plan.ts';
 import { runningMembers } from './lib/stop-network.ts';
 import { startLocalNetwork } from './local-network.ts';
+import type { StageAccounts } from './scenarios/scenario.ts';
 
 export interface DemoNetworkOptions {
   /** Folder of a local network that may be running. */
@@ -22,8 +23,8 @@ export interface DemoNetworkOptions {
 
 export interface DemoNetwork {
   readonly networkFile: string;
-  /** Absent where nothing may be killed. */
-  readonly kill?: (account: string) => Promise<void>;
+  /** Null where the accounts must be left alone. */
+  readonly accounts: StageAccounts | null;
   /** Stops and removes what was started for the demonstration alone. */
   close(): Promise<void>;
 }
@@ -49,12 +50,18 @@ export async function openDemoNetwork(options: DemoNetworkOptions): Promise<Demo
   const networkFile = options.network ? resolve(options.network) : layout.networkFile;
   report(`Using the network of ${networkFile}.`);
   if (!allowKill) {
-    report('Nothing is killed in it; --allow-kill lets its leader be killed for good.');
-    return { networkFile, close: () => Promise.resolve() };
+    report(
+      'Its accounts are left alone; --allow-kill lets them be stopped, and the leader be killed.',
+    );
+    return { networkFile, accounts: null, close: () => Promise.resolve() };
   }
   return {
     networkFile,
-    kill: (account) => killMember(layout, account),
+    accounts: {
+      stop: async (id) => void (await stopMember(layout, id)),
+      restart: (id) => restartMember(layout, id),
+      kill: (id) => killMember(layout, id),
+    },
     close: () => Promise.resolve(),
   };
 }
@@ -66,7 +73,11 @@ async function ownNetwork(report: (line: string) => void): Promise<DemoNetwork> 
     const network = await startLocalNetwork({ folder, log: report });
     return {
       networkFile: network.networkFile,
-      kill: (account) => network.kill(account),
+      accounts: {
+        stop: (id) => network.stopAccount(id),
+        restart: (id) => network.restart(id),
+        kill: (id) => network.kill(id),
+      },
       async close() {
         await network.stop();
         rmSync(folder, { recursive: true, force: true });

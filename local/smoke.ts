@@ -10,7 +10,7 @@ import { requireAll } from '../sdk/patient.ts';
 import type { CertifiedResult } from '../sdk/proofs.ts';
 import { openSession } from '../sdk/session.ts';
 import { openDemoNetwork } from './demo-network.ts';
-import { genesisText, leaderNow } from './journey.ts';
+import { genesisText, leaderNow } from './lib/network-facts.ts';
 import { runMain } from './lib/console.ts';
 import { localCommand } from './lib/options.ts';
 import { verifyInOwnProcess } from './verify-offline.ts';
@@ -158,7 +158,8 @@ async function main(): Promise<void> {
   const allowKill = options.allowKill === true;
   const network = await openDemoNetwork({ ...options, allowKill, report });
   try {
-    const { networkFile, kill } = network;
+    const { networkFile, accounts } = network;
+    const kill = accounts ? (id: string) => accounts.kill(id) : undefined;
     await runSmoke({ networkFile, kill, report });
   } finally {
     await network.close();

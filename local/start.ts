@@ -97,7 +97,7 @@ async function stay(
 async function runJourney(network: LocalNetwork, progress: Progress): Promise<void> {
   progress.note('\nA short journey through the network (--no-journey skips it):\n');
   try {
-    const { runShortJourney } = await import('./journey.ts');
+    const { runShortJourney } = await import('./scenarios/journey.ts');
     await runShortJourney({
       networkFile: network.networkFile,
       report: (line: string) => {

@@ -8,7 +8,7 @@ import { functionName, stackName } from '../../cdk/names.ts';
 import { equalBytes } from '../../lib/crypto/bytes.ts';
 import { decodeReceipt } from '../../lib/ledger/receipt.ts';
 import type { CertifiedResult } from '../../sdk/proofs.ts';
-import { genesisText } from '../journey.ts';
+import { genesisText } from '../lib/network-facts.ts';
 import { accountClient, type FunctionCode } from '../lib/account-client.ts';
 import { LocalError } from '../lib/errors.ts';
 import { readJsonFile } from '../lib/json-file.ts';

@@ -16,7 +16,7 @@ import { memberOf, type Plan, type PlannedMember, readPlan, requirePlan } from '
 import type { Progress, Step } from '../lib/progress.ts';
 import { runningMembers } from '../lib/stop-network.ts';
 import { ValidatorReader } from '../lib/validator-reader.ts';
-import { leaderNow } from '../journey.ts';
+import { leaderNow } from '../lib/network-facts.ts';
 import { startLocalNetwork, stopLocalNetwork } from '../local-network.ts';
 
 export interface StageOptions {

@@ -201,12 +201,15 @@ async function deployStacks(options: BringUpOptions, survey: Survey): Promise<vo
   });
 }
 
+/** Days of delay would be too long to try out what waits for them. */
+const localParameters: Partial<Parameters> = { recoveryDelayMs: 10_000 };
+
 /** The genesis ceremony; its network file ends the first start. */
 async function establish(options: BringUpOptions, plan: Plan): Promise<void> {
   const { layout, progress, signal } = options;
   await progress.step('Genesis', async (step) => {
     const apiUrls = readApiUrls(layout);
-    const { parameters } = options;
+    const parameters = { ...localParameters, ...options.parameters };
     const input = { layout, plan, apiUrls, parameters, signal, onStep: step.update };
     const { signatures, parties } = await holdCeremony(input);
     step.result(`signed by ${signatures} operators, installed at ${parties} parties`);

@@ -1,0 +1,19 @@
+// The scenarios of `npm run demo`, by name.
+import { LocalError } from '../lib/errors.ts';
+import { journey } from './journey.ts';
+import type { Scenario } from './scenario.ts';
+
+export const scenarios: readonly Scenario[] = [journey];
+
+/** The named ones; `all` is every one. Throws LocalError for a name that is none. */
+export function scenariosNamed(names: readonly string[]): Scenario[] {
+  if (names.includes('all')) return [...scenarios];
+  return names.map((name) => {
+    const found = scenarios.find((one) => one.name === name);
+    if (found) return found;
+    const known = scenarios.map((one) => one.name).join(', ');
+    throw new LocalError('bad_option', `There is no scenario «${name}».`, {
+      cure: `--scenario all, or one of: ${known}`,
+    });
+  });
+}
