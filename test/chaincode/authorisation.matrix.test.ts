@@ -18,47 +18,7 @@ import {
   text32,
   World,
 } from './world.ts';
-
-const clinicians: Role[] = ['doctor', 'nurse', 'pharmacist'];
-const named: Role[] = [...clinicians, 'insurer', 'researcher', 'auditor'];
-const all: Role[] = ['patient', ...named, 'operator', 'custodian', 'membership', 'validator'];
-
-/** Written by hand, apart from the table that it checks. */
-const expected: Record<string, Role[]> = {
-  'identity.register-clinician': ['operator'],
-  'identity.renew': ['operator'],
-  'identity.revoke': ['operator', 'membership', ...named],
-  'identity.get': all,
-  'patient.register': ['patient'],
-  'patient.publish-keys': ['patient'],
-  'patient.get': ['patient', ...clinicians],
-  'patient.permissions': ['patient'],
-  'permission.grant': ['patient'],
-  'permission.revoke': ['patient'],
-  'permission.get': ['patient', ...clinicians],
-  'permission.received': clinicians,
-  'record.register': ['doctor', 'nurse'],
-  'record.stored': ['custodian'],
-  'record.countersign': ['patient'],
-  'record.dispute': ['patient'],
-  'record.list': ['patient', ...clinicians],
-  'record.get': ['patient', ...clinicians, 'custodian'],
-  'access.request': ['patient', ...clinicians],
-  'access.list': ['patient', ...clinicians],
-  'history.list': ['patient'],
-  'inbox.list': all,
-  'validator.rejoin': ['validator'],
-  'validator.rotate-key': ['validator'],
-  'validator.accuse': all,
-  'governance.propose': ['operator'],
-  'governance.approve': ['operator'],
-  'governance.withdraw': ['operator'],
-  'governance.list': all,
-  'governance.get': all,
-  'governance.probe': ['operator'],
-  'network.head': all,
-  'network.validators': all,
-};
+import { expected, named } from './authorisation.ts';
 
 let base: World;
 let alice: PatientKeys;

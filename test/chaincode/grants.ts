@@ -1,0 +1,128 @@
+/** What a grant lets its holder do, written by hand: every state of a grant at every moment. */
+import type { Role } from '../../lib/chaincode/roles.ts';
+
+/** What the holder tries, on a record of the category laboratory with data of November 2025. */
+export const attempts = {
+  read: '`access.request` for treatment',
+  'read for payment': '`access.request` for payment',
+  list: '`access.list` for treatment',
+  'look up': '`record.get`',
+  keys: '`patient.get` with the category',
+  write: '`record.register` in the category',
+} as const;
+export type Attempt = keyof typeof attempts;
+
+/** A grant as the patient gave it; `between` is the moment, from before its start to after its end. */
+export interface GrantCase {
+  readonly rights: readonly ('read' | 'write')[] | null;
+  readonly category: 'same' | 'other';
+  readonly months: 'open' | 'covered' | 'earlier';
+  readonly moment: Moment;
+  readonly isRevoked: boolean;
+}
+export type Moment = 'before' | 'start' | 'inside' | 'last' | 'end';
+
+export const moments: Readonly<Record<Moment, string>> = {
+  before: 'a millisecond before it begins',
+  start: 'at the moment in which it begins',
+  inside: 'while it lasts',
+  last: 'in its last millisecond',
+  end: 'at the moment in which it ends',
+};
+
+const rightsOfCases = [['read'], ['write'], ['read', 'write']] as const;
+const noGrant: GrantCase = {
+  rights: null,
+  category: 'same',
+  months: 'open',
+  moment: 'inside',
+  isRevoked: false,
+};
+
+/** Every combination. */
+export function grantCases(): GrantCase[] {
+  const cases = [noGrant];
+  for (const rights of rightsOfCases) {
+    for (const moment of Object.keys(moments) as Moment[]) {
+      for (const isRevoked of [false, true]) {
+        for (const category of ['same', 'other'] as const) {
+          for (const months of ['open', 'covered', 'earlier'] as const) {
+            cases.push({ rights, category, months, moment, isRevoked });
+          }
+        }
+      }
+    }
+  }
+  return cases;
+}
+
+/** Those that differ from an open grant in one thing: enough for a person to see the rules. */
+export function plainCases(): GrantCase[] {
+  const differences: Partial<GrantCase>[] = [
+    {},
+    { moment: 'before' },
+    { moment: 'start' },
+    { moment: 'last' },
+    { moment: 'end' },
+    { isRevoked: true },
+    { category: 'other' },
+    { months: 'covered' },
+    { months: 'earlier' },
+  ];
+  return [
+    noGrant,
+    ...rightsOfCases.flatMap((rights) =>
+      differences.map((one): GrantCase => ({ ...noGrant, rights, ...one })),
+    ),
+  ];
+}
+
+export function titleOf({ rights, category, months, moment, isRevoked }: GrantCase): string {
+  if (rights === null) return 'no grant';
+  const words = [
+    rights.join(' and '),
+    category === 'other' && 'another category',
+    months !== 'open' && `data ${months === 'covered' ? 'of that month' : 'before that month'}`,
+    isRevoked && 'revoked',
+    moments[moment],
+  ];
+  return words.filter((one) => one !== false).join(', ');
+}
+
+/** Which right an attempt needs. */
+const rightOf: Readonly<Record<Attempt, 'read' | 'write' | null>> = {
+  read: 'read',
+  'read for payment': 'read',
+  list: 'read',
+  'look up': 'read',
+  keys: null,
+  write: 'write',
+};
+
+/**
+ * `permit`, or the reason of the refusal: the first of the rules that objects, in this order.
+ * Roles limit what can be granted at all: a pharmacist holds `read` alone.
+ */
+export function expectedOf(attempt: Attempt, role: Role, given: GrantCase): string {
+  const reason = reasonOf(attempt, role, given);
+  // Whoever may not see a record is not told whether there is one.
+  return attempt === 'look up' && reason !== 'permit' ? 'unknown_record' : reason;
+}
+
+function reasonOf(attempt: Attempt, role: Role, given: GrantCase): string {
+  const canWrite = role === 'doctor' || role === 'nurse';
+  if (attempt === 'write' && !canWrite) return 'role_denied';
+  const { rights, category, months, moment, isRevoked } = given;
+  if (rights === null) return 'no_permission';
+  if (isRevoked) return 'permission_revoked';
+  if (moment === 'end') return 'permission_expired';
+  if (moment === 'before') return 'permission_not_yet_valid';
+  const right = rightOf[attempt];
+  if (right !== null && !rights.includes(right)) return 'right_not_granted';
+  const namesCategory = attempt !== 'list';
+  if (namesCategory && category === 'other') return 'category_not_granted';
+  const namesMonth = attempt !== 'list' && attempt !== 'keys';
+  if (namesMonth && months === 'earlier') return 'period_not_granted';
+  if (attempt === 'read for payment') return 'purpose_not_granted';
+  return 'permit';
+}
