@@ -58,13 +58,13 @@ async function worldOf(role: Role, given: GrantCase): Promise<World> {
   const from = base.time + FROM_MS;
   const until = from + LENGTH_MS;
   if (given.rights !== null) {
-    const months = {
+    const months: Readonly<Record<string, string>> = {
       open: {},
       covered: { dataFrom: MONTH, dataUntil: MONTH },
       earlier: { dataUntil: '2025-10' },
     }[given.months];
     const categories = [given.category === 'same' ? TAG : OTHER_TAG];
-    const { rights } = given;
+    const rights = [...given.rights];
     const terms = { permissionId, rights, categories, from, until, ...months };
     const args = grantArgs(world, people.get(role)!, terms);
     valueOf(await world.submit(patient, 'permission.grant', args));
