@@ -91,6 +91,11 @@ const nextSteps: Readonly<Record<string, string>> = {
   permission_not_yet_valid: 'Wait until the permission starts.',
   permission_expired: 'Ask the patient to grant again: the permission is over.',
   permission_revoked: 'The patient took this permission back: ask the patient.',
+  owner_key_retired:
+    'Use the keystore that was rotated. If it was not you who did it, somebody else has your keys: recover now.',
+  patient_rotated: 'The patient has new keys: ask for a permission under the new pseudonym.',
+  rotation_guarded: 'Give the file of your rotation key: `carequorum rotate --rotation-key FILE`.',
+  rotation_unfinished: 'Go on with it first: `carequorum rotate`.',
   unknown_record: 'Check the id: `carequorum records` lists what you may see.',
   record_not_stored: 'Wait until the custodian holds the record, or have it uploaded again.',
   already_countersigned: 'Nothing is to do: you confirmed this record before.',

@@ -308,6 +308,12 @@ function nextOf(code: string): string {
   if (code === 'unknown_function' || code === 'bad_arguments') return CORRECT;
   if (code === 'digest_mismatch') return 'Compare the bytes with what is registered on the ledger.';
   if (code === 'record_not_stored') return 'Complete the upload first.';
+  if (/^(owner_key_retired|patient_rotated)$/.test(code)) {
+    return 'Use the keystore with the new keys; if it was not you who rotated, recover now.';
+  }
+  if (/^rotation_|^(not|already)_relayered$/.test(code)) {
+    return 'See how far the rotation is: carequorum rotate.';
+  }
   if (/^epoch_/.test(code)) return 'Get the newest category key and seal to that.';
   if (/^certificate_(expired|not_yet_valid)$/.test(code)) return CHECK_CLOCK;
   if (/^(certificate|identity)_|^role_denied$|^other_hospital$/.test(code)) return ASK_OPERATOR;

@@ -35,7 +35,7 @@ export const accessRequest = defineTransaction({
       decision: 'permit',
       ...asked,
       pseudonym: record.pseudonym,
-      objectDigest: record.digest,
+      objectDigest: record.objectDigest,
       permissionId: permission?.id ?? null,
       decidedAt: context.time,
       usableUntil,

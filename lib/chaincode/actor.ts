@@ -9,11 +9,12 @@ import type { Identity } from './values.ts';
 /**
  * The actor of a signer whose signatures were verified with `resolveKeys` at the same time.
  * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_renewed`,
- *   `identity_expired`
+ *   `identity_expired`, `owner_key_retired`
  */
 export async function actorOf(reader: Reader, signer: Signer, time: number): Promise<Actor> {
   if (signer.kind === 'patient') {
     const owner = await reader.get(cells.owner(signer.ownerKid));
+    if (owner?.retired) throw new ChaincodeError('owner_key_retired');
     const pseudonym = owner?.pseudonym ?? null;
     return { kind: 'patient', role: 'patient', kid: signer.ownerKid, pseudonym };
   }

@@ -18,6 +18,8 @@ export const chaincodeBounds = {
   /** A record's ciphertext, bytes: 2 GB and its padding. */
   ciphertextBytesMax: 4 * 1024 ** 3,
   listMax: 2 ** 40,
+  /** Rotations of one patient, and so layers on one record: their keys fit one wrap. */
+  rotationsMax: 24,
   certificateBytesMax: 4_096,
   /** An X-Wing public key. */
   shareKeyBytes: 1_216,

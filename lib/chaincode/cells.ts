@@ -4,6 +4,7 @@ import { seatSessionsSchema } from '../wire/governed.ts';
 import { parametersSchema } from '../wire/parameters.ts';
 import { validatorSetSchema } from '../wire/validators.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
+import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
 import {
   authoritySchema,
   blameSchema,
@@ -54,6 +55,9 @@ export const cells = {
   hospital: (validator: string) => cell(keys.hospital(validator), hospitalSchema),
   owner: (kid: string) => cell(keys.owner(kid), ownerSchema),
   patient: (pseudonym: string) => cell(keys.patient(pseudonym), patientSchema),
+  rotated: (pseudonym: string) => cell(keys.rotated(pseudonym), rotatedSchema),
+  rotation: (pseudonym: string) => cell(keys.rotation(pseudonym), rotationSchema),
+  rotationGuard: (pseudonym: string) => cell(keys.rotationGuard(pseudonym), rotationGuardSchema),
   epoch: (pseudonym: string, tag: string) => cell(keys.epoch(pseudonym, tag), epochsSchema),
   permission: (id: string) => cell(keys.permission(id), permissionSchema),
   holdings: (pseudonym: string, subject: string) =>

@@ -2,6 +2,7 @@
 import { cells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import type { Purpose, Right } from './fields.ts';
+import type { Rotated } from './rotation-values.ts';
 import type { Permission } from './values.ts';
 
 /** Reasons of denial, from the least to the most nearly permitted. */
@@ -74,7 +75,23 @@ export async function heldBy(
     if (!permission) throw new Error(`permission ${id} is held but missing`);
     held.push(permission);
   }
-  return held;
+  return asRotated(reader, held);
+}
+
+/** A rotation ends every permission of the old pseudonym in its block. */
+export async function asRotated(
+  reader: Reader,
+  permissions: readonly Permission[],
+): Promise<Permission[]> {
+  const found = new Map<string, Rotated | null>();
+  for (const { pseudonym } of permissions) {
+    if (found.has(pseudonym)) continue;
+    found.set(pseudonym, await reader.get(cells.rotated(pseudonym)));
+  }
+  return permissions.map((one) => {
+    const rotated = found.get(one.pseudonym);
+    return rotated && one.revoked === null ? { ...one, revoked: rotated.at } : one;
+  });
 }
 
 function coversMonth({ dataFrom, dataUntil }: Permission, month: string): boolean {

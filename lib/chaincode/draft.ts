@@ -25,10 +25,12 @@ export type Topic =
   | 'identity.registered'
   | 'identity.renewed'
   | 'identity.revoked'
+  | 'patient.rotated'
   | 'permission.granted'
   | 'permission.revoked'
   | 'record.countersigned'
   | 'record.disputed'
+  | 'record.relayered'
   | 'record.stored';
 
 /** A page of a list. */

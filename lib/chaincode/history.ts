@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
-import { listCells } from './cells.ts';
+import { cells, listCells } from './cells.ts';
 import { pseudonymField } from './fields.ts';
 import { defineQuery, type TransactionCall } from './functions.ts';
 import { ChaincodeError } from './errors.ts';
+import type { Reader } from './draft.ts';
 import type { HistoryEntry } from './values.ts';
 
 /** Where to start and how many entries; without `from` the newest. */
@@ -49,17 +50,36 @@ export async function remember(
 
 export const historyList = defineQuery({
   name: 'history.list',
-  summary: 'A page of the patient’s own history.',
+  summary: 'A page of the patient’s own history, under an earlier pseudonym too.',
   roles: ['patient'],
   schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
   async run({ pseudonym, ...page }, { actor, reader }) {
-    const patient = patientOf(actor);
-    requireOwn(patient.pseudonym, pseudonym);
-    return reader.page(listCells.history(patient.pseudonym), page);
+    const own = await ownOrEarlier(reader, patientOf(actor).pseudonym, pseudonym);
+    return reader.page(listCells.history(own), page);
   },
 });
 
 /** A patient may name the own pseudonym only. @throws ChaincodeError `unknown_patient` */
 export function requireOwn(own: string, named: string | undefined): void {
   if (named !== undefined && named !== own) throw new ChaincodeError('unknown_patient');
+}
+
+/**
+ * The named pseudonym, if it is the patient's own or one that rotations led here from.
+ * @throws ChaincodeError `unknown_patient`
+ */
+export async function ownOrEarlier(
+  reader: Reader,
+  own: string,
+  named: string = own,
+): Promise<string> {
+  let at = own;
+  for (let step = 0; at !== named; step += 1) {
+    const rotation = await reader.get(cells.rotation(at));
+    if (!rotation || step > chaincodeBounds.rotationsMax) {
+      throw new ChaincodeError('unknown_patient');
+    }
+    at = rotation.from;
+  }
+  return at;
 }

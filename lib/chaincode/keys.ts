@@ -25,6 +25,11 @@ export const keys = {
   hospital: (validator: string): string => `hospital/${validator}`,
   owner: (kid: string): string => `owner/${kid}`,
   patient: (pseudonym: string): string => `patient/${pseudonym}`,
+  /** Where an old pseudonym went, and where a new one came from. */
+  rotated: (pseudonym: string): string => `rotated/${pseudonym}`,
+  rotation: (pseudonym: string): string => `rotation/${pseudonym}`,
+  /** A key kept apart that must agree to a rotation. */
+  rotationGuard: (pseudonym: string): string => `rotation-guard/${pseudonym}`,
   /** Key revisions of a category. */
   epoch: (pseudonym: string, tag: string): string => `epoch/${pseudonym}/${tag}`,
   permission: (id: string): string => `permission/${id}`,

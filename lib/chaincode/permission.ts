@@ -4,7 +4,7 @@ import { timeField } from '../wire/fields.ts';
 import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
-import { heldBy } from './decision.ts';
+import { asRotated, heldBy } from './decision.ts';
 import { ChaincodeError } from './errors.ts';
 import {
   digestField,
@@ -13,13 +13,14 @@ import {
   idField,
   labelField,
   monthField,
+  pseudonymField,
   rightField,
   revisionsField,
   subjectField,
   tagField,
 } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
-import { pageArgs, remember } from './history.ts';
+import { ownOrEarlier, pageArgs, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { publishedKeys, renewKeys } from './patient.ts';
 import { clinicians, rightsOfRole } from './roles.ts';
@@ -156,11 +157,11 @@ export const permissionRevoke = defineTransaction({
 
 export const patientPermissions = defineQuery({
   name: 'patient.permissions',
-  summary: 'A page of all permissions that the patient gave.',
+  summary: 'A page of all permissions that the patient gave, under an earlier pseudonym too.',
   roles: ['patient'],
-  schema: z.strictObject(pageArgs),
-  async run(args, { actor, reader }) {
-    const { pseudonym } = patientOf(actor);
+  schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
+  async run({ pseudonym: named, ...args }, { actor, reader }) {
+    const pseudonym = await ownOrEarlier(reader, patientOf(actor).pseudonym, named);
     const page = await reader.page(listCells.permissions(pseudonym), args);
     return { ...page, items: await permissionsOf(reader, page.items) };
   },
@@ -174,7 +175,8 @@ export const permissionReceived = defineQuery({
   async run(args, { actor, reader }) {
     if (actor.kind !== 'identity') throw new ChaincodeError('role_denied');
     const page = await reader.page(listCells.grants(actor.identity.subject), args);
-    return { ...page, items: await permissionsOf(reader, page.items) };
+    const items = await asRotated(reader, await permissionsOf(reader, page.items));
+    return { ...page, items };
   },
 });
 
@@ -191,7 +193,7 @@ export const permissionGet = defineQuery({
         ? permission?.pseudonym === patientOf(actor).pseudonym
         : permission?.grantee === actor.identity.subject;
     if (!permission || !isOwn) throw new ChaincodeError('unknown_permission');
-    return permission;
+    return (await asRotated(reader, [permission]))[0] as Permission;
   },
 });
 

@@ -15,7 +15,7 @@ import {
   tagField,
 } from './fields.ts';
 import { defineQuery, type IdentityActor, type QueryCall } from './functions.ts';
-import { pageArgs, requireOwn } from './history.ts';
+import { ownOrEarlier, pageArgs } from './history.ts';
 import { keys } from './keys.ts';
 import { clinicians } from './roles.ts';
 import type { MedicalRecord } from './values.ts';
@@ -74,7 +74,8 @@ async function maySee({ actor, reader, context }: QueryCall, record: MedicalReco
   if (actor.kind === 'patient') return record.pseudonym === patientOf(actor).pseudonym;
   if (actor.role === 'custodian') return true;
   const { subject } = actor.identity;
-  if (record.uploader.subject === subject) return true;
+  // Who only wrote it must not learn the pseudonym that a rotation gave it.
+  if (record.uploader.subject === subject && record.rotation === null) return true;
   const held = await heldBy(reader, record.pseudonym, subject);
   const { categoryTag, dataMonth } = record;
   const wanted = { right: 'read', time: context.time, categoryTag, dataMonth } as const;
@@ -85,9 +86,7 @@ async function maySee({ actor, reader, context }: QueryCall, record: MedicalReco
 async function listablePatient(args: ListArgs, call: QueryCall): Promise<string> {
   const { actor } = call;
   if (actor.kind === 'patient') {
-    const { pseudonym } = patientOf(actor);
-    requireOwn(pseudonym, args.pseudonym);
-    return pseudonym;
+    return ownOrEarlier(call.reader, patientOf(actor).pseudonym, args.pseudonym);
   }
   const { pseudonym, categoryTag, months } = args;
   if (pseudonym === undefined || categoryTag === undefined) {

@@ -80,6 +80,9 @@ export const recordRegister = defineTransaction({
       dataMonth,
       ciphertextLength: args.ciphertextLength,
       digest: args.digest,
+      generation: 0,
+      objectDigest: args.digest,
+      rotation: null,
       metadataCommitment: args.metadataCommitment,
       wrapDigest: args.wrapDigest,
       uploader: { kid, subject: identity.subject, hospital: identity.hospital },
@@ -114,6 +117,9 @@ export const recordStored = defineTransaction({
     if (!record) throw new ChaincodeError('unknown_record');
     if (record.stored !== null) throw new ChaincodeError('already_stored');
     if (record.digest !== objectDigest) throw new ChaincodeError('digest_mismatch');
+    if (await draft.get(cells.rotated(record.pseudonym))) {
+      throw new ChaincodeError('patient_rotated');
+    }
     const stored = { time: context.time, height: context.height };
     draft.put(cells.record(recordId), { ...record, stored });
     if (record.supersedes !== null) await markSuperseded(draft, record.supersedes, recordId);

@@ -22,6 +22,8 @@ import { governanceGet, governanceList, networkValidators } from './governance-q
 import { governanceApprove, governancePropose, governanceWithdraw } from './proposals.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
+import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
+import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
 import { validatorAccuse, validatorRejoin, validatorRotateKey } from './validator.ts';
 
 export const chaincodeFunctions: readonly ChaincodeFunction[] = [
@@ -33,6 +35,10 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   patientPublishKeys,
   patientGet,
   patientPermissions,
+  rotateBegin,
+  rotateFinish,
+  guardRotation,
+  patientRotations,
   permissionGrant,
   permissionRevoke,
   permissionGet,
@@ -41,6 +47,9 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   recordStored,
   recordCountersign,
   recordDispute,
+  recordRelayered,
+  recordRetag,
+  recordLeave,
   recordList,
   recordGet,
   accessRequest,

@@ -30,6 +30,7 @@ import {
   tagField,
 } from './fields.ts';
 import { identityRoleField } from './roles.ts';
+import { generationField, recordRotationSchema } from './rotation-values.ts';
 
 /** When something was committed. */
 const momentSchema = z.strictObject({ time: timeField, height: heightField });
@@ -155,6 +156,8 @@ export const ownerSchema = z.strictObject({
   pseudonym: pseudonymField,
   publicKey: publicKeyField,
   since: momentSchema,
+  /** Set by a rotation: the key is dead from this block on. */
+  retired: momentSchema.optional(),
 });
 
 export const patientSchema = z.strictObject({
@@ -208,7 +211,12 @@ export const recordSchema = z.strictObject({
   dataMonth: monthField,
   /** Bytes of the padded ciphertext. */
   ciphertextLength: z.int().min(1).max(chaincodeBounds.ciphertextBytesMax),
+  /** Of the ciphertext as it was uploaded. */
   digest: digestField,
+  /** Layers that the custodian put on it since, and the digest of the bytes as they are now. */
+  generation: generationField,
+  objectDigest: digestField,
+  rotation: recordRotationSchema.nullable(),
   metadataCommitment: digestField,
   wrapDigest: digestField,
   uploader: z.strictObject({

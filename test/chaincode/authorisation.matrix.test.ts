@@ -62,6 +62,14 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'identity.get': { kid: colleague.kid },
     'patient.register': registerArgs(alice),
     'patient.publish-keys': root,
+    'patient.rotate-begin': {
+      ...{ ...registerArgs(alice), pseudonym: digest, ownerSignature: previousSignature },
+      sealingKeyDigest: digest,
+    },
+    'patient.guard-rotation': {
+      rotationKey: `BA${'A'.repeat(85)}`,
+      signature: previousSignature,
+    },
     'permission.grant': grantArgs(world, colleague),
     'permission.revoke': { permissionId },
     'permission.get': { permissionId },
@@ -69,6 +77,13 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.stored': { recordId, objectDigest: digest },
     'record.countersign': { recordId, objectDigest: digest },
     'record.dispute': { recordId, reasonCode: 'other' },
+    'record.relayered': { recordId, generation: 1, objectDigest: digest },
+    'record.retag': {
+      ...{ recordId, generation: 1, objectDigest: digest, categoryTag: text32('tag') },
+      ...{ epoch: { month: '2025-11', revision: 0 }, metadataCommitment: digest },
+      wrapDigest: digest,
+    },
+    'record.leave': { recordId },
     'record.get': { recordId },
     'access.request': { recordId, purpose: 'TREAT' },
     'access.list': { pseudonym, purpose: 'TREAT' },
