@@ -34,10 +34,8 @@ export class Links {
   /** What the production code of a validator sends. */
   async send(from: SimNode, to: string, body: string, how: HowSent): Promise<void> {
     const sent = readSent(body);
-    if (from.honest) {
-      this.#world.sendLeft(from, how.deduplicationId);
-      this.#observe(from, sent);
-    }
+    if (from.honest) this.#world.sendLeft(from, how.deduplicationId);
+    if (!from.adversary) this.#observe(from, sent);
     if (from.adversary) return from.adversary.send(to, body, how, sent);
     return this.transmit(from, to, body, how);
   }
@@ -72,7 +70,7 @@ export class Links {
     agenda.add(at, () => target.deliver(sending));
   }
 
-  /** Notes votes that leave an honest replica, whoever gets them. */
+  /** Notes own votes that leave a replica, whoever gets them. */
   #observe(from: SimNode, { votes }: SentEnvelope): void {
     for (const one of votes) {
       const { vote } = one;

@@ -281,7 +281,9 @@ export class SimNode {
       if (one.ledger === ledger) this.trace(`⟵ ${one.events.map(describeEvent).join(' | ')}`);
       if (one.events.length === 0) continue;
       runtime.signer ??= await openSigner(opened);
-      await step(runtime, one.ledger, one.events);
+      await this.world.aroundStep(this, async () => {
+        await step(runtime, one.ledger, one.events);
+      });
       await this.#comeBack(runtime, rejoin, one.ledger);
     }
   }

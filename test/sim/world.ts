@@ -16,7 +16,7 @@ import type { SentVote } from './sent.ts';
 import { genesisJournal, type JournalEntry } from './tables.ts';
 import { scheduleTimeline } from './timeline.ts';
 import { Trace } from './trace.ts';
-import { faultyMax, quorumSize } from '../../lib/wire/validators.ts';
+import { faultyMax, quorumSize, type ValidatorSet } from '../../lib/wire/validators.ts';
 import { scheduleWorkload, type Submitted } from './workload.ts';
 
 export interface WorldOptions {
@@ -29,6 +29,8 @@ export interface WorldOptions {
 
 /** The five-minute schedule. */
 const scheduleMs = 300_000;
+/** What is committed at a height governs the second one after it. */
+export const activationDelay = 2;
 
 export class World {
   readonly network: SimNetwork;
@@ -47,6 +49,8 @@ export class World {
   readonly follows = new Set<SimNode>();
   /** Height of the head at which a validator that had lost its memory was back. */
   readonly backAt = new Map<string, number>();
+  /** By height: who votes on it, as the block of two heights before says. */
+  readonly sets = new Map<number, ValidatorSet>();
   readonly checkers: readonly Checker[];
   /** Faults that wait for a certain write of some honest replica. */
   readonly watchers = new Set<(node: SimNode, entry: JournalEntry) => void>();
@@ -122,6 +126,17 @@ export class World {
     return this.all().filter((one) => one.honest);
   }
 
+  /** Who votes on a height; undefined where nobody has committed what says so. */
+  setAt(height: number): ValidatorSet | undefined {
+    return height > activationDelay ? this.sets.get(height) : this.network.genesis.validators;
+  }
+
+  /** Votes of the very step in which a validator came back left before it was judged again. */
+  isJudged(validator: string, height: number): boolean {
+    const isNewlyBack = (this.backAt.get(validator) ?? -1) >= height - 1;
+    return !this.isFaulty(validator) && !isNewlyBack;
+  }
+
   committedAnywhere(compact: string): boolean {
     return this.all().some((one) => one.honest && one.observed.executed.has(compact));
   }
@@ -188,8 +203,23 @@ export class World {
     for (const one of this.checkers) one.onSend?.(node, deduplicationId);
   }
 
+  /** A vote left a replica that runs the production code, be it one of the faulty. */
   voteLeft(node: SimNode, sent: SentVote): void {
-    for (const one of this.checkers) one.onVote?.(node, sent);
+    for (const one of this.checkers) {
+      one.onOwnVote?.(node, sent.vote);
+      if (node.honest) one.onVote?.(node, sent);
+    }
+  }
+
+  /** Around each step of a replica that runs the production code. */
+  async aroundStep(node: SimNode, step: () => Promise<void>): Promise<void> {
+    const looks: (() => Promise<void>)[] = [];
+    for (const one of node.adversary ? [] : this.checkers) {
+      const look = await one.beforeStep?.(node);
+      if (look) looks.push(look);
+    }
+    await step();
+    for (const look of looks) await look();
   }
 
   /** A vote that no earlier one is the same as: told after the step, in its place. */

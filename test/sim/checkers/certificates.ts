@@ -6,32 +6,28 @@
 import { governedOf } from '../../../lib/chaincode/governed.ts';
 import { equalBytes, toHex } from '../../../lib/crypto/bytes.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';
-import { type ValidatorSet, validatorsHash } from '../../../lib/wire/validators.ts';
+import { validatorsHash } from '../../../lib/wire/validators.ts';
 import type { UnsignedVote } from '../../../lib/wire/vote.ts';
 import { ledger, type SimNode } from '../node.ts';
 import type { NewBlock } from '../observe.ts';
-import type { World } from '../world.ts';
+import { activationDelay, type World } from '../world.ts';
 import type { Checker } from './checker.ts';
-
-/** What is committed at a height governs the second one after it. */
-const delay = 2;
 
 export function certificates(world: World): Checker {
   const name = 'certificates';
   const cast = new Set<string>();
-  const genesis = world.network.genesis.validators;
-  const sets = new Map<number, ValidatorSet>();
+  const { sets } = world;
   return {
     name,
     onVote(node, { vote }) {
       cast.add(nameOf(vote));
-      const set = vote.height > delay ? sets.get(vote.height) : genesis;
+      const set = world.setAt(vote.height);
       if (vote.phase !== 'commit' || !set) return;
       const ids = set.map((one) => one.id);
       const prepared = ids.filter(
         (validator) =>
           validator === node.id ||
-          !isJudged(validator, vote.height) ||
+          !world.isJudged(validator, vote.height) ||
           cast.has(nameOf({ ...vote, phase: 'prepare', validator })),
       );
       if (prepared.length < quorumOf(ids.length)) {
@@ -40,7 +36,7 @@ export function certificates(world: World): Checker {
     },
     async onBlock(node, block) {
       const { header, certificate } = block;
-      const set = sets.get(header.height) ?? genesis;
+      const set = world.setAt(header.height) ?? world.network.genesis.validators;
       const at = `${node.name} at ${header.height}`;
       if (!equalBytes(header.validatorsHash, validatorsHash(set))) {
         world.fail(name, `${at}: not the set that governs this height`);
@@ -52,7 +48,7 @@ export function certificates(world: World): Checker {
       }
       const { votes, ...statement } = certificate;
       for (const { validator } of votes) {
-        if (!isJudged(validator, header.height)) continue;
+        if (!world.isJudged(validator, header.height)) continue;
         const vote = nameOf({ ...statement, validator });
         // The own vote is stored before it is sent, and counts here before anybody hears it.
         if (validator === node.id) cast.add(vote);
@@ -60,27 +56,21 @@ export function certificates(world: World): Checker {
           world.fail(name, `${at}: ${validator} has cast no such vote`);
         }
       }
-      if (!sets.has(header.height + delay)) await remember(node, block);
+      if (!sets.has(header.height + activationDelay)) await remember(node, block);
     },
   };
-
-  /** Votes of the very step in which a validator came back left before it was judged again. */
-  function isJudged(validator: string, height: number): boolean {
-    const isNewlyBack = (world.backAt.get(validator) ?? -1) >= height - 1;
-    return !world.isFaulty(validator) && !isNewlyBack;
-  }
 
   /** Read from the tables of whoever has the block first; all have the same by agreement. */
   async function remember(node: SimNode, { header }: NewBlock): Promise<void> {
     const pages = (ids: readonly string[]) => node.tables.pages.getPages(ledger, ids);
     const view = new TreeView({ height: header.height, root: header.stateRoot }, { pages });
     const { validators } = await governedOf(view);
-    sets.set(header.height + delay, validators);
+    sets.set(header.height + activationDelay, validators);
   }
 }
 
 /** Counted here once more: more than half of all but the faulty, so that two share an honest one. */
-function quorumOf(n: number): number {
+export function quorumOf(n: number): number {
   return Math.floor((n + Math.floor((n - 1) / 3)) / 2) + 1;
 }
 

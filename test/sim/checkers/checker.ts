@@ -1,5 +1,6 @@
 /** What a checker is told; it calls `world.fail` where its property does not hold. */
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
+import type { Vote } from '../../../lib/wire/vote.ts';
 import type { SimNode } from '../node.ts';
 import type { NewBlock } from '../observe.ts';
 import type { SentVote } from '../sent.ts';
@@ -15,6 +16,10 @@ export interface Checker {
   onSend?(node: SimNode, deduplicationId: string): void;
   /** A vote leaves an honest replica. */
   onVote?(node: SimNode, sent: SentVote): void;
+  /** A vote of its own leaves any replica that runs the production code, before `onVote`. */
+  onOwnVote?(node: SimNode, vote: Vote): void;
+  /** Such a replica begins a step; what comes back looks at it once the step has succeeded. */
+  beforeStep?(node: SimNode): Promise<(() => Promise<void>) | null>;
   /** An honest replica has written to a table. */
   onWrite?(node: SimNode, entry: JournalEntry, result: unknown): void | Promise<void>;
   /** The run is over. */
