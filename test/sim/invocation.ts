@@ -11,10 +11,10 @@ export type Signal =
   | { kind: 'paused'; forMs: number; visibleInMs: number }
   | { kind: 'died'; visibleInMs: number };
 
-const forever = new Promise<never>(() => undefined);
-
 export class Invocation {
   readonly batch: readonly QueueMessage[];
+  /** Never answers; of each run its own, as what waits for it is kept as long as it is. */
+  readonly #forever = new Promise<never>(() => undefined);
   /** Writes and sends so far. */
   writes = 0;
   #dead = false;
@@ -54,7 +54,7 @@ export class Invocation {
       this.#dead = true;
       this.#say({ kind: 'died', visibleInMs });
     }
-    return forever;
+    return this.#forever;
   }
 
   /** Stops at an operation until `resume`; every other operation of the run waits with it. */
@@ -77,7 +77,7 @@ export class Invocation {
 
   /** To be awaited before each operation: null where nothing holds the run up. */
   held(): Promise<void> | null {
-    return this.#dead ? forever : this.#gate;
+    return this.#dead ? this.#forever : this.#gate;
   }
 
   #say(signal: Signal): void {
