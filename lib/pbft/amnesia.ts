@@ -33,7 +33,6 @@ function ownStatements(state: ReplicaState, message: Message): Statement[] {
       return [...own, ...viewChanges.flatMap((one) => inViewChange(state, one, height))];
     }
     case 'forward':
-    case 'session':
     case 'status':
       return [];
   }

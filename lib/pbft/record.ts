@@ -18,8 +18,7 @@ export function recordMessage(draft: Draft, from: string, message: Message): voi
   if (showsForgotten(draft.state, message)) forget(draft);
   switch (message.type) {
     case 'forward':
-    case 'session':
-      // The step keeps requests in the mempool and sessions in the state before it applies.
+      // The step keeps requests in the mempool before it applies.
       return;
     case 'pre-prepare':
       return recordPrePrepare(draft, message);

@@ -55,8 +55,6 @@ export async function verifyMessage(
     case 'forward':
     case 'status':
       return true;
-    case 'session':
-      return false;
     case 'vote':
       return isBallot(message.vote.phase) && checkVote(state, message.vote, verify);
     case 'pre-prepare': {

@@ -6,7 +6,6 @@ import { limits } from '../limits.ts';
 import { decodeWith, encodeCbor } from './codec.ts';
 import { hashField, heightField, ledgerField, validatorIdField, viewField } from './fields.ts';
 import { headerSchema } from './header.ts';
-import { sessionCertificateSchema } from './session.ts';
 import { certificateSchema, voteSchema } from './vote.ts';
 
 const transactionsField = z
@@ -79,8 +78,6 @@ export const messageSchema = z.discriminatedUnion('type', [
     certificate: certificateSchema,
     transactions: transactionsField.nullable(),
   }),
-  /** A session certificate that is not in the genesis document. */
-  z.strictObject({ type: z.literal('session'), certificate: sessionCertificateSchema }),
 ]);
 export type Message = z.infer<typeof messageSchema>;
 export type MessageOf<T extends Message['type']> = Extract<Message, { type: T }>;

@@ -81,7 +81,6 @@ function heightOf(message: Message): number {
     case 'new-view':
       return message.newView.vote.height;
     case 'forward':
-    case 'session':
     case 'status':
       return 0;
   }

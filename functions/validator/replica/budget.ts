@@ -36,7 +36,6 @@ export function checksOf(run: Run, message: Message): number {
       return 0;
     case 'vote':
     case 'pre-prepare':
-    case 'session':
       return 1;
   }
 }
