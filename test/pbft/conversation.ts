@@ -217,8 +217,6 @@ function describe(network: Machines, message: Message): string {
       const body = message.transactions ? ' with its body' : '';
       return `decided ${network.blockName(message.certificate.hash)}${body}`;
     }
-    case 'session':
-      return 'session';
   }
 }
 
