@@ -1,36 +1,29 @@
-/** Roles as data (design §6): what is not named here is denied. */
+/** Roles as data (design §6): groups of the one table; what is not named here is denied. */
 import { z } from 'zod';
-import { roleSchema } from '../membership/roles.ts';
+import { type Role as CertifiedRole, roleSchema, rolesWhere, roleRow } from '../membership/roles.ts';
 import type { Right } from './fields.ts';
 
 /** What a certificate can give, the membership service itself, and a validator's KMS key. */
-export const roles = [...roleSchema.options, 'membership', 'validator'] as const;
-export type Role = (typeof roles)[number];
+export type Role = CertifiedRole | 'membership' | 'validator';
+export const roles: readonly Role[] = [...roleSchema.options, 'membership', 'validator'];
 
 /** Roles that an identity on the ledger can have; patients have owner keys instead. */
-export const identityRoleField = z.enum(roles).exclude(['patient', 'representative']);
-export type IdentityRole = z.infer<typeof identityRoleField>;
+export type IdentityRole = Exclude<Role, 'patient' | 'representative'>;
+const persons: readonly Role[] = rolesWhere(({ way }) => way === 'person');
+const identityRoles = roles.filter((role): role is IdentityRole => !persons.includes(role));
+export const identityRoleField = z.enum(identityRoles as [IdentityRole, ...IdentityRole[]]);
 
 /** Roles of people that the membership service certifies and a hospital's operator cosigns. */
-export const registrableRoles: readonly Role[] = [
-  'doctor',
-  'nurse',
-  'pharmacist',
-  'insurer',
-  'researcher',
-  'auditor',
-];
+export const registrableRoles: readonly Role[] = rolesWhere(({ way }) => way === 'cosigned');
 
-/** Rights that a patient can give to each role; no entry, no right. */
-export const rightsOfRole: Partial<Record<Role, readonly Right[]>> = {
-  doctor: ['read', 'write', 'share'],
-  nurse: ['read', 'write'],
-  pharmacist: ['read'],
-};
+/** Rights that a patient can give to each role; none where the role has no row. */
+export function rightsOfRole(role: Role): readonly Right[] {
+  return role === 'membership' || role === 'validator' ? [] : roleRow(role).rights;
+}
 
 /** Roles that can hold a permission. */
-export const clinicians: readonly Role[] = ['doctor', 'nurse', 'pharmacist'];
+export const clinicians: readonly Role[] = rolesWhere(({ rights }) => rights.length > 0);
 /** Roles that can hold `write`. */
-export const writers: readonly Role[] = ['doctor', 'nurse'];
+export const writers: readonly Role[] = rolesWhere(({ rights }) => rights.includes('write'));
 /** Everybody whom the ledger knows. */
 export const everybody: readonly Role[] = roles.filter((role) => role !== 'representative');
