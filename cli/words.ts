@@ -53,6 +53,14 @@ const notices: Readonly<Record<string, string>> = {
   'identity.registered': 'Your certificate was approved: you can work now.',
   'identity.renewed': 'Your keys were renewed.',
   'identity.revoked': 'Your certificate was ended.',
+  'identity.lapsed': 'Your certificate and all that patients granted you have ended.',
+  'identity.re-enrolment-asked':
+    'Your device was reported lost, and a new key is to take over. If that is not so, object now: `carequorum reenrol --object`.',
+  'identity.re-enrolment-ended': 'A re-enrolment was called off.',
+  'identity.re-enrolled': 'Your new key took over: your grants are yours again.',
+  'identity.unmask-approved': 'A second person agreed to your request to name somebody.',
+  'permission.lapsed':
+    'Somebody whom you gave a permission may no longer practise here: it has ended.',
   'permission.granted': 'A patient gave you a permission.',
   'permission.revoked': 'A patient took a permission back.',
   'record.stored': 'A record about you was stored: confirm or dispute it.',

@@ -19,7 +19,11 @@ const identityValue = z.object({
   publicKey: z.string(),
   encryptionKeyDigest: z.string().nullable(),
   validUntil: z.int().nullable(),
-  status: z.enum(['active', 'renewed', 'revoked']),
+  /** `suspended`: the device was reported lost, and a new key waits. */
+  status: z.enum(['active', 'suspended', 'renewed', 'revoked']),
+  since: z.object({ time: z.int(), height: z.int() }),
+  /** How the subject came to this key; null for the first. */
+  origin: z.object({ kid: z.string(), how: z.enum(['renewed', 're-enrolled']) }).nullable(),
 });
 /** An identity as the ledger has it. */
 export type LedgerIdentity = z.infer<typeof identityValue>;

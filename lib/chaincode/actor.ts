@@ -1,5 +1,6 @@
 /** Who acts, as the state of the ledger has it at block time. */
 import type { Signer } from '../wire/transaction.ts';
+import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
@@ -8,10 +9,16 @@ import type { Identity } from './values.ts';
 
 /**
  * The actor of a signer whose signatures were verified with `resolveKeys` at the same time.
- * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_renewed`,
- *   `identity_expired`, `owner_key_retired`
+ * `isForSuspended` lets a key act whose device was reported lost.
+ * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_suspended`,
+ *   `identity_renewed`, `identity_expired`, `owner_key_retired`
  */
-export async function actorOf(reader: Reader, signer: Signer, time: number): Promise<Actor> {
+export async function actorOf(
+  reader: Reader,
+  signer: Signer,
+  time: number,
+  isForSuspended = false,
+): Promise<Actor> {
   if (signer.kind === 'patient') {
     const owner = await reader.get(cells.owner(signer.ownerKid));
     if (owner?.retired) throw new ChaincodeError('owner_key_retired');
@@ -20,7 +27,7 @@ export async function actorOf(reader: Reader, signer: Signer, time: number): Pro
   }
   const identity = await reader.get(cells.identity(signer.kid));
   if (!identity) throw new ChaincodeError('unknown_signer');
-  requireActive(identity, time);
+  await requireActive(reader, identity, { time, isForSuspended });
   return { kind: 'identity', role: identity.role, kid: signer.kid, identity };
 }
 
@@ -38,10 +45,27 @@ export function identityOf(actor: Actor): IdentityActor {
   return actor;
 }
 
-function requireActive(identity: Identity, time: number): void {
-  if (identity.status === 'revoked') throw new ChaincodeError('identity_revoked');
-  if (identity.status === 'renewed') throw new ChaincodeError('identity_renewed');
-  if (identity.validUntil !== null && time > identity.validUntil) {
-    throw new ChaincodeError('identity_expired');
+async function requireActive(
+  reader: Reader,
+  identity: Identity,
+  { time, isForSuspended }: { time: number; isForSuspended: boolean },
+): Promise<void> {
+  const { status, validUntil } = identity;
+  if (status === 'revoked') throw new ChaincodeError('identity_revoked');
+  if (status === 'suspended') {
+    // Whoever objects may have a certificate that ran out meanwhile.
+    if (isForSuspended) return;
+    throw new ChaincodeError('identity_suspended');
   }
+  if (status === 'renewed' && !(await overlaps(reader, identity, time))) {
+    throw new ChaincodeError('identity_renewed');
+  }
+  if (validUntil !== null && time > validUntil) throw new ChaincodeError('identity_expired');
+}
+
+/** A renewed key still carries what was signed just before, while its subject is active. */
+async function overlaps(reader: Reader, { ended, subject }: Identity, time: number) {
+  const isRenewal = ended?.reason === 'renewed';
+  if (!isRenewal || time > ended.time + chaincodeBounds.renewalOverlapMs) return false;
+  return (await reader.get(cells.subject(subject)))?.status === 'active';
 }

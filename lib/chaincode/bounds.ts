@@ -39,6 +39,15 @@ export const chaincodeBounds = {
   approvalsMax: 64,
   /** Scheduled changes that one block makes, and proposals that it lets expire. */
   foldedMax: 8,
+  /** How long a renewed key still counts: the longest validity of a transaction, milliseconds. */
+  renewalOverlapMs: 15 * 60_000,
+  /** How long a re-enrolment may wait beyond its delay, milliseconds. */
+  reenrolmentMs: 30 * 86_400_000,
+  /** Grants that one transaction looks at when a clinician's identity ends. */
+  lapsedGrantsMax: 32,
+  /** How long a request to unmask waits for its second person, and how long it is usable then. */
+  unmaskMs: 7 * 86_400_000,
+  unmaskUsableMs: 86_400_000,
   /** A session certificate in base64url. */
   sessionCharsMax: 1_024,
   /** Shards of replay protection that one block prunes beyond those that it fills. */

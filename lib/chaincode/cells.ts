@@ -3,6 +3,12 @@ import type { z } from 'zod';
 import { seatSessionsSchema } from '../wire/governed.ts';
 import { parametersSchema } from '../wire/parameters.ts';
 import { validatorSetSchema } from '../wire/validators.ts';
+import {
+  lapseSchema,
+  reenrolmentSchema,
+  unmaskEntrySchema,
+  unmaskSchema,
+} from './identity-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
 import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
 import {
@@ -52,6 +58,9 @@ export const cells = {
     cell(keys.blame(validator, incarnation), blameSchema),
   identity: (kid: string) => cell(keys.identity(kid), identitySchema),
   subject: (subject: string) => cell(keys.subject(subject), subjectSchema),
+  reenrolment: (subject: string) => cell(keys.reenrolment(subject), reenrolmentSchema),
+  lapse: (subject: string) => cell(keys.lapse(subject), lapseSchema),
+  unmask: (id: string) => cell(keys.unmask(id), unmaskSchema),
   hospital: (validator: string) => cell(keys.hospital(validator), hospitalSchema),
   owner: (kid: string) => cell(keys.owner(kid), ownerSchema),
   patient: (pseudonym: string) => cell(keys.patient(pseudonym), patientSchema),
@@ -74,6 +83,7 @@ export const listCells = {
     listCell(lists.tagRecords(pseudonym, tag), recordEntrySchema),
   monthRecords: (pseudonym: string, tag: string, month: string) =>
     listCell(lists.monthRecords(pseudonym, tag, month), recordEntrySchema),
+  unmaskings: () => listCell(lists.unmaskings(), unmaskEntrySchema),
   proposals: () => listCell(lists.proposals(), proposalEntrySchema),
   history: (pseudonym: string) => listCell(lists.history(pseudonym), historySchema),
   patientInbox: (pseudonym: string) => listCell(lists.patientInbox(pseudonym), inboxSchema),

@@ -40,7 +40,7 @@ export async function execute(
     const wanted = find(transaction, context);
     if (wanted.kind !== 'transaction') throw new ChaincodeError('unknown_function');
     const parsed = parseArgs(wanted, args);
-    const actor = await actorOf(draft.reader, signer, time);
+    const actor = await actorOf(draft.reader, signer, time, wanted.isForSuspended);
     requireRole(wanted, actor.role);
     const answer = await wanted.run(parsed, { actor, draft, context, fn, transactionId: id });
     const value = { fn, ...(answer as Record<string, PlainValue>) };
@@ -69,7 +69,7 @@ export async function query(
   const wanted = find(transaction, context);
   if (wanted.kind !== 'query') throw new ChaincodeError('unknown_function');
   const parsed = parseArgs(wanted, transaction.args);
-  const actor = await actorOf(reader, transaction.signer, context.time);
+  const actor = await actorOf(reader, transaction.signer, context.time, wanted.isForSuspended);
   requireRole(wanted, actor.role);
   return wanted.run(parsed, { actor, reader, context });
 }

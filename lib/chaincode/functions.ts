@@ -77,6 +77,8 @@ interface FunctionHead extends Versions {
   /** Every role that may call it; all others are denied. */
   roles: readonly Role[];
   schema: z.ZodType;
+  /** Whether a suspended key may call it, too: what its holder needs to object. */
+  isForSuspended?: boolean;
 }
 
 export interface TransactionFunction extends FunctionHead {
@@ -98,6 +100,7 @@ interface Definition<S extends z.ZodType, C> extends Versions {
   summary: string;
   roles: readonly Role[];
   schema: S;
+  isForSuspended?: boolean;
   run: (args: z.infer<S>, call: C) => Promise<PlainValue>;
   /** Keys that are known from the arguments alone, for one prefetch. */
   hints?: (args: z.infer<S>, signer: Signer) => string[];

@@ -16,7 +16,7 @@ import { everybody, identityRoleField, registrableRoles } from './roles.ts';
 import type { Identity } from './values.ts';
 
 /** DER of an ECert in base64url. */
-const certificateField = z
+export const certificateField = z
   .string()
   .regex(/^[A-Za-z0-9_-]+$/)
   .max(Math.ceil((chaincodeBounds.certificateBytesMax * 4) / 3));
@@ -44,7 +44,7 @@ export const identityRegisterClinician = defineTransaction({
     if (await draft.get(cells.subject(identity.subject))) {
       throw new ChaincodeError('subject_exists');
     }
-    await activate(call, certified);
+    activate(call, certified);
     await draft.notify({ subject: identity.subject }, 'identity.registered');
     return { kid, subject: identity.subject, role: identity.role, hospital: identity.hospital };
   },
@@ -53,7 +53,7 @@ export const identityRegisterClinician = defineTransaction({
 export const identityRenew = defineTransaction({
   name: 'identity.renew',
   summary: 'Replaces a key by a newly certified one, which the old key signed; the subject stays.',
-  roles: ['operator'],
+  roles: ['operator', ...registrableRoles],
   schema: z.strictObject({
     certificate: certificateField,
     previousKid: kidField,
@@ -68,7 +68,9 @@ export const identityRenew = defineTransaction({
     if (await draft.get(cells.identity(kid))) throw new ChaincodeError('already_registered');
     const previous = await draft.get(cells.identity(previousKid));
     if (!previous) throw new ChaincodeError('unknown_identity');
+    requireRenewer(call, previousKid);
     if (previous.status === 'revoked') throw new ChaincodeError('already_revoked');
+    if (previous.status === 'suspended') throw new ChaincodeError('identity_suspended');
     if (previous.status === 'renewed') throw new ChaincodeError('identity_renewed');
     const { subject, role, hospital } = identity;
     const isSame = previous.subject === subject && previous.hospital === hospital;
@@ -88,7 +90,8 @@ export const identityRenew = defineTransaction({
       ended,
       successor: kid,
     });
-    await activate(call, certified);
+    const origin = { kid: previousKid, how: 'renewed' as const };
+    activate(call, { kid, identity: { ...identity, origin } });
     await draft.notify({ subject }, 'identity.renewed');
     return { kid, previousKid, subject, role, hospital };
   },
@@ -101,17 +104,12 @@ export const identityRevoke = defineTransaction({
   schema: z.strictObject({ kid: kidField, reason: revocationReasonField }),
   hints: ({ kid }) => [keys.identity(kid)],
   async run({ kid, reason }, call) {
-    const { draft, context } = call;
+    const { draft } = call;
     const identity = await draft.get(cells.identity(kid));
     if (!identity) throw new ChaincodeError('unknown_identity');
     requireRevoker(call, identity);
     if (identity.status === 'revoked') throw new ChaincodeError('already_revoked');
-    const ended = { time: context.time, height: context.height, reason };
-    draft.put(cells.identity(kid), { ...identity, status: 'revoked', ended });
-    const subject = await draft.get(cells.subject(identity.subject));
-    if (subject?.kid === kid) {
-      draft.put(cells.subject(identity.subject), { ...subject, status: 'revoked' });
-    }
+    await endKey(call, { kid, identity }, reason);
     await draft.notify({ subject: identity.subject }, 'identity.revoked');
     return { kid, subject: identity.subject, reason };
   },
@@ -131,12 +129,13 @@ export const identityGet = defineQuery({
     const kid = named ?? (await reader.get(cells.subject(subject)))?.kid;
     const identity = kid === undefined ? null : await reader.get(cells.identity(kid));
     if (!identity || kid === undefined) throw new ChaincodeError('unknown_identity');
-    const { publicKey, encryptionKeyDigest, ...rest } = identity;
+    const { publicKey, encryptionKeyDigest, origin, ...rest } = identity;
     return {
       ...rest,
       kid,
       publicKey: toBase64url(publicKey),
       encryptionKeyDigest: encryptionKeyDigest && toBase64url(encryptionKeyDigest),
+      origin: origin ?? null,
     };
   },
 });
@@ -152,13 +151,14 @@ export function renewalSigningBytes(renewal: {
   return taggedHash('identity-renewal', utf8(network), utf8(previousKid), publicKey);
 }
 
-interface Certified {
+/** A key with the identity that a certificate would give it. */
+export interface Certified {
   kid: string;
   identity: Identity;
 }
 
-/** Checks an ECert at block time: of our authority and network, of the operator's own hospital. */
-async function readCertificate(call: TransactionCall, text: string): Promise<Certified> {
+/** Checks an ECert at block time: of our authority and network, of the signer's own hospital. */
+export async function readCertificate(call: TransactionCall, text: string): Promise<Certified> {
   const { draft, context, actor } = call;
   const { identity: operator } = identityOf(actor);
   const authority = await draft.get(cells.authority);
@@ -219,10 +219,32 @@ function decodeText(text: string): Uint8Array {
   }
 }
 
-async function activate({ draft }: TransactionCall, { kid, identity }: Certified): Promise<void> {
+/** Ends a key; with the present key of a subject, the subject. */
+export async function endKey(
+  { draft, context }: TransactionCall,
+  { kid, identity }: Certified,
+  reason: string,
+): Promise<void> {
+  const ended = { time: context.time, height: context.height, reason };
+  draft.put(cells.identity(kid), { ...identity, status: 'revoked', ended });
+  const subject = await draft.get(cells.subject(identity.subject));
+  if (subject?.kid === kid) {
+    draft.put(cells.subject(identity.subject), { ...subject, status: 'revoked' });
+  }
+}
+
+/** Makes a key the present one of its subject. */
+export function activate({ draft }: TransactionCall, { kid, identity }: Certified): void {
   const { subject, role, hospital } = identity;
   draft.put(cells.identity(kid), identity);
   draft.put(cells.subject(subject), { kid, role, hospital, status: 'active' });
+}
+
+/** An operator hands over any key of the own hospital; a clinician only the own. */
+function requireRenewer({ actor }: TransactionCall, previousKid: string): void {
+  if (actor.role !== 'operator' && actor.kid !== previousKid) {
+    throw new ChaincodeError('role_denied');
+  }
 }
 
 /** Parties of the genesis document are changed by governance, never by one operator. */

@@ -11,6 +11,7 @@ export const inboxList = defineQuery({
   summary: 'A page of the signer’s own notices.',
   roles: everybody,
   schema: z.strictObject(pageArgs),
+  isForSuspended: true,
   async run(args, { actor, reader }) {
     const list =
       actor.kind === 'patient'

@@ -22,6 +22,11 @@ export const keys = {
   blame: (validator: string, incarnation: number): string => `blame/${validator}/${incarnation}`,
   identity: (kid: string): string => `identity/${kid}`,
   subject: (subject: string): string => `subject/${subject}`,
+  /** A new key that waits to take over a subject, or the last that did. */
+  reenrolment: (subject: string): string => `reenrolment/${subject}`,
+  /** How far the grants of an ended subject are taken back. */
+  lapse: (subject: string): string => `lapse/${subject}`,
+  unmask: (id: string): string => `unmask/${id}`,
   hospital: (validator: string): string => `hospital/${validator}`,
   owner: (kid: string): string => `owner/${kid}`,
   patient: (pseudonym: string): string => `patient/${pseudonym}`,
@@ -57,6 +62,8 @@ export const lists = {
     list(`records/${pseudonym}/tag/${tag}/month/${month}`),
   /** Everything that was done or tried with a patient's data. */
   history: (pseudonym: string): ListKeys => list(`history/${pseudonym}`),
+  /** Every request to name the person behind a one-time certificate. */
+  unmaskings: (): ListKeys => list('unmaskings'),
   /** Every proposal that was ever made. */
   proposals: (): ListKeys => list('proposals'),
   /** Notices: `p` and `s` keep a patient's apart from a subject of the same text. */

@@ -206,6 +206,7 @@ async function grantableSubject(
   const subject = await reader.get(cells.subject(grantee));
   if (!subject) throw new ChaincodeError('grantee_unknown');
   if (subject.status === 'revoked') throw new ChaincodeError('grantee_revoked');
+  if (subject.status === 'suspended') throw new ChaincodeError('grantee_suspended');
   const allowed = rightsOfRole(subject.role);
   if (!rights.every((right) => allowed.includes(right))) {
     throw new ChaincodeError('right_not_for_role');

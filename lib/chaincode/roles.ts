@@ -1,6 +1,11 @@
 /** Roles as data (design §6): groups of the one table; what is not named here is denied. */
 import { z } from 'zod';
-import { type Role as CertifiedRole, roleSchema, rolesWhere, roleRow } from '../membership/roles.ts';
+import {
+  type Role as CertifiedRole,
+  roleSchema,
+  rolesWhere,
+  roleRow,
+} from '../membership/roles.ts';
 import type { Right } from './fields.ts';
 
 /** What a certificate can give, the membership service itself, and a validator's KMS key. */

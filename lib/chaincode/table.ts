@@ -10,6 +10,7 @@ import {
   identityRevoke,
 } from './identity.ts';
 import { inboxList } from './inbox.ts';
+import { identityLapse } from './lapse.ts';
 import { patientGet, patientPublishKeys, patientRegister } from './patient.ts';
 import {
   patientPermissions,
@@ -20,10 +21,18 @@ import {
 } from './permission.ts';
 import { governanceGet, governanceList, networkValidators } from './governance-queries.ts';
 import { governanceApprove, governancePropose, governanceWithdraw } from './proposals.ts';
+import {
+  identityApproveReenrolment,
+  identityFinishReenrolment,
+  identityReenrol,
+  identityReenrolment,
+  identityVetoReenrolment,
+} from './reenrolment.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
 import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
+import { identityApproveUnmask, identityUnmask, identityUnmaskings } from './unmask.ts';
 import { validatorAccuse, validatorRejoin, validatorRotateKey } from './validator.ts';
 
 export const chaincodeFunctions: readonly ChaincodeFunction[] = [
@@ -31,6 +40,15 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   identityRenew,
   identityRevoke,
   identityGet,
+  identityReenrol,
+  identityApproveReenrolment,
+  identityFinishReenrolment,
+  identityVetoReenrolment,
+  identityReenrolment,
+  identityLapse,
+  identityUnmask,
+  identityApproveUnmask,
+  identityUnmaskings,
   patientRegister,
   patientPublishKeys,
   patientGet,

@@ -33,7 +33,7 @@ import { identityRoleField } from './roles.ts';
 import { generationField, recordRotationSchema } from './rotation-values.ts';
 
 /** When something was committed. */
-const momentSchema = z.strictObject({ time: timeField, height: heightField });
+export const momentSchema = z.strictObject({ time: timeField, height: heightField });
 
 export const identitySchema = z.strictObject({
   role: identityRoleField,
@@ -48,13 +48,16 @@ export const identitySchema = z.strictObject({
   validUntil: timeField.nullable(),
   /** Serial number of the certificate, hexadecimal. */
   serial: z.string().max(40),
-  status: z.enum(['active', 'renewed', 'revoked']),
+  /** `suspended`: its device was reported lost, and another key waits to take its place. */
+  status: z.enum(['active', 'suspended', 'renewed', 'revoked']),
   since: momentSchema,
   ended: z
     .strictObject({ time: timeField, height: heightField, reason: z.string().max(32) })
     .nullable(),
   /** The key of the renewed identity. */
   successor: kidField.nullable(),
+  /** How the subject came to this key; a subject's first has none. */
+  origin: z.strictObject({ kid: kidField, how: z.enum(['renewed', 're-enrolled']) }).optional(),
 });
 export type Identity = z.infer<typeof identitySchema>;
 
@@ -63,7 +66,7 @@ export const subjectSchema = z.strictObject({
   kid: kidField,
   role: identityRoleField,
   hospital: validatorIdField.nullable(),
-  status: z.enum(['active', 'revoked']),
+  status: z.enum(['active', 'suspended', 'revoked']),
 });
 export type Subject = z.infer<typeof subjectSchema>;
 

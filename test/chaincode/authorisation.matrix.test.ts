@@ -60,6 +60,18 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'identity.renew': { certificate, previousKid: colleague.kid, previousSignature },
     'identity.revoke': { kid: colleague.kid, reason: 'other' },
     'identity.get': { kid: colleague.kid },
+    'identity.reenrol': { certificate, reason: 'device-lost' },
+    'identity.approve-reenrolment': { subject: colleague.subject },
+    'identity.finish-reenrolment': { subject: colleague.subject },
+    'identity.veto-reenrolment': { subject: colleague.subject },
+    'identity.reenrolment': { subject: colleague.subject },
+    'identity.lapse': { subject: colleague.subject, reason: 'excluded' },
+    'identity.unmask': {
+      unmaskId: id16('unmask'),
+      commitment: digest,
+      reasonCode: 'court-order',
+    },
+    'identity.approve-unmask': { unmaskId: id16('unmask') },
     'patient.register': registerArgs(alice),
     'patient.publish-keys': root,
     'patient.rotate-begin': {
@@ -131,8 +143,9 @@ describe('authorisation matrix', () => {
       return;
     }
     const isDenied = (await attempt(base.fork(), actor, fn)) === 'role_denied';
-    // One clinician revoking another is refused beyond the table, as not the holder.
-    if (fn === 'identity.revoke' && named.includes(role)) expect(allowed).toContain(role);
+    // One clinician ending or renewing another is refused beyond the table, as not the holder.
+    const isOfHolder = fn === 'identity.revoke' || fn === 'identity.renew';
+    if (isOfHolder && named.includes(role)) expect(allowed).toContain(role);
     else expect(isDenied).toBe(!may);
   });
 

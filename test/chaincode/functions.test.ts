@@ -120,9 +120,32 @@ describe('identity.renew', () => {
     const { next, args } = await renewal(world, doctor.subject);
     expect(outcome(await world.submit(world.operator(), fn, args))).toBe('COMMITTED');
     const record = recordArgs(alice);
-    expect(outcome(await world.submit(doctor, 'record.register', record))).toBe('identity_renewed');
     expect(outcome(await world.submit(next, 'record.register', record))).toBe('COMMITTED');
+    // What the old key signed just before is on its way: both count for as long as that is valid.
+    const late = recordArgs(alice, { recordId: id16('late') });
+    expect(outcome(await world.submit(doctor, 'record.register', late))).toBe('COMMITTED');
+    world.time += 15 * 60_000;
+    expect(outcome(await world.submit(doctor, 'record.register', record))).toBe('identity_renewed');
     expect(outcome(await world.submit(world.operator(), fn, args))).toBe('already_registered');
+  });
+
+  it('is submitted by the clinician too, for the own key alone', async () => {
+    const world = base.fork();
+    const { next, args } = await renewal(world, doctor.subject);
+    expect(outcome(await world.submit(nurse, fn, args))).toBe('role_denied');
+    expect(outcome(await world.submit(doctor, fn, args))).toBe('COMMITTED');
+    const found = await world.ask(next, 'identity.get', { subject: doctor.subject });
+    expect(found).toMatchObject({ kid: next.kid, origin: { kid: doctor.kid, how: 'renewed' } });
+  });
+
+  it('leaves nothing of the old key where the new one is ended at once', async () => {
+    const world = base.fork();
+    const { next, args } = await renewal(world, doctor.subject);
+    await world.submit(doctor, fn, args);
+    const reason = 'key-compromised';
+    await world.submit(world.operator(), 'identity.revoke', { kid: next.kid, reason });
+    const record = recordArgs(alice);
+    expect(outcome(await world.submit(doctor, 'record.register', record))).toBe('identity_renewed');
   });
 
   it('needs the old key, the same subject and a live identity', async () => {
