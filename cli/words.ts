@@ -35,6 +35,14 @@ const deeds: Readonly<Record<string, string>> = {
   'record.stored': 'stored a record',
   'record.countersign': 'confirmed a record',
   'record.dispute': 'disputed a record',
+  'patient.choose-hospitals': 'chose hospitals for copies',
+  'copy.request': 'asked to copy records',
+  'copy.held': 'holds copies of records',
+  'copy.deleted': 'deleted copies of records',
+  'record.erase': 'had a record erased',
+  'record.erased': 'erased a record',
+  'patient.erase': 'had everything erased',
+  'patient.erased': 'erased everything of you',
   'access.request': 'asked to read a record',
   'access.list': 'asked for the names of records',
 };
@@ -66,6 +74,9 @@ const notices: Readonly<Record<string, string>> = {
   'record.stored': 'A record about you was stored: confirm or dispute it.',
   'record.countersigned': 'The patient confirmed a record of yours.',
   'record.disputed': 'The patient disputes a record of yours.',
+  'copy.deleted': 'A hospital deleted its copies of your records.',
+  'erasure.ordered': 'A patient had a record of yours erased.',
+  'erasure.acknowledged': 'Somebody who held your records erased them.',
   'access.denied': 'Somebody was refused a record of yours.',
 };
 

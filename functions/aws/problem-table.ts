@@ -298,6 +298,7 @@ function chaincodeStatus(code: string): number {
   if (code === 'unknown_signer' || code.startsWith('certificate_')) return 401;
   if (code === 'unknown_function' || code === 'bad_arguments') return 400;
   if (code === 'digest_mismatch') return 409;
+  if (code === 'record_erased' || code === 'patient_erased') return 410;
   return code.startsWith('unknown_') ? 404 : 403;
 }
 
@@ -307,6 +308,7 @@ function nextOf(code: string): string {
   }
   if (code === 'unknown_function' || code === 'bad_arguments') return CORRECT;
   if (code === 'digest_mismatch') return 'Compare the bytes with what is registered on the ledger.';
+  if (code === 'record_erased' || code === 'patient_erased') return 'Nothing: erasure is final.';
   if (code === 'record_not_stored') return 'Complete the upload first.';
   if (/^(owner_key_retired|patient_rotated)$/.test(code)) {
     return 'Use the keystore with the new keys; if it was not you who rotated, recover now.';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { cells } from './cells.ts';
 import { decide, type DenyReason, heldBy, objectionOf } from './decision.ts';
+import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { idField, type Purpose, pseudonymField, purposeField } from './fields.ts';
 import { defineTransaction, type PlainValue, type TransactionCall } from './functions.ts';
@@ -25,7 +26,7 @@ export const accessRequest = defineTransaction({
       actor.kind === 'patient'
         ? judgeOwner(actor.pseudonym, record, purpose)
         : await judgeReader(call, actor.identity.subject, record, purpose);
-    const reason = judged.reason ?? (record.stored === null ? 'record_not_stored' : null);
+    const reason = judged.reason ?? (await objectionTo(call, record));
     const about = { recordId, categories: [record.categoryTag], purpose };
     if (reason !== null) return denied(call, record.pseudonym, about, { ...asked, reason });
     const { permission } = judged;
@@ -69,6 +70,9 @@ export const accessList = defineTransaction({
     if (judged.decision === 'deny') {
       return denied(call, pseudonym, { purpose }, { ...asked, reason: judged.reason });
     }
+    if (await isPatientErased(draft, pseudonym)) {
+      return denied(call, pseudonym, { purpose }, { ...asked, reason: 'patient_erased' });
+    }
     const live = held.filter((one) => objectionOf(one, wanted) === null);
     const scopes = live.flatMap(({ categories, dataFrom, dataUntil }) =>
       categories.map((tag) => ({ tag, dataFrom, dataUntil })),
@@ -79,6 +83,16 @@ export const accessList = defineTransaction({
     return { ...permit, all: false, tags, scopes, usableUntil: usableUntilOf(call, live) };
   },
 });
+
+/** What stands against reading a record whatever is permitted. */
+async function objectionTo(
+  { draft }: TransactionCall,
+  record: MedicalRecord,
+): Promise<'record_erased' | 'record_not_stored' | null> {
+  const isErased = record.erased !== null || (await isPatientErased(draft, record.pseudonym));
+  if (isErased) return 'record_erased';
+  return record.stored === null ? 'record_not_stored' : null;
+}
 
 interface Judged {
   reason: DenyReason | null;

@@ -5,6 +5,7 @@ import { cells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import type { Actor, IdentityActor, PatientActor } from './functions.ts';
+import { hospitalIdentity } from './hospital.ts';
 import type { Identity } from './values.ts';
 
 /**
@@ -25,7 +26,8 @@ export async function actorOf(
     const pseudonym = owner?.pseudonym ?? null;
     return { kind: 'patient', role: 'patient', kid: signer.ownerKid, pseudonym };
   }
-  const identity = await reader.get(cells.identity(signer.kid));
+  const listed = await reader.get(cells.identity(signer.kid));
+  const identity = listed ?? (await hospitalIdentity(reader, signer.kid));
   if (!identity) throw new ChaincodeError('unknown_signer');
   await requireActive(reader, identity, { time, isForSuspended });
   return { kind: 'identity', role: identity.role, kid: signer.kid, identity };

@@ -17,6 +17,16 @@ export const chaincodeBounds = {
   pageDefault: 50,
   /** A record's ciphertext, bytes: 2 GB and its padding. */
   ciphertextBytesMax: 4 * 1024 ** 3,
+  /** Permissions that one request for copies relies on. */
+  copyPermissionsMax: 32,
+  /** Records of one statement about copies, or of one erasure. */
+  copyRecordsMax: 32,
+  /** Hospitals, present and former, that may hold something of one patient. */
+  copiersMax: 64,
+  /** Who has to acknowledge one erasure, at most; each word takes 220 bytes of one value. */
+  holdersMax: 200,
+  /** Hospitals that a patient chooses, at least, for copies of everything. */
+  chosenHospitalsMin: 2,
   listMax: 2 ** 40,
   /** Rotations of one patient, and so layers on one record: their keys fit one wrap. */
   rotationsMax: 24,

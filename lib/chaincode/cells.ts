@@ -9,6 +9,7 @@ import {
   unmaskEntrySchema,
   unmaskSchema,
 } from './identity-values.ts';
+import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
 import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
 import {
@@ -72,6 +73,11 @@ export const cells = {
   holdings: (pseudonym: string, subject: string) =>
     cell(keys.holdings(pseudonym, subject), holdingsSchema),
   record: (id: string) => cell(keys.record(id), recordSchema),
+  chosen: (pseudonym: string) => cell(keys.chosen(pseudonym), chosenSchema),
+  copiers: (pseudonym: string) => cell(keys.copiers(pseudonym), copiersSchema),
+  copies: (recordId: string) => cell(keys.copies(recordId), copiesSchema),
+  recordErasure: (recordId: string) => cell(keys.recordErasure(recordId), erasureSchema),
+  patientErasure: (pseudonym: string) => cell(keys.patientErasure(pseudonym), erasureSchema),
   probe: (validator: string) => cell(keys.probe(validator), probeSchema),
 } as const;
 

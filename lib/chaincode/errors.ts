@@ -129,6 +129,14 @@ export const chaincodeErrors = {
   record_not_stored: 'the custodian does not hold the record yet',
   already_countersigned: 'the patient countersigned it',
   already_disputed: 'the patient disputes it',
+  // Copies at hospitals, and erasure.
+  unknown_hospital: 'there is no such hospital in the set',
+  copy_not_requested: 'the hospital was not let to copy anything of this patient',
+  too_many_copies: 'as many hospitals are listed as holders as are kept',
+  record_erased: 'the patient had this record erased: nothing of it is left to read',
+  patient_erased: 'the patient had everything erased',
+  not_erased: 'nobody ordered that this be erased',
+  not_a_holder: 'the signer is not among those who held it',
 } as const;
 
 /** Thrown by functions and by `resolveKeys`; `code` becomes that of the INVALID result. */

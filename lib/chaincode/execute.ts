@@ -4,8 +4,15 @@ import type { Transaction } from '../wire/transaction.ts';
 import { actorOf } from './actor.ts';
 import { cells } from './cells.ts';
 import { Draft, type LedgerEvent, readerOf, type Write } from './draft.ts';
+import { isPatientErased } from './erasure.ts';
 import { ChaincodeError, type ChaincodeErrorCode } from './errors.ts';
-import type { ChaincodeContext, ChaincodeFunction, PlainValue, QueryContext } from './functions.ts';
+import type {
+  Actor,
+  ChaincodeContext,
+  ChaincodeFunction,
+  PlainValue,
+  QueryContext,
+} from './functions.ts';
 import { keys } from './keys.ts';
 import type { Role } from './roles.ts';
 import { seenKeys } from './seen.ts';
@@ -42,6 +49,7 @@ export async function execute(
     const parsed = parseArgs(wanted, args);
     const actor = await actorOf(draft.reader, signer, time, wanted.isForSuspended);
     requireRole(wanted, actor.role);
+    await requireNotErased(draft, actor);
     const answer = await wanted.run(parsed, { actor, draft, context, fn, transactionId: id });
     const value = { fn, ...(answer as Record<string, PlainValue>) };
     return { status: 'COMMITTED', writes: draft.writes(), events: draft.events, value };
@@ -98,6 +106,12 @@ function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFun
     throw new ChaincodeError('unknown_function');
   }
   return found;
+}
+
+/** A pseudonym whose data is erased does nothing more; the patient still sees its history. */
+async function requireNotErased(draft: Draft, actor: Actor): Promise<void> {
+  if (actor.kind !== 'patient' || actor.pseudonym === null) return;
+  if (await isPatientErased(draft, actor.pseudonym)) throw new ChaincodeError('patient_erased');
 }
 
 function parseArgs(wanted: ChaincodeFunction, args: unknown): unknown {

@@ -41,6 +41,15 @@ export const keys = {
   /** Permission ids that a grantee holds of a patient: what an access decision reads. */
   holdings: (pseudonym: string, subject: string): string => `holds/${pseudonym}/${subject}`,
   record: (id: string): string => `record/${id}`,
+  /** Hospitals that a patient chose to hold copies. */
+  chosen: (pseudonym: string): string => `chosen/${pseudonym}`,
+  /** Hospitals that may hold something of a patient. */
+  copiers: (pseudonym: string): string => `copiers/${pseudonym}`,
+  /** Hospitals that hold a copy of a record. */
+  copies: (recordId: string): string => `copies/${recordId}`,
+  /** Who destroyed a record, or all of a patient's: `r` and `p` keep them apart. */
+  recordErasure: (recordId: string): string => `erasure/r/${recordId}`,
+  patientErasure: (pseudonym: string): string => `erasure/p/${pseudonym}`,
   probe: (validator: string): string => `probe/${validator}`,
   /** Digests of used (key, nonce) pairs; see `seen.ts`. */
   seen: (window: number, shard: number): string => `seen/${window}/${shard}`,

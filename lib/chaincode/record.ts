@@ -6,6 +6,7 @@ import { cells, listCells } from './cells.ts';
 import { decide, heldBy } from './decision.ts';
 import type { Draft } from './draft.ts';
 import { revisionOf } from './epochs.ts';
+import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, idField, monthField, pseudonymField, revisionField } from './fields.ts';
 import { tagField } from './fields.ts';
@@ -66,6 +67,7 @@ export const recordRegister = defineTransaction({
     const { identity, kid } = identityOf(call.actor);
     if (!(await draft.get(cells.patient(pseudonym)))) throw new ChaincodeError('unknown_patient');
     const permission = await requireWrite(call, identity.subject, args);
+    if (await isPatientErased(draft, pseudonym)) throw new ChaincodeError('patient_erased');
     if (await draft.get(cells.record(recordId))) throw new ChaincodeError('record_exists');
     const epochs = await draft.get(cells.epoch(pseudonym, categoryTag));
     const revision = revisionOf(epochs, epoch.month);
@@ -92,6 +94,7 @@ export const recordRegister = defineTransaction({
       disputeReason: null,
       supersedes: args.supersedes ?? null,
       supersededBy: null,
+      erased: null,
     });
     const entry = { recordId, dataMonth };
     await draft.append(listCells.records(pseudonym), entry);
@@ -116,6 +119,8 @@ export const recordStored = defineTransaction({
     const record = await draft.get(cells.record(recordId));
     if (!record) throw new ChaincodeError('unknown_record');
     if (record.stored !== null) throw new ChaincodeError('already_stored');
+    const isErased = record.erased !== null || (await isPatientErased(draft, record.pseudonym));
+    if (isErased) throw new ChaincodeError('record_erased');
     if (record.digest !== objectDigest) throw new ChaincodeError('digest_mismatch');
     if (await draft.get(cells.rotated(record.pseudonym))) {
       throw new ChaincodeError('patient_rotated');
@@ -183,7 +188,7 @@ async function requireSupersedable(
 ): Promise<void> {
   const earlier = await draft.get(cells.record(earlierId));
   const isSame = earlier?.pseudonym === pseudonym && earlier.categoryTag === categoryTag;
-  if (!earlier || !isSame || earlier.stored === null) {
+  if (!earlier || !isSame || earlier.stored === null || earlier.erased !== null) {
     throw new ChaincodeError('unknown_superseded');
   }
   if (earlier.supersededBy !== null) throw new ChaincodeError('already_superseded');
@@ -202,6 +207,7 @@ async function reviewable(call: TransactionCall, recordId: string): Promise<Medi
   const { pseudonym } = patientOf(call.actor);
   const record = await call.draft.get(cells.record(recordId));
   if (record?.pseudonym !== pseudonym) throw new ChaincodeError('unknown_record');
+  if (record.erased !== null) throw new ChaincodeError('record_erased');
   if (record.stored === null) throw new ChaincodeError('record_not_stored');
   return record;
 }

@@ -8,6 +8,7 @@ import { cells } from './cells.ts';
 import { type Reader, readerOf } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { publicKeyText } from './fields.ts';
+import { readKeyNamed } from './hospital.ts';
 import { certificateOr } from './identity.ts';
 
 /** Public keys of 65 bytes, as `verifyTransaction` takes them. */
@@ -30,8 +31,9 @@ export async function resolveKeys(
   const { signer } = transaction;
   if (signer.kind === 'key') {
     const identity = await reader.get(cells.identity(signer.kid));
-    if (!identity) throw new ChaincodeError('unknown_signer');
-    return { outer: identity.publicKey, inner: null };
+    const known = identity ?? (await readKeyNamed(reader, signer.kid));
+    if (!known) throw new ChaincodeError('unknown_signer');
+    return { outer: known.publicKey, inner: null };
   }
   const inner = await ownerKeyOf(reader, transaction, signer.ownerKid);
   return { outer: await oneTimeKeyOf(reader, signer, at), inner };

@@ -8,9 +8,14 @@ import {
 } from '../membership/roles.ts';
 import type { Right } from './fields.ts';
 
-/** What a certificate can give, the membership service itself, and a validator's KMS key. */
-export type Role = CertifiedRole | 'membership' | 'validator';
-export const roles: readonly Role[] = [...roleSchema.options, 'membership', 'validator'];
+/**
+ * What a certificate can give, the membership service itself, a validator's KMS key, and the read
+ * key of its seat: `hospital`, which copies records for the hospital's people.
+ */
+export type Role = CertifiedRole | InstitutionRole;
+type InstitutionRole = (typeof institutionRoles)[number];
+const institutionRoles = ['membership', 'validator', 'hospital'] as const;
+export const roles: readonly Role[] = [...roleSchema.options, ...institutionRoles];
 
 /** Roles that an identity on the ledger can have; patients have owner keys instead. */
 export type IdentityRole = Exclude<Role, 'patient' | 'representative'>;
@@ -23,7 +28,8 @@ export const registrableRoles: readonly Role[] = rolesWhere(({ way }) => way ===
 
 /** Rights that a patient can give to each role; none where the role has no row. */
 export function rightsOfRole(role: Role): readonly Right[] {
-  return role === 'membership' || role === 'validator' ? [] : roleRow(role).rights;
+  const certified = roleSchema.safeParse(role);
+  return certified.success ? roleRow(certified.data).rights : [];
 }
 
 /** Roles that can hold a permission. */

@@ -29,6 +29,7 @@ export const recordRelayered = defineTransaction({
     const record = await draft.get(cells.record(recordId));
     if (!record) throw new ChaincodeError('unknown_record');
     if (record.stored === null) throw new ChaincodeError('record_not_stored');
+    if (record.erased !== null) throw new ChaincodeError('record_erased');
     const to = await newestPseudonym(draft.reader, record.pseudonym);
     if (to === record.pseudonym) throw new ChaincodeError('rotation_over');
     await requireOpenRotation(draft.reader, to);
@@ -67,6 +68,7 @@ export const recordRetag = defineTransaction({
     const { draft } = call;
     const { recordId, categoryTag, epoch, metadataCommitment, wrapDigest } = args;
     const { record, rotation, own } = await movable(call, recordId);
+    if (record.erased !== null) throw new ChaincodeError('record_erased');
     if (record.rotation?.to !== own) throw new ChaincodeError('not_relayered');
     const isAgain = record.rotation.step === 'retagged';
     if (isAgain && record.categoryTag !== categoryTag) throw new ChaincodeError('already_moved');

@@ -2,6 +2,8 @@
 import { accessList, accessRequest } from './access.ts';
 import type { ChaincodeFunction } from './functions.ts';
 import { governanceProbe, networkHead } from './governance.ts';
+import { copyDeleted, copyHeld, copyList, copyRequest, patientChooseHospitals } from './copy.ts';
+import { erasureGet, patientErase, patientErased, recordErase, recordErased } from './erasure.ts';
 import { historyList } from './history.ts';
 import {
   identityGet,
@@ -72,6 +74,16 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   recordGet,
   accessRequest,
   accessList,
+  patientChooseHospitals,
+  copyRequest,
+  copyHeld,
+  copyDeleted,
+  copyList,
+  recordErase,
+  patientErase,
+  recordErased,
+  patientErased,
+  erasureGet,
   historyList,
   inboxList,
   validatorRejoin,

@@ -234,6 +234,8 @@ export const recordSchema = z.strictObject({
   disputeReason: z.string().max(32).nullable(),
   supersedes: idField.nullable(),
   supersededBy: idField.nullable(),
+  /** When the patient ordered that nothing of it be left; who did so is in `erasure/…`. */
+  erased: momentSchema.nullable(),
 });
 export type MedicalRecord = z.infer<typeof recordSchema>;
 

@@ -40,6 +40,7 @@ beforeAll(async () => {
   actors.set('custodian', base.custodian);
   actors.set('membership', base.membership);
   actors.set('validator', base.validator());
+  actors.set('hospital', base.hospital());
 });
 
 /** Arguments that fit the schema, whatever then becomes of them. */
@@ -99,6 +100,14 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.get': { recordId },
     'access.request': { recordId, purpose: 'TREAT' },
     'access.list': { pseudonym, purpose: 'TREAT' },
+    'patient.choose-hospitals': { hospitals: [] },
+    'copy.request': { pseudonym, permissionIds: [] },
+    'copy.held': { pseudonym, records: [{ recordId, objectDigest: digest }] },
+    'copy.deleted': { pseudonym, recordIds: [recordId], all: false },
+    'record.erase': { recordIds: [recordId] },
+    'record.erased': { recordIds: [recordId] },
+    'patient.erased': { pseudonym },
+    'erasure.get': { recordId },
     'validator.rejoin': { ...seatArgs, incarnation: 1 },
     'validator.rotate-key': { ...seatArgs, kmsKey: `BA${'A'.repeat(85)}` },
     'validator.accuse': { evidence: 'AA' },

@@ -3,7 +3,8 @@ import type { Role } from '../../lib/chaincode/roles.ts';
 
 export const clinicians: Role[] = ['doctor', 'nurse', 'pharmacist'];
 export const named: Role[] = [...clinicians, 'insurer', 'researcher', 'auditor'];
-const all: Role[] = ['patient', ...named, 'operator', 'custodian', 'membership', 'validator'];
+const parties: Role[] = ['operator', 'custodian', 'membership', 'validator', 'hospital'];
+const all: Role[] = ['patient', ...named, ...parties];
 
 /** Roles by function; docs/authorisation.md shows it. */
 export const expected: Record<string, Role[]> = {
@@ -43,6 +44,16 @@ export const expected: Record<string, Role[]> = {
   'record.get': ['patient', ...clinicians, 'custodian'],
   'access.request': ['patient', ...clinicians],
   'access.list': ['patient', ...clinicians],
+  'patient.choose-hospitals': ['patient'],
+  'copy.request': ['hospital'],
+  'copy.held': ['hospital'],
+  'copy.deleted': ['hospital'],
+  'copy.list': ['patient'],
+  'record.erase': ['patient'],
+  'patient.erase': ['patient'],
+  'record.erased': ['custodian', 'hospital'],
+  'patient.erased': ['custodian', 'hospital'],
+  'erasure.get': ['patient', 'custodian', 'hospital'],
   'history.list': ['patient'],
   'inbox.list': all,
   'validator.rejoin': ['validator'],

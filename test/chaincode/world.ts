@@ -137,6 +137,12 @@ export class World implements StateView {
     return { kid: thumbprint(kms.publicKey), hospital: id };
   }
 
+  /** The service of a hospital: it signs with the certified read key of the validator. */
+  hospital(index = 0): Acting & { hospital: string } {
+    const { id, read } = this.network.validators[index]!;
+    return { kid: thumbprint(read.publicKey), hospital: id };
+  }
+
   get custodian(): Acting {
     return { kid: thumbprint(this.network.custodian.publicKey) };
   }

@@ -1,0 +1,274 @@
+/** Copies at hospitals: who may make them, who says to hold them, where the patient sees them (§9). */
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+import { validatorIdField } from '../wire/fields.ts';
+import { identityOf, patientOf } from './actor.ts';
+import { chaincodeBounds } from './bounds.ts';
+import { cells, listCells } from './cells.ts';
+import { type DenyReason, objectionOf } from './decision.ts';
+import type { Draft, Reader } from './draft.ts';
+import { ChaincodeError } from './errors.ts';
+import { digestField, distinct, idField, pseudonymField } from './fields.ts';
+import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
+import { pageArgs, remember } from './history.ts';
+import { keys, lists } from './keys.ts';
+import { setOf } from './seats.ts';
+import type { MedicalRecord, Permission } from './values.ts';
+
+export const patientChooseHospitals = defineTransaction({
+  name: 'patient.choose-hospitals',
+  summary: 'Names hospitals, two or more or none, that hold copies of everything of the patient.',
+  roles: ['patient'],
+  schema: z.strictObject({
+    hospitals: distinct(validatorIdField, 0, limits.validatorsMax).refine(
+      ({ length }) => length === 0 || length >= chaincodeBounds.chosenHospitalsMin,
+      'two hospitals at least, or none',
+    ),
+  }),
+  async run({ hospitals }, call) {
+    const { draft, context } = call;
+    const { pseudonym } = patientOf(call.actor);
+    const set = await setOf(draft);
+    if (!hospitals.every((one) => set.some(({ id }) => id === one))) {
+      throw new ChaincodeError('unknown_hospital');
+    }
+    const since = { time: context.time, height: context.height };
+    draft.put(cells.chosen(pseudonym), { hospitals, since });
+    await remember(call, pseudonym, {});
+    return { pseudonym, hospitals };
+  },
+});
+
+export const copyRequest = defineTransaction({
+  name: 'copy.request',
+  summary: 'Decides what a hospital may copy of a patient now; permit or deny is recorded.',
+  roles: ['hospital'],
+  schema: z.strictObject({
+    pseudonym: pseudonymField,
+    /** Permissions that the hospital relies on; none where the patient chose it. */
+    permissionIds: distinct(idField, 0, chaincodeBounds.copyPermissionsMax),
+  }),
+  hints: ({ pseudonym, permissionIds }) => [
+    keys.patient(pseudonym),
+    keys.chosen(pseudonym),
+    keys.copiers(pseudonym),
+    keys.patientErasure(pseudonym),
+    lists.history(pseudonym).count,
+    ...permissionIds.map(keys.permission),
+  ],
+  async run({ pseudonym, permissionIds }, call) {
+    const { draft, context, actor } = call;
+    const hospital = hospitalOf(call);
+    if (!(await draft.get(cells.patient(pseudonym)))) throw new ChaincodeError('unknown_patient');
+    const asked = { pseudonym, hospital, readerKid: actor.kid, decidedAt: context.time };
+    const deny = async (reason: string) => {
+      await remember(call, pseudonym, { decision: 'deny', reason });
+      await draft.notify({ pseudonym }, 'access.denied');
+      return { decision: 'deny', reason, ...asked };
+    };
+    if (await draft.get(cells.patientErasure(pseudonym))) return deny('patient_erased');
+    if (await draft.get(cells.rotated(pseudonym))) return deny('patient_rotated');
+    const all = (await draft.get(cells.chosen(pseudonym)))?.hospitals.includes(hospital) ?? false;
+    const judged = await judge(draft.reader, { pseudonym, hospital, all, permissionIds }, call);
+    const { live, reason } = judged;
+    if (!all && live.length === 0) return deny(reason);
+    await addCopier(draft, pseudonym, hospital, call);
+    const scopes = live.flatMap(({ permission: { categories, dataFrom, dataUntil } }) =>
+      categories.map((tag) => ({ tag, dataFrom, dataUntil })),
+    );
+    const categories = [...new Set(scopes.map(({ tag }) => tag))].sort();
+    const permissionId = live[0]?.permission.id ?? null;
+    await remember(call, pseudonym, { decision: 'permit', permissionId, categories });
+    const shares = live.map(({ permission: { id, shareDigest }, granteeKid }) => {
+      return { permissionId: id, granteeKid, shareDigest };
+    });
+    const longest = context.time + context.parameters.receiptUsableMs;
+    const ends = all ? [] : live.map(({ permission }) => permission.until);
+    const usableUntil = Math.min(longest, ...ends);
+    return { decision: 'permit', ...asked, all, scopes, shares, usableUntil };
+  },
+});
+
+const heldRecord = z.strictObject({ recordId: idField, objectDigest: digestField });
+
+export const copyHeld = defineTransaction({
+  name: 'copy.held',
+  summary: 'A hospital says that it holds exactly these bytes; the patient sees it in `copy.list`.',
+  roles: ['hospital'],
+  schema: z.strictObject({
+    pseudonym: pseudonymField,
+    records: z.array(heldRecord).min(1).max(chaincodeBounds.copyRecordsMax),
+  }),
+  hints: ({ pseudonym, records }) => [
+    keys.copiers(pseudonym),
+    ...records.flatMap(({ recordId }) => [keys.record(recordId), keys.copies(recordId)]),
+  ],
+  async run({ pseudonym, records }, call) {
+    const { draft, context } = call;
+    const hospital = hospitalOf(call);
+    await requireCopier(draft, pseudonym, hospital);
+    const since = { time: context.time, height: context.height };
+    const held = [];
+    for (const { recordId, objectDigest } of records) {
+      const record = await heldRecordOf(draft, pseudonym, recordId);
+      if (record.objectDigest !== objectDigest) throw new ChaincodeError('digest_mismatch');
+      const copies = (await draft.get(cells.copies(recordId))) ?? [];
+      const known = copies.find((one) => one.hospital === hospital);
+      const entry = { hospital, digest: objectDigest, since };
+      if (known?.digest !== objectDigest) {
+        const others = without(copies, hospital);
+        requireRoom(others);
+        draft.put(cells.copies(recordId), [...others, entry]);
+      }
+      held.push(registeredOf(record));
+    }
+    await remember(call, pseudonym, aboutRecords(records.map(({ recordId }) => recordId)));
+    return { pseudonym, hospital, holderKid: call.actor.kid, records: held };
+  },
+});
+
+export const copyDeleted = defineTransaction({
+  name: 'copy.deleted',
+  summary: 'A hospital says, under its signature, that it deleted its copies.',
+  roles: ['hospital'],
+  schema: z
+    .strictObject({
+      pseudonym: pseudonymField,
+      recordIds: distinct(idField, 0, chaincodeBounds.copyRecordsMax),
+      /** Whether nothing of the patient is left there. */
+      all: z.boolean(),
+    })
+    .refine(({ recordIds, all }) => all || recordIds.length > 0, 'nothing is said'),
+  hints: ({ pseudonym, recordIds }) => [
+    keys.copiers(pseudonym),
+    ...recordIds.map((recordId) => keys.copies(recordId)),
+  ],
+  async run({ pseudonym, recordIds, all }, call) {
+    const { draft } = call;
+    const hospital = hospitalOf(call);
+    await requireCopier(draft, pseudonym, hospital);
+    for (const recordId of recordIds) await forgetCopy(draft, recordId, hospital);
+    if (all) {
+      const copiers = (await draft.get(cells.copiers(pseudonym))) ?? [];
+      draft.put(cells.copiers(pseudonym), without(copiers, hospital));
+    }
+    await remember(call, pseudonym, aboutRecords(recordIds));
+    await draft.notify({ pseudonym }, 'copy.deleted');
+    return { pseudonym, hospital, recordIds, all };
+  },
+});
+
+export const copyList = defineQuery({
+  name: 'copy.list',
+  summary: 'Which hospitals hold copies: of a page of the patient’s records, and who was let to.',
+  roles: ['patient'],
+  schema: z.strictObject(pageArgs),
+  async run(args, { actor, reader }) {
+    const { pseudonym } = patientOf(actor);
+    const page = await reader.page(listCells.records(pseudonym), args);
+    const ids = page.items.map(({ recordId }) => recordId);
+    const [copies, erasures] = [
+      await reader.many(ids.map(cells.copies)),
+      await reader.many(ids.map(cells.recordErasure)),
+    ];
+    const items = ids.map((recordId, at) => {
+      return { recordId, copies: copies[at] ?? [], erasure: erasures[at] ?? null };
+    });
+    const chosen = (await reader.get(cells.chosen(pseudonym)))?.hospitals ?? [];
+    const copiers = (await reader.get(cells.copiers(pseudonym))) ?? [];
+    const erasure = await reader.get(cells.patientErasure(pseudonym));
+    return { ...page, items, chosen, copiers, erasure };
+  },
+});
+
+/** Takes a hospital out of those that hold a record. */
+export async function forgetCopy(draft: Draft, recordId: string, hospital: string): Promise<void> {
+  const copies = await draft.get(cells.copies(recordId));
+  if (!copies?.some((one) => one.hospital === hospital)) return;
+  draft.put(cells.copies(recordId), without(copies, hospital));
+}
+
+/** One record by its id; many only as what was done with them, which the transaction names. */
+export function aboutRecords(recordIds: readonly string[]): { recordId: string | null } {
+  const [first, ...others] = recordIds;
+  return { recordId: first !== undefined && others.length === 0 ? first : null };
+}
+
+function hospitalOf({ actor }: TransactionCall): string {
+  const { hospital } = identityOf(actor).identity;
+  if (hospital === null) throw new Error('a hospital’s key is of a hospital');
+  return hospital;
+}
+
+interface Relied {
+  permission: Permission;
+  /** The present key of the grantee: what the share is kept under. */
+  granteeKid: string;
+}
+
+/** Those permissions to read that hold now and are for the hospital, or any if it was chosen. */
+async function judge(
+  reader: Reader,
+  asked: { pseudonym: string; hospital: string; all: boolean; permissionIds: readonly string[] },
+  { context }: TransactionCall,
+): Promise<{ live: Relied[]; reason: DenyReason }> {
+  const live: Relied[] = [];
+  let reason: DenyReason = 'no_permission';
+  for (const permission of await reader.many(asked.permissionIds.map(cells.permission))) {
+    if (permission?.pseudonym !== asked.pseudonym) continue;
+    const grantee = await reader.get(cells.subject(permission.grantee));
+    if (!grantee || (grantee.hospital !== asked.hospital && !asked.all)) continue;
+    const objection = objectionOf(permission, { right: 'read', time: context.time });
+    if (objection !== null) reason = objection;
+    else if (grantee.status === 'active') live.push({ permission, granteeKid: grantee.kid });
+  }
+  return { live, reason };
+}
+
+async function addCopier(
+  draft: Draft,
+  pseudonym: string,
+  hospital: string,
+  { context }: TransactionCall,
+): Promise<void> {
+  const copiers = (await draft.get(cells.copiers(pseudonym))) ?? [];
+  if (copiers.some((one) => one.hospital === hospital)) return;
+  requireRoom(copiers);
+  const since = { time: context.time, height: context.height };
+  draft.put(cells.copiers(pseudonym), [...copiers, { hospital, since }]);
+}
+
+/** Hospitals that left the network without a word stay listed, so a list can be full. */
+function requireRoom(list: readonly unknown[]): void {
+  if (list.length >= chaincodeBounds.copiersMax) throw new ChaincodeError('too_many_copies');
+}
+
+async function requireCopier(draft: Draft, pseudonym: string, hospital: string): Promise<void> {
+  const copiers = await draft.get(cells.copiers(pseudonym));
+  if (copiers?.some((one) => one.hospital === hospital)) return;
+  throw new ChaincodeError('copy_not_requested');
+}
+
+async function heldRecordOf(
+  draft: Draft,
+  pseudonym: string,
+  recordId: string,
+): Promise<MedicalRecord> {
+  const record = await draft.get(cells.record(recordId));
+  if (record?.pseudonym !== pseudonym) throw new ChaincodeError('unknown_record');
+  const isErased = record.erased ?? (await draft.get(cells.patientErasure(pseudonym)));
+  if (isErased) throw new ChaincodeError('record_erased');
+  if (record.stored === null) throw new ChaincodeError('record_not_stored');
+  return record;
+}
+
+/** What the ledger says of the bytes: enough for the custodian to take them back. */
+function registeredOf(record: MedicalRecord) {
+  const { id, categoryTag, dataMonth, objectDigest, ciphertextLength, wrapDigest } = record;
+  const names = { recordId: id, categoryTag, dataMonth, uploaderKid: record.uploader.kid };
+  return { ...names, objectDigest, ciphertextLength, wrapDigest, generation: record.generation };
+}
+
+function without<T extends { hospital: string }>(list: readonly T[], hospital: string): T[] {
+  return list.filter((one) => one.hospital !== hospital);
+}

@@ -1,0 +1,185 @@
+/** Erasure on a ledger that forgets nothing: ordered by the patient, proven by who held it (§7). */
+import { z } from 'zod';
+import { identityOf, patientOf } from './actor.ts';
+import { chaincodeBounds } from './bounds.ts';
+import { type Cell, cells } from './cells.ts';
+import { CUSTODIAN_PARTY, type Erasure } from './copy-values.ts';
+import { forgetCopy } from './copy.ts';
+import type { Reader } from './draft.ts';
+import { ChaincodeError } from './errors.ts';
+import { distinct, idField, pseudonymField } from './fields.ts';
+import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
+import { remember } from './history.ts';
+import { keys } from './keys.ts';
+
+const recordIdsField = distinct(idField, 1, chaincodeBounds.copyRecordsMax);
+
+export const recordErase = defineTransaction({
+  name: 'record.erase',
+  summary: 'The patient has records erased: access ends now, and every holder must destroy them.',
+  roles: ['patient'],
+  schema: z.strictObject({ recordIds: recordIdsField }),
+  hints: ({ recordIds }) => recordIds.flatMap((id) => [keys.record(id), keys.recordErasure(id)]),
+  async run({ recordIds }, call) {
+    const { draft, context } = call;
+    const { pseudonym } = patientOf(call.actor);
+    const erased = { time: context.time, height: context.height };
+    const pseudonyms = await ownPseudonyms(draft.reader, pseudonym);
+    const order = await newOrder(call, pseudonyms);
+    for (const recordId of recordIds) {
+      const record = await draft.get(cells.record(recordId));
+      if (!record || !pseudonyms.includes(record.pseudonym)) {
+        throw new ChaincodeError('unknown_record');
+      }
+      if (record.erased !== null) throw new ChaincodeError('record_erased');
+      draft.put(cells.record(recordId), { ...record, erased });
+      draft.put(cells.recordErasure(recordId), order);
+      const { categoryTag, uploader } = record;
+      await remember(call, pseudonym, { recordId, categories: [categoryTag] });
+      await draft.notify({ subject: uploader.subject }, 'erasure.ordered', { recordId });
+    }
+    return { pseudonym, recordIds, holders: order.holders };
+  },
+});
+
+export const patientErase = defineTransaction({
+  name: 'patient.erase',
+  summary: 'The patient has everything erased that is kept under this pseudonym or an earlier one.',
+  roles: ['patient'],
+  schema: z.strictObject({}),
+  async run(_args, call) {
+    const { pseudonym } = patientOf(call.actor);
+    const pseudonyms = await ownPseudonyms(call.draft.reader, pseudonym);
+    const order = await newOrder(call, pseudonyms);
+    for (const one of pseudonyms) call.draft.put(cells.patientErasure(one), order);
+    await remember(call, pseudonym, {});
+    return { pseudonym, pseudonyms, holders: order.holders };
+  },
+});
+
+export const recordErased = defineTransaction({
+  name: 'record.erased',
+  summary: 'A holder says, under its signature, that nothing of these records is left with it.',
+  roles: ['custodian', 'hospital'],
+  schema: z.strictObject({ recordIds: recordIdsField }),
+  hints: ({ recordIds }) => recordIds.flatMap((id) => [keys.record(id), keys.recordErasure(id)]),
+  async run({ recordIds }, call) {
+    const { draft } = call;
+    const party = partyOf(call);
+    for (const recordId of recordIds) {
+      const record = await draft.get(cells.record(recordId));
+      if (!record) throw new ChaincodeError('unknown_record');
+      await acknowledge(call, cells.recordErasure(recordId), party);
+      if (party !== CUSTODIAN_PARTY) await forgetCopy(draft, recordId, party);
+      const { pseudonym, categoryTag } = record;
+      await remember(call, pseudonym, { recordId, categories: [categoryTag] });
+      await draft.notify({ pseudonym }, 'erasure.acknowledged', { recordId });
+    }
+    return { recordIds, party };
+  },
+});
+
+export const patientErased = defineTransaction({
+  name: 'patient.erased',
+  summary: 'A holder says, under its signature, that nothing of this patient is left with it.',
+  roles: ['custodian', 'hospital'],
+  schema: z.strictObject({ pseudonym: pseudonymField }),
+  hints: ({ pseudonym }) => [keys.patientErasure(pseudonym), keys.copiers(pseudonym)],
+  async run({ pseudonym }, call) {
+    const { draft } = call;
+    const party = partyOf(call);
+    await acknowledge(call, cells.patientErasure(pseudonym), party);
+    const copiers = await draft.get(cells.copiers(pseudonym));
+    if (copiers?.some(({ hospital }) => hospital === party)) {
+      const left = copiers.filter(({ hospital }) => hospital !== party);
+      draft.put(cells.copiers(pseudonym), left);
+    }
+    await remember(call, pseudonym, {});
+    await draft.notify({ pseudonym }, 'erasure.acknowledged');
+    return { pseudonym, party };
+  },
+});
+
+export const erasureGet = defineQuery({
+  name: 'erasure.get',
+  summary: 'Who must erase a record, or all of a patient, and who said that it is done.',
+  roles: ['patient', 'custodian', 'hospital'],
+  schema: z
+    .strictObject({ recordId: idField.optional(), pseudonym: pseudonymField.optional() })
+    .refine(({ recordId, pseudonym }) => !(recordId && pseudonym), 'one of them'),
+  async run({ recordId, pseudonym }, { actor, reader }) {
+    const own = actor.kind === 'patient' ? patientOf(actor).pseudonym : pseudonym;
+    if (recordId !== undefined) {
+      const record = await reader.get(cells.record(recordId));
+      const isKnown = record && (actor.kind !== 'patient' || record.pseudonym === own);
+      if (!isKnown) throw new ChaincodeError('unknown_record');
+      return answerOf(await reader.get(cells.recordErasure(recordId)));
+    }
+    if (own === undefined) throw new ChaincodeError('bad_arguments', 'name a record or a patient');
+    if (pseudonym !== undefined && pseudonym !== own) throw new ChaincodeError('unknown_patient');
+    return answerOf(await reader.get(cells.patientErasure(own)));
+  },
+});
+
+/** Whether everything of a patient was ordered to be erased. */
+export async function isPatientErased(
+  reader: Pick<Reader, 'get'>,
+  pseudonym: string,
+): Promise<boolean> {
+  return (await reader.get(cells.patientErasure(pseudonym))) !== null;
+}
+
+/** The pseudonym and those before it, from which rotations led here. */
+async function ownPseudonyms(reader: Reader, pseudonym: string): Promise<string[]> {
+  const found = [pseudonym];
+  for (let rotation = await reader.get(cells.rotation(pseudonym)); rotation;) {
+    found.push(rotation.from);
+    rotation = await reader.get(cells.rotation(rotation.from));
+  }
+  return found;
+}
+
+/** The custodian holds everything; so may each hospital that was let to copy. */
+async function newOrder(
+  { draft, context, transactionId }: TransactionCall,
+  pseudonyms: readonly string[],
+): Promise<Erasure> {
+  const copiers = await draft.reader.many(pseudonyms.map(cells.copiers));
+  const hospitals = copiers.flatMap((list) => (list ?? []).map(({ hospital }) => hospital));
+  const holders = [CUSTODIAN_PARTY, ...new Set(hospitals)];
+  if (holders.length > chaincodeBounds.holdersMax) throw new ChaincodeError('too_many_copies');
+  return {
+    ordered: { time: context.time, height: context.height },
+    transaction: transactionId,
+    holders,
+    acknowledged: [],
+  };
+}
+
+function partyOf({ actor }: TransactionCall): string {
+  const { role, identity } = identityOf(actor);
+  if (role === 'custodian') return CUSTODIAN_PARTY;
+  if (identity.hospital === null) throw new Error('a hospital’s key is of a hospital');
+  return identity.hospital;
+}
+
+/** Said once, it counts; said again, it changes nothing. */
+async function acknowledge(
+  { draft, context, actor, transactionId }: TransactionCall,
+  cell: Cell<Erasure>,
+  party: string,
+): Promise<void> {
+  const erasure = await draft.get(cell);
+  if (!erasure) throw new ChaincodeError('not_erased');
+  if (!erasure.holders.includes(party)) throw new ChaincodeError('not_a_holder');
+  if (erasure.acknowledged.some((one) => one.party === party)) return;
+  const at = { time: context.time, height: context.height };
+  const said = { party, kid: actor.kid, transaction: transactionId, at };
+  draft.put(cell, { ...erasure, acknowledged: [...erasure.acknowledged, said] });
+}
+
+function answerOf(erasure: Erasure | null) {
+  if (!erasure) return { erasure: null, missing: [] };
+  const said = new Set(erasure.acknowledged.map(({ party }) => party));
+  return { erasure, missing: erasure.holders.filter((one) => !said.has(one)) };
+}
