@@ -132,7 +132,7 @@ export function u32be(n: number): Bytes {
     throw new CryptoError('invalid_argument', 'number does not fit 32 unsigned bits');
   }
   const out = new Uint8Array(4);
-  new DataView(out.buffer).setUint32(0, n);
+  writeU32(out, 0, n);
   return out;
 }
 
@@ -141,16 +141,23 @@ export function u64be(n: number): Bytes {
   if (!Number.isSafeInteger(n) || n < 0) {
     throw new CryptoError('invalid_argument', 'number is not a safe unsigned integer');
   }
+  // No view over the bytes: making one costs more than all else here.
   const out = new Uint8Array(8);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, Math.floor(n / 0x1_0000_0000));
-  view.setUint32(4, n % 0x1_0000_0000);
+  writeU32(out, 0, Math.floor(n / 0x1_0000_0000));
+  writeU32(out, 4, n % 0x1_0000_0000);
   return out;
 }
 
 /** `bytes` as WebCrypto takes them: the same memory, or a copy where the memory is shared. */
 export function webBytes(bytes: Uint8Array): Bytes {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Bytes) : new Uint8Array(bytes);
+}
+
+function writeU32(out: Uint8Array, at: number, n: number): void {
+  out[at] = n >>> 24;
+  out[at + 1] = n >>> 16;
+  out[at + 2] = n >>> 8;
+  out[at + 3] = n;
 }
 
 function alphabet(letters: string): Alphabet {

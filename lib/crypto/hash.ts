@@ -3,12 +3,16 @@
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
-import { u32be, u64be, utf8 } from './bytes.ts';
+import { concatBytes, u32be, u64be, utf8 } from './bytes.ts';
 import type { Bytes } from './bytes.ts';
 import { CryptoError } from './errors.ts';
 
 /** What every domain tag starts with; it changes only with the protocol. */
 const TAG_PREFIX = 'carequorum/v1/';
+
+/** Tags whose bytes are kept. */
+const LABELS_MAX = 256;
+const labels = new Map<string, Uint8Array>();
 
 /** The most that RFC 5869 §2.3 lets HKDF-SHA256 give, in bytes. */
 const HKDF_BYTES_MAX = 255 * 32;
@@ -32,10 +36,20 @@ export function sha256(data: Uint8Array): Bytes {
  * another.
  */
 export function taggedHash(tag: string, ...parts: readonly Uint8Array[]): Bytes {
-  const label = utf8(TAG_PREFIX + tag);
-  const hash = nobleSha256.create().update(u32be(label.length)).update(label);
-  for (const part of parts) hash.update(u64be(part.length)).update(part);
-  return hash.digest();
+  const pieces = [labelOf(tag)];
+  for (const part of parts) pieces.push(u64be(part.length), part);
+  // One call over one buffer: each update would cost as much as the hash of a short part.
+  return nobleSha256(concatBytes(...pieces));
+}
+
+/** A tag as it goes into the hash, with its length; there are few. */
+function labelOf(tag: string): Uint8Array {
+  const known = labels.get(tag);
+  if (known) return known;
+  const text = utf8(TAG_PREFIX + tag);
+  const label = concatBytes(u32be(text.length), text);
+  if (labels.size < LABELS_MAX) labels.set(tag, label);
+  return label;
 }
 
 /** HMAC-SHA256 of `data` under `key`, 32 bytes. */
