@@ -74,6 +74,7 @@ async function withPatient(base: TreeBase, pages: MemoryPages): Promise<TreeBase
     actor: { kid: text32('doctor'), role: 'doctor', subject: null, hospital: 'hospital-a' },
     recordId: null,
     permissionId: null,
+    team: null,
     categories: [],
     purpose: null,
     decision: 'permit',

@@ -1,7 +1,8 @@
 /** Access: decided and recorded; the certified value of a permit is the capability (design §8). */
 import { z } from 'zod';
+import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
-import { decide, type DenyReason, heldBy, objectionOf } from './decision.ts';
+import { decide, type DenyReason, heldBy, objectionOf, teamOf } from './decision.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { idField, type Purpose, pseudonymField, purposeField } from './fields.ts';
@@ -30,14 +31,15 @@ export const accessRequest = defineTransaction({
     const about = { recordId, categories: [record.categoryTag], purpose };
     if (reason !== null) return denied(call, record.pseudonym, about, { ...asked, reason });
     const { permission } = judged;
-    await recordPermit(call, record.pseudonym, { ...about, permissionId: permission?.id ?? null });
+    const by = { permissionId: permission?.id ?? null, team: permission && teamOf(permission) };
+    await recordPermit(call, record.pseudonym, { ...about, ...by });
     const usableUntil = usableUntilOf(call, permission ? [permission] : []);
     return {
       decision: 'permit',
       ...asked,
       pseudonym: record.pseudonym,
       objectDigest: record.objectDigest,
-      permissionId: permission?.id ?? null,
+      ...by,
       decidedAt: context.time,
       usableUntil,
     };
@@ -62,7 +64,8 @@ export const accessList = defineTransaction({
         return denied(call, pseudonym, { purpose }, { ...asked, reason });
       }
       await recordPermit(call, pseudonym, { purpose });
-      return { ...permit, all: true, tags: [], scopes: [], usableUntil: usableUntilOf(call, []) };
+      const own = { permissionId: null, team: null, all: true, tags: [], scopes: [] };
+      return { ...permit, ...own, usableUntil: usableUntilOf(call, []) };
     }
     const held = await heldBy(draft.reader, pseudonym, actor.identity.subject);
     const wanted = { right: 'read', time: context.time, purpose } as const;
@@ -73,14 +76,14 @@ export const accessList = defineTransaction({
     if (await isPatientErased(draft, pseudonym)) {
       return denied(call, pseudonym, { purpose }, { ...asked, reason: 'patient_erased' });
     }
-    const live = held.filter((one) => objectionOf(one, wanted) === null);
+    const live = listable(held.filter((one) => objectionOf(one, wanted) === null));
     const scopes = live.flatMap(({ categories, dataFrom, dataUntil }) =>
       categories.map((tag) => ({ tag, dataFrom, dataUntil })),
     );
     const tags = [...new Set(scopes.map((scope) => scope.tag))].sort();
-    const permissionId = judged.permission.id;
-    await recordPermit(call, pseudonym, { purpose, permissionId, categories: tags });
-    return { ...permit, all: false, tags, scopes, usableUntil: usableUntilOf(call, live) };
+    const by = { permissionId: judged.permission.id, team: teamOf(judged.permission) };
+    await recordPermit(call, pseudonym, { purpose, ...by, categories: tags });
+    return { ...permit, ...by, all: false, tags, scopes, usableUntil: usableUntilOf(call, live) };
   },
 });
 
@@ -92,6 +95,12 @@ async function objectionTo(
   const isErased = record.erased !== null || (await isPatientErased(draft, record.pseudonym));
   if (isErased) return 'record_erased';
   return record.stored === null ? 'record_not_stored' : null;
+}
+
+/** One list covers as many permissions as one grantee can hold; those that last longest. */
+function listable(live: readonly Permission[]): Permission[] {
+  const max = chaincodeBounds.holdingsMax;
+  return live.length <= max ? [...live] : live.toSorted((a, b) => b.until - a.until).slice(0, max);
 }
 
 interface Judged {
@@ -127,7 +136,9 @@ function usableUntilOf({ context }: TransactionCall, used: readonly Permission[]
   return Math.min(longest, ...used.map((permission) => permission.until));
 }
 
-type About = Partial<Pick<HistoryEntry, 'recordId' | 'permissionId' | 'categories' | 'purpose'>>;
+type About = Partial<
+  Pick<HistoryEntry, 'recordId' | 'permissionId' | 'team' | 'categories' | 'purpose'>
+>;
 
 /** A permit: history has it, the event alone tells of it. */
 async function recordPermit(call: TransactionCall, pseudonym: string, about: About) {

@@ -4,6 +4,10 @@ export const chaincodeBounds = {
   categoriesMax: 32,
   /** Permissions of one patient that are kept at hand for one grantee. */
   holdingsMax: 16,
+  /** Members of a care team, teams that one person is in, and keys that a team may have had. */
+  teamMembersMax: 32,
+  teamsOfSubjectMax: 8,
+  teamEpochMax: 65_535,
   /** Months whose key revision is not 0, for each category. */
   revisedMonthsMax: 600,
   /** Ranges of months in one publication of revisions. */

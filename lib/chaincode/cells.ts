@@ -12,6 +12,8 @@ import {
 import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
 import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
+import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
+import { earlierTermsSchema } from './terms.ts';
 import {
   authoritySchema,
   blameSchema,
@@ -72,6 +74,10 @@ export const cells = {
   permission: (id: string) => cell(keys.permission(id), permissionSchema),
   holdings: (pseudonym: string, subject: string) =>
     cell(keys.holdings(pseudonym, subject), holdingsSchema),
+  teamHoldings: (pseudonym: string, team: string) =>
+    cell(keys.teamHoldings(pseudonym, team), holdingsSchema),
+  team: (id: string) => cell(keys.team(id), teamSchema),
+  teamsOf: (subject: string) => cell(keys.teamsOf(subject), teamsOfSchema),
   record: (id: string) => cell(keys.record(id), recordSchema),
   chosen: (pseudonym: string) => cell(keys.chosen(pseudonym), chosenSchema),
   copiers: (pseudonym: string) => cell(keys.copiers(pseudonym), copiersSchema),
@@ -84,6 +90,11 @@ export const cells = {
 export const listCells = {
   permissions: (pseudonym: string) => listCell(lists.permissions(pseudonym), permissionEntrySchema),
   grants: (subject: string) => listCell(lists.grants(subject), permissionEntrySchema),
+  teamGrants: (team: string) => listCell(lists.teamGrants(team), permissionEntrySchema),
+  earlierTerms: (permission: string) =>
+    listCell(lists.earlierTerms(permission), earlierTermsSchema),
+  teams: (hospital: string) => listCell(lists.teams(hospital), teamEntrySchema),
+  teamLog: (team: string) => listCell(lists.teamLog(team), teamLogSchema),
   records: (pseudonym: string) => listCell(lists.records(pseudonym), recordEntrySchema),
   tagRecords: (pseudonym: string, tag: string) =>
     listCell(lists.tagRecords(pseudonym, tag), recordEntrySchema),

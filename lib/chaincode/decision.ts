@@ -1,8 +1,9 @@
 /** Whether a permission permits: the one place where consent is judged (design §8). */
-import { cells } from './cells.ts';
+import { type Cell, cells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import type { Purpose, Right } from './fields.ts';
 import type { Rotated } from './rotation-values.ts';
+import { rightsOfRole } from './roles.ts';
 import type { Permission } from './values.ts';
 
 /** Reasons of denial, from the least to the most nearly permitted. */
@@ -62,18 +63,26 @@ export function decide(held: readonly Permission[], wanted: Wanted): Decision {
   return best ? { decision: 'permit', permission: best } : { decision: 'deny', reason: nearest };
 }
 
-/** The permissions of a patient that are at hand for a grantee; bounded by `holdingsMax`. */
+/**
+ * The permissions of a patient that count for a person: those given to the person, and those given
+ * to the care teams that the person is in now, with the rights that the person's role can hold.
+ * Bounded by `holdingsMax` and `teamsOfSubjectMax`.
+ */
 export async function heldBy(
   reader: Reader,
   pseudonym: string,
   subject: string,
 ): Promise<Permission[]> {
-  const ids = (await reader.get(cells.holdings(pseudonym, subject))) ?? [];
-  const held: Permission[] = [];
-  for (const id of ids) {
-    const permission = await reader.get(cells.permission(id));
-    if (!permission) throw new Error(`permission ${id} is held but missing`);
-    held.push(permission);
+  const held = await heldAt(reader, cells.holdings(pseudonym, subject));
+  const teams = (await reader.get(cells.teamsOf(subject))) ?? [];
+  if (teams.length === 0) return asRotated(reader, held);
+  const person = await reader.get(cells.subject(subject));
+  const allowed = person ? rightsOfRole(person.role) : [];
+  for (const team of teams) {
+    for (const permission of await heldAt(reader, cells.teamHoldings(pseudonym, team))) {
+      const rights = permission.rights.filter((right) => allowed.includes(right));
+      held.push({ ...permission, rights });
+    }
   }
   return asRotated(reader, held);
 }
@@ -92,6 +101,21 @@ export async function asRotated(
     const rotated = found.get(one.pseudonym);
     return rotated && one.revoked === null ? { ...one, revoked: rotated.at } : one;
   });
+}
+
+/** The permissions that one cell of holdings names. */
+export async function heldAt(reader: Reader, cell: Cell<string[]>): Promise<Permission[]> {
+  const ids = (await reader.get(cell)) ?? [];
+  const permissions = await reader.many(ids.map((id) => cells.permission(id)));
+  return permissions.map((permission, at) => {
+    if (!permission) throw new Error(`permission ${ids[at]} is held but missing`);
+    return permission;
+  });
+}
+
+/** The care team through which a permission reaches the one who uses it, or null. */
+export function teamOf({ granteeKind, grantee }: Permission): string | null {
+  return granteeKind === 'team' ? grantee : null;
 }
 
 function coversMonth({ dataFrom, dataUntil }: Permission, month: string): boolean {

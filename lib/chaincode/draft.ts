@@ -34,13 +34,20 @@ export type Topic =
   | 'identity.revoked'
   | 'patient.rotated'
   | 'identity.unmask-approved'
+  | 'permission.extended'
   | 'permission.granted'
   | 'permission.lapsed'
+  | 'permission.narrowed'
+  | 'permission.resealed'
   | 'permission.revoked'
   | 'record.countersigned'
   | 'record.disputed'
   | 'record.relayered'
-  | 'record.stored';
+  | 'record.stored'
+  | 'team.joined'
+  | 'team.key-wanted'
+  | 'team.left'
+  | 'team.sealed';
 
 /** A page of a list. */
 export type Page<T> = {

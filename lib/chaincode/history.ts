@@ -16,7 +16,10 @@ export const pageArgs = {
 };
 
 type Details = Partial<
-  Pick<HistoryEntry, 'recordId' | 'permissionId' | 'categories' | 'purpose' | 'decision' | 'reason'>
+  Pick<
+    HistoryEntry,
+    'recordId' | 'permissionId' | 'team' | 'categories' | 'purpose' | 'decision' | 'reason'
+  >
 >;
 
 /** Appends what the calling transaction did to a patient's history. */
@@ -40,6 +43,7 @@ export async function remember(
     },
     recordId: null,
     permissionId: null,
+    team: null,
     categories: [],
     purpose: null,
     decision: 'done',

@@ -13,6 +13,7 @@ import { kidField, signatureText, subjectField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { keys } from './keys.ts';
 import { everybody, identityRoleField, registrableRoles } from './roles.ts';
+import { leaveTeams } from './team-parts.ts';
 import type { Identity } from './values.ts';
 
 /** DER of an ECert in base64url. */
@@ -219,17 +220,19 @@ function decodeText(text: string): Uint8Array {
   }
 }
 
-/** Ends a key; with the present key of a subject, the subject. */
+/** Ends a key; with the present key of a subject, the subject, who leaves all teams by that. */
 export async function endKey(
-  { draft, context }: TransactionCall,
+  call: TransactionCall,
   { kid, identity }: Certified,
   reason: string,
 ): Promise<void> {
+  const { draft, context } = call;
   const ended = { time: context.time, height: context.height, reason };
   draft.put(cells.identity(kid), { ...identity, status: 'revoked', ended });
   const subject = await draft.get(cells.subject(identity.subject));
   if (subject?.kid === kid) {
     draft.put(cells.subject(identity.subject), { ...subject, status: 'revoked' });
+    await leaveTeams(call, identity.subject);
   }
 }
 

@@ -40,6 +40,11 @@ export const keys = {
   permission: (id: string): string => `permission/${id}`,
   /** Permission ids that a grantee holds of a patient: what an access decision reads. */
   holdings: (pseudonym: string, subject: string): string => `holds/${pseudonym}/${subject}`,
+  /** As `holdings`, for the members of a care team. */
+  teamHoldings: (pseudonym: string, team: string): string => `team-holds/${pseudonym}/${team}`,
+  team: (id: string): string => `team/${id}`,
+  /** Teams that a person is in. */
+  teamsOf: (subject: string): string => `teams-of/${subject}`,
   record: (id: string): string => `record/${id}`,
   /** Hospitals that a patient chose to hold copies. */
   chosen: (pseudonym: string): string => `chosen/${pseudonym}`,
@@ -62,6 +67,13 @@ export const lists = {
   permissions: (pseudonym: string): ListKeys => list(`permissions/${pseudonym}`),
   /** Every permission that a clinician was given. */
   grants: (subject: string): ListKeys => list(`grants/${subject}`),
+  /** Every permission that a team was given. */
+  teamGrants: (team: string): ListKeys => list(`team-grants/${team}`),
+  /** Terms that a permission had before. */
+  earlierTerms: (permission: string): ListKeys => list(`earlier-terms/${permission}`),
+  /** Every team of a hospital, and what became of each. */
+  teams: (hospital: string): ListKeys => list(`teams/${hospital}`),
+  teamLog: (team: string): ListKeys => list(`team-log/${team}`),
   /** Every record of a patient. */
   records: (pseudonym: string): ListKeys => list(`records/${pseudonym}`),
   /** Every record of a category. */

@@ -4,7 +4,7 @@ import { timeField } from '../wire/fields.ts';
 import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
-import { asRotated, heldBy } from './decision.ts';
+import { asRotated, heldAt, teamOf } from './decision.ts';
 import { ChaincodeError } from './errors.ts';
 import {
   digestField,
@@ -15,15 +15,30 @@ import {
   monthField,
   pseudonymField,
   rightField,
-  revisionsField,
   subjectField,
   tagField,
 } from './fields.ts';
-import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
+import {
+  defineQuery,
+  defineTransaction,
+  type QueryCall,
+  type TransactionCall,
+} from './functions.ts';
 import { ownOrEarlier, pageArgs, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
-import { publishedKeys, renewKeys } from './patient.ts';
+import { publishedKeys } from './patient.ts';
+import {
+  isWholeRenewal,
+  receiptsUsableUntil,
+  renewalArgs,
+  renewAsAsked,
+  sealableTeam,
+  sharePermit,
+  tellHolders,
+  wholeRenewal,
+} from './permission-parts.ts';
 import { clinicians, rightsOfRole } from './roles.ts';
+import { teamEpochField } from './team-values.ts';
 import type { Permission, Subject } from './values.ts';
 import type { Reader } from './draft.ts';
 
@@ -31,7 +46,10 @@ const grantSchema = z
   .strictObject({
     permissionId: idField,
     /** Subject of the clinician: it survives a renewal of keys. */
-    grantee: subjectField,
+    grantee: subjectField.optional(),
+    /** Or a care team of a hospital, and which of its keys the share is sealed to. */
+    team: idField.optional(),
+    teamEpoch: teamEpochField.optional(),
     rights: distinct(rightField, 1, 3),
     categories: distinct(tagField, 1, chaincodeBounds.categoriesMax),
     /** Valid in from ≤ block time < until, milliseconds. */
@@ -46,6 +64,8 @@ const grantSchema = z
     /** Digest of what is sealed to the grantee and kept by the custodian. */
     shareDigest: digestField,
   })
+  .refine(({ grantee, team }) => (grantee === undefined) !== (team === undefined), 'one of them')
+  .refine(({ team, teamEpoch }) => (team === undefined) === (teamEpoch === undefined), 'both')
   .refine(({ from, until }) => from < until, 'it ends before it starts')
   .refine(
     ({ dataFrom, dataUntil }) => !dataFrom || !dataUntil || dataFrom <= dataUntil,
@@ -62,28 +82,34 @@ const grantSchema = z
 
 export const permissionGrant = defineTransaction({
   name: 'permission.grant',
-  summary: 'Lets a clinician read, write or share categories of data for a time and a purpose.',
+  summary:
+    'Lets a clinician or a care team read, write or share categories of data for a time and a ' +
+    'purpose.',
   roles: ['patient'],
   schema: grantSchema,
-  hints: ({ permissionId, grantee }) => [
+  hints: ({ permissionId, grantee, team }) => [
     keys.permission(permissionId),
-    keys.subject(grantee),
-    lists.grants(grantee).count,
-    lists.subjectInbox(grantee).count,
+    ...(grantee === undefined
+      ? []
+      : [keys.subject(grantee), lists.grants(grantee).count, lists.subjectInbox(grantee).count]),
+    ...(team === undefined ? [] : [keys.team(team), lists.teamGrants(team).count]),
   ],
   async run(args, call) {
     const { draft, context, actor } = call;
     const { pseudonym } = patientOf(actor);
-    const { permissionId, grantee } = args;
+    const { permissionId, team, grantee = '' } = args;
     if (await draft.get(cells.permission(permissionId))) {
       throw new ChaincodeError('permission_exists');
     }
     if (args.until <= context.time) throw new ChaincodeError('permission_over');
-    const subject = await grantableSubject(draft.reader, grantee, args.rights);
+    if (team === undefined) await grantableSubject(draft.reader, grantee, args.rights);
+    else await sealableTeam(draft.reader, team, args.teamEpoch);
+    const now = { time: context.time, height: context.height };
     const permission: Permission = {
       id: permissionId,
       pseudonym,
-      grantee,
+      grantee: team ?? grantee,
+      granteeKind: team === undefined ? 'person' : 'team',
       rights: args.rights,
       categories: args.categories,
       from: args.from,
@@ -94,18 +120,23 @@ export const permissionGrant = defineTransaction({
       study: args.study ?? null,
       anonymise: args.anonymise ?? null,
       shareDigest: args.shareDigest,
-      granted: { time: context.time, height: context.height },
+      teamEpoch: args.teamEpoch ?? null,
+      sealed: now,
+      version: 1,
+      granted: now,
       revoked: null,
     };
     await hold(call, permission);
     draft.put(cells.permission(permissionId), permission);
     await draft.append(listCells.permissions(pseudonym), { permissionId });
-    await draft.append(listCells.grants(grantee), { permissionId });
-    await remember(call, pseudonym, { permissionId, categories: args.categories });
-    await draft.notify({ subject: grantee }, 'permission.granted', { permissionId });
-    const { rights, from, until, shareDigest } = permission;
-    const share = { shareDigest, granteeKid: subject.kid };
-    return { permissionId, pseudonym, grantee, ...share, rights, from, until };
+    const received = team === undefined ? listCells.grants(grantee) : listCells.teamGrants(team);
+    await draft.append(received, { permissionId });
+    const { categories } = args;
+    await remember(call, pseudonym, { permissionId, team: teamOf(permission), categories });
+    await tellHolders(call, permission, 'permission.granted');
+    const { rights, from, until } = permission;
+    const share = await sharePermit(draft.reader, permission);
+    return { permissionId, pseudonym, grantee: permission.grantee, ...share, rights, from, until };
   },
 });
 
@@ -114,21 +145,10 @@ export const permissionRevoke = defineTransaction({
   summary: 'Ends a permission in this block, and renews the keys that its holder has seeds of.',
   roles: ['patient'],
   schema: z
-    .strictObject({
-      permissionId: idField,
-      /** New key revisions for the months whose seeds the former reader holds. */
-      revisions: revisionsField.optional(),
-      /** Root over the category keys with the new revisions. */
-      categoryKeysRoot: digestField.optional(),
-      categoryKeysFrom: monthField.optional(),
-    })
-    .refine(({ revisions, categoryKeysRoot, categoryKeysFrom }) => {
-      const isRenewal = (revisions ?? []).length > 0;
-      const names = [categoryKeysRoot, categoryKeysFrom];
-      return names.every((one) => (one !== undefined) === isRenewal);
-    }, 'revisions come with a new root, and a root with revisions'),
+    .strictObject({ permissionId: idField, ...renewalArgs })
+    .refine(isWholeRenewal, wholeRenewal),
   hints: ({ permissionId }) => [keys.permission(permissionId)],
-  async run({ permissionId, revisions, categoryKeysRoot, categoryKeysFrom }, call) {
+  async run({ permissionId, ...renewal }, call) {
     const { draft, context, actor } = call;
     const { pseudonym } = patientOf(actor);
     const permission = await draft.get(cells.permission(permissionId));
@@ -136,20 +156,17 @@ export const permissionRevoke = defineTransaction({
     if (permission.revoked !== null) throw new ChaincodeError('already_revoked');
     const { time, height } = context;
     draft.put(cells.permission(permissionId), { ...permission, revoked: { time, height } });
-    if (categoryKeysRoot !== undefined && categoryKeysFrom !== undefined) {
-      const root = { categoryKeysRoot, categoryKeysFrom };
-      await renewKeys(call, pseudonym, root, revisions ?? []);
-    }
-    await remember(call, pseudonym, { permissionId, categories: permission.categories });
-    await draft.notify({ subject: permission.grantee }, 'permission.revoked', { permissionId });
+    await renewAsAsked(call, pseudonym, renewal);
+    const { categories, grantee, version } = permission;
+    await remember(call, pseudonym, { permissionId, team: teamOf(permission), categories });
+    await tellHolders(call, permission, 'permission.revoked');
     const patient = await draft.get(cells.patient(pseudonym));
     if (!patient) throw new Error(`patient of ${permissionId} is missing`);
-    const longest = time + context.parameters.receiptUsableMs;
     return {
       permissionId,
-      grantee: permission.grantee,
-      /** Receipts that were given before this block may open records until then. */
-      receiptsUsableUntil: Math.min(permission.until, longest),
+      grantee,
+      version,
+      receiptsUsableUntil: receiptsUsableUntil(call, permission),
       ...publishedKeys(pseudonym, patient),
     };
   },
@@ -182,23 +199,45 @@ export const permissionReceived = defineQuery({
 
 export const permissionGet = defineQuery({
   name: 'permission.get',
-  summary: 'One permission, for the patient who gave it and the clinician who holds it.',
+  summary: 'One permission, for the patient who gave it and the clinicians who hold it.',
   roles: ['patient', ...clinicians],
   schema: z.strictObject({ permissionId: idField }),
   hints: ({ permissionId }) => [keys.permission(permissionId)],
-  async run({ permissionId }, { actor, reader }) {
-    const permission = await reader.get(cells.permission(permissionId));
-    const isOwn =
-      actor.kind === 'patient'
-        ? permission?.pseudonym === patientOf(actor).pseudonym
-        : permission?.grantee === actor.identity.subject;
-    if (!permission || !isOwn) throw new ChaincodeError('unknown_permission');
-    return (await asRotated(reader, [permission]))[0] as Permission;
+  run: ({ permissionId }, call) => visiblePermission(call, permissionId),
+});
+
+export const permissionEarlier = defineQuery({
+  name: 'permission.earlier',
+  summary: 'A page of the terms that a permission had before it was narrowed or extended.',
+  roles: ['patient', ...clinicians],
+  schema: z.strictObject({ permissionId: idField, ...pageArgs }),
+  hints: ({ permissionId }) => [keys.permission(permissionId)],
+  async run({ permissionId, ...page }, call) {
+    await visiblePermission(call, permissionId);
+    return call.reader.page(listCells.earlierTerms(permissionId), page);
   },
 });
 
+/** For the patient, the grantee, and the present members of a team that is the grantee. */
+async function visiblePermission(
+  { actor, reader }: QueryCall,
+  permissionId: string,
+): Promise<Permission> {
+  const permission = await reader.get(cells.permission(permissionId));
+  if (!permission || !(await isParty())) throw new ChaincodeError('unknown_permission');
+  return (await asRotated(reader, [permission]))[0] as Permission;
+
+  async function isParty(): Promise<boolean> {
+    if (actor.kind === 'patient') return permission?.pseudonym === patientOf(actor).pseudonym;
+    const { subject } = actor.identity;
+    if (permission?.granteeKind === 'person') return permission.grantee === subject;
+    const teams = (await reader.get(cells.teamsOf(subject))) ?? [];
+    return permission !== null && teams.includes(permission.grantee);
+  }
+}
+
 /** The grantee, if its role can hold these rights. */
-async function grantableSubject(
+export async function grantableSubject(
   reader: Reader,
   grantee: string,
   rights: Permission['rights'],
@@ -216,17 +255,19 @@ async function grantableSubject(
 
 /** Puts a permission at hand for its grantee; ended ones make room, the oldest first. */
 async function hold({ draft, context }: TransactionCall, permission: Permission): Promise<void> {
-  const { pseudonym, grantee, id } = permission;
-  const held = await heldBy(draft.reader, pseudonym, grantee);
+  const { pseudonym, grantee, granteeKind, id } = permission;
+  const cellOf = granteeKind === 'team' ? cells.teamHoldings : cells.holdings;
+  const cell = cellOf(pseudonym, grantee);
+  const held = await heldAt(draft.reader, cell);
   if (held.length >= chaincodeBounds.holdingsMax) {
     const ended = held.findIndex((one) => one.revoked !== null || one.until <= context.time);
     if (ended < 0) throw new ChaincodeError('too_many_permissions');
     held.splice(ended, 1);
   }
-  draft.put(cells.holdings(pseudonym, grantee), [...held.map((one) => one.id), id]);
+  draft.put(cell, [...held.map((one) => one.id), id]);
 }
 
-async function permissionsOf(
+export async function permissionsOf(
   reader: Reader,
   entries: readonly { permissionId: string }[],
 ): Promise<Permission[]> {

@@ -14,8 +14,10 @@ import {
 import { inboxList } from './inbox.ts';
 import { identityLapse } from './lapse.ts';
 import { patientGet, patientPublishKeys, patientRegister } from './patient.ts';
+import { permissionExtend, permissionNarrow, permissionReseal } from './permission-changes.ts';
 import {
   patientPermissions,
+  permissionEarlier,
   permissionGet,
   permissionGrant,
   permissionReceived,
@@ -35,6 +37,8 @@ import { recordGet, recordList } from './record-queries.ts';
 import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
 import { identityApproveUnmask, identityUnmask, identityUnmaskings } from './unmask.ts';
+import { teamChange, teamClose, teamCreate, teamPublishKey, teamSeal } from './team.ts';
+import { teamGet, teamList, teamLog, teamMine, teamPermissions } from './team-queries.ts';
 import { validatorAccuse, validatorRejoin, validatorRotateKey } from './validator.ts';
 
 export const chaincodeFunctions: readonly ChaincodeFunction[] = [
@@ -60,9 +64,23 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   guardRotation,
   patientRotations,
   permissionGrant,
+  permissionNarrow,
+  permissionExtend,
+  permissionReseal,
   permissionRevoke,
   permissionGet,
+  permissionEarlier,
   permissionReceived,
+  teamCreate,
+  teamChange,
+  teamClose,
+  teamPublishKey,
+  teamSeal,
+  teamGet,
+  teamList,
+  teamMine,
+  teamLog,
+  teamPermissions,
   recordRegister,
   recordStored,
   recordCountersign,

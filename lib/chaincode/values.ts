@@ -17,7 +17,6 @@ import { chaincodeBounds } from './bounds.ts';
 import { changeSchema } from './change-schema.ts';
 import {
   digestField,
-  grantPurposeField,
   idField,
   kidField,
   labelField,
@@ -25,12 +24,13 @@ import {
   pseudonymField,
   purposeField,
   revisionField,
-  rightField,
   subjectField,
   tagField,
 } from './fields.ts';
 import { identityRoleField } from './roles.ts';
 import { generationField, recordRotationSchema } from './rotation-values.ts';
+import { teamEpochField } from './team-values.ts';
+import { termsShape } from './terms.ts';
 
 /** When something was committed. */
 export const momentSchema = z.strictObject({ time: timeField, height: heightField });
@@ -184,21 +184,18 @@ export type Epochs = z.infer<typeof epochsSchema>;
 export const permissionSchema = z.strictObject({
   id: idField,
   pseudonym: pseudonymField,
+  /** Subject of a person, or id of a care team. */
   grantee: subjectField,
-  rights: z.array(rightField).max(3),
-  categories: z.array(tagField).max(chaincodeBounds.categoriesMax),
-  /** Valid in from ≤ block time < until. */
-  from: timeField,
-  until: timeField,
-  /** First and last month of the data covered; null is open. */
-  dataFrom: monthField.nullable(),
-  dataUntil: monthField.nullable(),
-  purposes: z.array(grantPurposeField),
-  /** Only with the right `share`. */
-  study: labelField.nullable(),
-  anonymise: z.boolean().nullable(),
+  granteeKind: z.enum(['person', 'team']),
+  ...termsShape,
   /** Digest of the sealed share at the custodian. */
   shareDigest: digestField,
+  /** The team's key that it is sealed to; null for a person. */
+  teamEpoch: teamEpochField.nullable(),
+  /** When the present share was sealed. */
+  sealed: momentSchema,
+  /** Counts changes of terms and of the share, from 1. */
+  version: z.int().min(1),
   granted: momentSchema,
   revoked: momentSchema.nullable(),
 });
@@ -256,6 +253,8 @@ export const historySchema = z.strictObject({
   }),
   recordId: idField.nullable(),
   permissionId: idField.nullable(),
+  /** The care team through which the actor was permitted. */
+  team: idField.nullable(),
   categories: z.array(tagField).max(chaincodeBounds.categoriesMax * chaincodeBounds.holdingsMax),
   purpose: purposeField.nullable(),
   /** `done` where there was nothing to decide. */

@@ -74,6 +74,7 @@ describe('access.request', () => {
       pseudonym: alice.pseudonym,
       objectDigest,
       permissionId,
+      team: null,
       decidedAt: time,
       usableUntil: time + 300_000,
     });

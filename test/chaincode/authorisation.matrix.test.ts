@@ -56,6 +56,8 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     ...{ validator: base.operator().hospital, session: 'AA', read: 'AA' },
     shareKey: 'A'.repeat(1622),
   };
+  const seals = [{ subject: colleague.subject, digest }];
+  const sealArgs = { teamId: permissionId, version: 1, epoch: 1, seals };
   const known: Record<string, SignedRequest['args']> = {
     'identity.register-clinician': { certificate },
     'identity.renew': { certificate, previousKid: colleague.kid, previousSignature },
@@ -84,7 +86,20 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
       signature: previousSignature,
     },
     'permission.grant': grantArgs(world, colleague),
+    'permission.narrow': { permissionId, version: 1, until: 1 },
+    'permission.extend': { permissionId, version: 1, until: 1 },
+    'permission.reseal': { permissionId, version: 1, shareDigest: digest },
     'permission.revoke': { permissionId },
+    'permission.earlier': { permissionId },
+    'team.create': { teamId: permissionId, name: 'A team', members: [colleague.subject] },
+    'team.change': { teamId: permissionId, version: 1, add: [colleague.subject] },
+    'team.close': { teamId: permissionId },
+    'team.publish-key': { ...sealArgs, publicKey: 'A'.repeat(1622) },
+    'team.seal': sealArgs,
+    'team.get': { teamId: permissionId },
+    'team.list': { hospital: base.operator().hospital },
+    'team.log': { teamId: permissionId },
+    'team.permissions': { teamId: permissionId },
     'permission.get': { permissionId },
     'record.register': recordArgs(alice),
     'record.stored': { recordId, objectDigest: digest },
