@@ -1,17 +1,12 @@
-/**
- * Deterministic CBOR (dag-cbor): one codec for messages, headers and stored state. Plain values take
- * a fast way; the library does the rest, and says what is wrong with bytes that are refused.
- */
+/** Deterministic CBOR (dag-cbor): one codec for messages, headers and stored state. */
 import { decode, encode } from '@ipld/dag-cbor';
 import type { z } from 'zod';
 import { equalBytes } from '../crypto/bytes.ts';
-import { readPlain, unread } from './cbor-reader.ts';
-import { writePlain } from './cbor-writer.ts';
 import { WireError } from './errors.ts';
 
 /** The canonical bytes of a plain value (maps, arrays, strings, integers, bytes, booleans, null). */
 export function encodeCbor(value: unknown): Uint8Array {
-  return writePlain(value) ?? encode(value);
+  return encode(value);
 }
 
 /** Whether two plain values have the same canonical bytes; shared parts cost nothing. */
@@ -36,8 +31,6 @@ export function decodeCbor(bytes: Uint8Array, bytesMax: number): unknown {
   if (bytes.length > bytesMax) {
     throw new WireError('too_large', `${bytes.length} bytes where at most ${bytesMax} are taken`);
   }
-  const read = readPlain(bytes);
-  if (read !== unread) return read;
   let value: unknown;
   try {
     value = decode(bytes);
