@@ -29,6 +29,11 @@ module.exports = {
       '^lib/chaincode/',
       '^lib/(chaincode|ledger|wire|crypto|limits|membership)',
     ),
+    only(
+      'escrow-uses-chaincode',
+      '^lib/escrow/',
+      '^lib/(escrow|chaincode|records|ledger|wire|crypto|limits|membership)',
+    ),
     only('lib-stays-in-lib', '^lib/', '^lib/'),
     only('functions-use-lib', '^functions/', '^(functions|lib)/'),
     only('sdk-uses-lib', '^sdk/', '^(sdk|lib)/'),

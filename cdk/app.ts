@@ -5,6 +5,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 
 import { routes as membershipRoutes } from '../functions/membership/routes.ts';
 import { routes as recordsRoutes } from '../functions/records/routes.ts';
+import { escrowRoutes } from '../functions/validator/escrow/routes.ts';
 import { routes as validatorRoutes } from '../functions/validator/routes.ts';
 import { bundleFunctions } from './bundle.ts';
 import { addChecks } from './checks.ts';
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
     bundleDigest: bundles.digest,
     routes: {
       validator: validatorRoutes,
+      escrow: escrowRoutes,
       membership: membershipRoutes,
       records: recordsRoutes,
     },

@@ -19,6 +19,7 @@ export const FUNCTIONS: readonly { readonly service: Service; readonly fn: strin
   { service: 'validator', fn: 'api' },
   { service: 'validator', fn: 'inbox' },
   { service: 'validator', fn: 'timer' },
+  { service: 'validator', fn: 'escrow' },
   { service: 'membership', fn: 'api' },
   { service: 'records', fn: 'api' },
 ];

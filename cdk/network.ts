@@ -15,7 +15,8 @@ export interface NetworkProps {
   readonly code: CodeProvider;
   /** SHA-256 over all bundles, which institutions compare before they deploy. */
   readonly bundleDigest: string;
-  readonly routes: Readonly<Record<Service, readonly Route[]>>;
+  /** Of each party; `escrow` are those of validators that a function of its own serves. */
+  readonly routes: Readonly<Record<Service | 'escrow', readonly Route[]>>;
 }
 
 /** The stacks; none refers to another, so each institution deploys only its own. */
@@ -30,7 +31,12 @@ export function addNetwork(app: App, props: NetworkProps): NetworkStacks {
   const { routes, ...common } = props;
   return {
     validators: props.config.validators.map(
-      (validator) => new ValidatorStack(app, { ...common, validator, routes: routes.validator }),
+      (validator) =>
+        new ValidatorStack(app, {
+          ...{ ...common, validator },
+          routes: routes.validator,
+          escrowRoutes: routes.escrow,
+        }),
     ),
     membership: new MembershipStack(app, { ...common, routes: routes.membership }),
     records: new RecordsStack(app, { ...common, routes: routes.records }),

@@ -77,6 +77,9 @@ const notices: Readonly<Record<string, string>> = {
   'copy.deleted': 'A hospital deleted its copies of your records.',
   'erasure.ordered': 'A patient had a record of yours erased.',
   'erasure.acknowledged': 'Somebody who held your records erased them.',
+  'emergency.declared': 'A clinician declared an emergency about you.',
+  'emergency.accessed': 'Your emergency summary was opened again.',
+  'emergency.reviewed': 'Somebody else looked at a declaration of an emergency.',
   'access.denied': 'Somebody was refused a record of yours.',
 };
 

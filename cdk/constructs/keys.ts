@@ -62,8 +62,11 @@ export class SigningKey extends Construct {
 export interface WrapKeyProps {
   readonly config: NetworkConfig;
   readonly description: string;
-  /** Purposes that one role alone may unwrap, even among administrators' roles. */
-  readonly guard: { readonly purposes: readonly WrapPurpose[]; readonly principalArn: string };
+  /** Purposes that these roles alone may unwrap, even among administrators' roles. */
+  readonly guards: readonly {
+    readonly purposes: readonly WrapPurpose[];
+    readonly principalArns: readonly string[];
+  }[];
 }
 
 /** A symmetric key that wraps secrets, each under an encryption context that names its purpose. */
@@ -79,19 +82,21 @@ export class WrapKey extends Construct {
       enableKeyRotation: true,
       ...removal(props.config.retain),
     });
-    this.key.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'OnlyOneRoleUnwraps',
-        effect: Effect.DENY,
-        principals: [new AnyPrincipal()],
-        actions: ['kms:Decrypt', 'kms:ReEncryptFrom'],
-        resources: ['*'],
-        conditions: {
-          ArnNotEquals: { 'aws:PrincipalArn': props.guard.principalArn },
-          StringEquals: purposeIs(props.guard.purposes),
-        },
-      }),
-    );
+    for (const { purposes, principalArns } of props.guards) {
+      this.key.addToResourcePolicy(
+        new PolicyStatement({
+          sid: `OnlyTheseUnwrap${purposes.join('')}`,
+          effect: Effect.DENY,
+          principals: [new AnyPrincipal()],
+          actions: ['kms:Decrypt', 'kms:ReEncryptFrom'],
+          resources: ['*'],
+          conditions: {
+            ArnNotEquals: { 'aws:PrincipalArn': [...principalArns] },
+            StringEquals: purposeIs(purposes),
+          },
+        }),
+      );
+    }
   }
 
   /** Lets a role unwrap secrets of some purposes. */

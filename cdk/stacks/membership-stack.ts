@@ -50,7 +50,7 @@ export class MembershipStack extends PartyStack {
     const wrapKey = new WrapKey(this, 'WrapKey', {
       description: `Wraps the identity fields of enrolments of ${config.network}`,
       config,
-      guard: { purposes: PURPOSES, principalArn: apiPrincipal },
+      guards: [{ purposes: PURPOSES, principalArns: [apiPrincipal] }],
     });
     const fn = new FunctionWithLogGroup(this, 'Api', {
       party,

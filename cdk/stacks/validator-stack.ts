@@ -2,6 +2,7 @@
 
 import type { Construct } from 'constructs';
 
+import type { Route } from '../../functions/aws/route.ts';
 import type { ValidatorConfig } from '../config.ts';
 import { FifoInbox } from '../constructs/fifo-inbox.ts';
 import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
@@ -11,15 +12,19 @@ import { TimerChain } from '../constructs/timer-chain.ts';
 import { inboxUrl, peerUrls, peersOf, principalArn } from '../names.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
-/** Partition of the session table that `api` and `timer` may read: the read key, and public keys. */
 /** A client may wait 20 s for its receipt; API Gateway waits 29 s. */
 const API_TIMEOUT_SECONDS = 25;
+/** Partition of the session table that `api` and `timer` may read: the read key, and public keys. */
 const READ_PARTITION = 'read';
+/** Partition of the session table that `escrow` may read: the share key. */
+const SHARE_PARTITION = 'share';
 
 /** Properties of `ValidatorStack`. */
 export interface ValidatorStackProps extends Omit<PartyStackProps, 'party' | 'description'> {
   readonly config: PartyStackProps['party']['config'];
   readonly validator: ValidatorConfig;
+  /** Routes of the escrow, which a function of its own serves. */
+  readonly escrowRoutes: readonly Route[];
 }
 
 /** Everything that one validator runs. */
@@ -27,6 +32,7 @@ export class ValidatorStack extends PartyStack {
   private readonly props: ValidatorStackProps;
   private readonly ledger: KeyedTable;
   private readonly sessions: KeyedTable;
+  private readonly escrow: KeyedTable;
   private readonly signKey: SigningKey;
   private readonly wrapKey: WrapKey;
   private readonly inbox: FifoInbox;
@@ -55,6 +61,13 @@ export class ValidatorStack extends PartyStack {
           'A restored session key would vote twice: losing it makes the replica a learner instead.',
       },
     });
+    this.escrow = new KeyedTable(this, 'Escrow', {
+      config,
+      backup: {
+        enabled: false,
+        reason: 'A share that was erased or replaced must be gone: a backup would bring it back.',
+      },
+    });
     this.signKey = new SigningKey(this, 'SignKey', {
       description: `Signs the session certificates of ${this.stackName}`,
       config,
@@ -63,7 +76,14 @@ export class ValidatorStack extends PartyStack {
     this.wrapKey = new WrapKey(this, 'WrapKey', {
       description: `Wraps the session, read and share keys of ${this.stackName}`,
       config,
-      guard: { purposes: ['session', 'share'], principalArn: inboxPrincipal },
+      guards: [
+        { purposes: ['session'], principalArns: [inboxPrincipal] },
+        {
+          purposes: ['share'],
+          // `inbox` looks whether the key still opens, before it makes another.
+          principalArns: [inboxPrincipal, principalArn(config, validator, 'escrow')],
+        },
+      ],
     });
     this.inbox = new FifoInbox(this, 'Inbox', queueProps);
     this.timers = new TimerChain(this, 'Timers', queueProps);
@@ -71,6 +91,7 @@ export class ValidatorStack extends PartyStack {
     const inbox = this.addInbox();
     const api = this.addApi(inbox);
     const timer = this.addTimer();
+    this.addEscrow();
     this.trustOwn(inbox, [api, timer]);
     this.addOutputs(inbox);
   }
@@ -157,6 +178,29 @@ export class ValidatorStack extends PartyStack {
     return fn;
   }
 
+  /** Keeps shares of patients' secrets, and opens its own for readers whom a receipt names. */
+  private addEscrow(): void {
+    const { validator, escrowRoutes } = this.props;
+    const environment = {
+      ...this.commonEnvironment(),
+      API_URL: this.api.url,
+      ESCROW_TABLE: this.escrow.table.tableName,
+      WRAP_KEY_ID: this.wrapKey.key.keyId,
+    };
+    const fn = this.addFunction(
+      'EscrowFunction',
+      'escrow',
+      `Escrow of ${validator.id}`,
+      environment,
+    );
+    this.api.serve(escrowRoutes, fn);
+    this.escrow.grantReadWrite(fn.role);
+    // The genesis document alone: receipts bring the rest.
+    this.ledger.grantRead(fn.role);
+    this.sessions.grantReadPartitions(fn.role, [SHARE_PARTITION]);
+    this.wrapKey.grantUnwrap(fn.role, ['share']);
+  }
+
   /**
    * Tells the replica whose notes to itself it may believe. SQS names a sender as
    * `<role id>:<session>`; emulators, and an account's root, are named by the account.
@@ -206,6 +250,7 @@ export class ValidatorStack extends PartyStack {
     this.output('TimerUrl', this.timers.queue.queueUrl, 'Queue of timers');
     this.output('LedgerTable', this.ledger.table.tableName, 'Table of the ledger');
     this.output('SessionTable', this.sessions.table.tableName, 'Table of wrapped keys');
+    this.output('EscrowTable', this.escrow.table.tableName, 'Table of escrow');
     this.output('SignKeyId', this.signKey.key.keyId, 'KMS key that signs session certificates');
     this.output('WrapKeyId', this.wrapKey.key.keyId, 'KMS key that wraps');
   }

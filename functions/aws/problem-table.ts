@@ -178,6 +178,36 @@ const validatorRows = {
     'This validator took a snapshot and is still fetching the blocks before it',
     'Ask another validator.',
   ],
+  not_a_share_holder: [
+    403,
+    'The deposit names no share of this validator',
+    'Send it to the validators that it names.',
+  ],
+  payload_mismatch: [
+    403,
+    'This is not the payload that the ledger names',
+    'Send exactly what was committed to.',
+  ],
+  reader_key_mismatch: [
+    403,
+    'The receipt names another encryption key',
+    'Send the key whose digest the ledger has of you.',
+  ],
+  escrow_missing: [
+    404,
+    'The share of this deposit never came here',
+    'Ask the other validators; the patient’s next login repairs it.',
+  ],
+  escrow_superseded: [
+    409,
+    'A newer deposit, or its end, is known here',
+    'Get a new receipt, which names the newest deposit.',
+  ],
+  escrow_unreadable: [
+    503,
+    'The share does not open with the share key of here',
+    'Ask the other validators; the patient’s next login splits the secret anew.',
+  ],
   learner: [
     503,
     'This validator is catching up and answers nothing that counts',

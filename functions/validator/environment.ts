@@ -20,6 +20,16 @@ export const apiEnvironmentSchema = z.object({
   SIGN_KEY_ID: z.string().min(1),
 });
 
+export const escrowEnvironmentSchema = z.object({
+  NETWORK: networkField,
+  VALIDATOR_ID: validatorIdField,
+  LEDGER_TABLE: z.string().min(1),
+  SESSION_TABLE: z.string().min(1),
+  ESCROW_TABLE: z.string().min(1),
+  WRAP_KEY_ID: z.string().min(1),
+  API_URL: z.url(),
+});
+
 export const timerEnvironmentSchema = z.object({ ...common, TIMER_URL: z.url() });
 
 export const inboxEnvironmentSchema = z.object({

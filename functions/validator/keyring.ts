@@ -135,10 +135,16 @@ export class Keyring {
     const known = this.#opened.get(purpose);
     if (known) return known;
     const { store, wrap } = this.#deps;
-    const [stored, identity] = await Promise.all([store.load(purpose), store.ledgerIdentity()]);
+    // The share key votes for nothing, so that it works beside any ledger table.
+    const isBound = purpose !== 'share';
+    const [stored, identity] = await Promise.all([
+      store.load(purpose),
+      isBound ? store.ledgerIdentity() : null,
+    ]);
     if (stored === null) return null;
     const secret = await wrap.unwrap(purpose, stored.wrapped);
-    const opened = { secret, stored, isOfThisLedger: stored.ledgerIdentity === identity };
+    const isOfThisLedger = !isBound || stored.ledgerIdentity === identity;
+    const opened = { secret, stored, isOfThisLedger };
     this.#opened.set(purpose, opened);
     return opened;
   }

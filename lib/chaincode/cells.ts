@@ -10,6 +10,13 @@ import {
   unmaskSchema,
 } from './identity-values.ts';
 import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
+import {
+  declarationEntrySchema,
+  declarationSchema,
+  emergencyCardSchema,
+  emergencyHandleSchema,
+} from './emergency-values.ts';
+import { type EscrowKind, escrowPointerSchema, escrowSchema } from './escrow-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
 import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
@@ -84,6 +91,12 @@ export const cells = {
   copies: (recordId: string) => cell(keys.copies(recordId), copiesSchema),
   recordErasure: (recordId: string) => cell(keys.recordErasure(recordId), erasureSchema),
   patientErasure: (pseudonym: string) => cell(keys.patientErasure(pseudonym), erasureSchema),
+  escrow: (id: string) => cell(keys.escrow(id), escrowSchema),
+  escrowPointer: (pseudonym: string, kind: EscrowKind) =>
+    cell(keys.escrowPointer(pseudonym, kind), escrowPointerSchema),
+  emergencyHandle: (digest: string) => cell(keys.emergencyHandle(digest), emergencyHandleSchema),
+  emergencyCard: (pseudonym: string) => cell(keys.emergencyCard(pseudonym), emergencyCardSchema),
+  declaration: (id: string) => cell(keys.declaration(id), declarationSchema),
   probe: (validator: string) => cell(keys.probe(validator), probeSchema),
 } as const;
 
@@ -101,6 +114,11 @@ export const listCells = {
   monthRecords: (pseudonym: string, tag: string, month: string) =>
     listCell(lists.monthRecords(pseudonym, tag, month), recordEntrySchema),
   unmaskings: () => listCell(lists.unmaskings(), unmaskEntrySchema),
+  declarations: () => listCell(lists.declarations(), declarationEntrySchema),
+  patientDeclarations: (pseudonym: string) =>
+    listCell(lists.patientDeclarations(pseudonym), declarationEntrySchema),
+  subjectDeclarations: (subject: string) =>
+    listCell(lists.subjectDeclarations(subject), declarationEntrySchema),
   proposals: () => listCell(lists.proposals(), proposalEntrySchema),
   history: (pseudonym: string) => listCell(lists.history(pseudonym), historySchema),
   patientInbox: (pseudonym: string) => listCell(lists.patientInbox(pseudonym), inboxSchema),

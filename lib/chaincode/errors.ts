@@ -155,6 +155,22 @@ export const chaincodeErrors = {
   patient_erased: 'the patient had everything erased',
   not_erased: 'nobody ordered that this be erased',
   not_a_holder: 'the signer is not among those who held it',
+  // escrow
+  escrow_exists: 'the escrow has another id, or the id is used',
+  escrow_holders_changed: 'the validators or their share keys changed: split the secret anew',
+  escrow_split: 'it is not split n − f of n, a share for each validator in order',
+  unknown_escrow: 'the patient has nothing in escrow for this',
+  // emergency
+  unknown_handle: 'no card has this handle: check each letter',
+  handle_taken: 'the handle is of another card',
+  handle_void: 'the card was replaced or withdrawn: ask for the present one',
+  declaration_exists: 'the declaration id is used',
+  unknown_declaration: 'no such declaration, or none that the signer may know of',
+  declaration_unbound: 'the membership service has not said yet whom it is about',
+  declaration_over: 'the declaration is over: declare anew if the emergency lasts',
+  already_bound: 'it is known whom the declaration is about',
+  own_declaration: 'somebody of another hospital reviews a declaration',
+  already_reviewed: 'the declaration was reviewed',
 } as const;
 
 /** Thrown by functions and by `resolveKeys`; `code` becomes that of the INVALID result. */

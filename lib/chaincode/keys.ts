@@ -55,6 +55,12 @@ export const keys = {
   /** Who destroyed a record, or all of a patient's: `r` and `p` keep them apart. */
   recordErasure: (recordId: string): string => `erasure/r/${recordId}`,
   patientErasure: (pseudonym: string): string => `erasure/p/${pseudonym}`,
+  escrow: (id: string): string => `escrow/${id}`,
+  /** The one escrow of a kind that a patient has. */
+  escrowPointer: (pseudonym: string, kind: string): string => `escrows/${pseudonym}/${kind}`,
+  emergencyHandle: (digest: string): string => `emergency/handle/${digest}`,
+  emergencyCard: (pseudonym: string): string => `emergency/card/${pseudonym}`,
+  declaration: (id: string): string => `declaration/${id}`,
   probe: (validator: string): string => `probe/${validator}`,
   /** Digests of used (key, nonce) pairs; see `seen.ts`. */
   seen: (window: number, shard: number): string => `seen/${window}/${shard}`,
@@ -85,6 +91,10 @@ export const lists = {
   history: (pseudonym: string): ListKeys => list(`history/${pseudonym}`),
   /** Every request to name the person behind a one-time certificate. */
   unmaskings: (): ListKeys => list('unmaskings'),
+  /** Every declaration of an emergency; of a patient; by a clinician. */
+  declarations: (): ListKeys => list('declarations'),
+  patientDeclarations: (pseudonym: string): ListKeys => list(`declarations/p/${pseudonym}`),
+  subjectDeclarations: (subject: string): ListKeys => list(`declarations/s/${subject}`),
   /** Every proposal that was ever made. */
   proposals: (): ListKeys => list('proposals'),
   /** Notices: `p` and `s` keep a patient's apart from a subject of the same text. */

@@ -1,5 +1,14 @@
 /** The one table of functions: what is not in it does not exist, whoever asks. */
 import { accessList, accessRequest } from './access.ts';
+import {
+  emergencyAccess,
+  emergencyBind,
+  emergencyDeclare,
+  emergencyDeposit,
+  emergencyWithdraw,
+} from './emergency.ts';
+import { emergencyGet, emergencyList, emergencyReview } from './emergency-review.ts';
+import { escrowGet } from './escrow.ts';
 import type { ChaincodeFunction } from './functions.ts';
 import { governanceProbe, networkHead } from './governance.ts';
 import { copyDeleted, copyHeld, copyList, copyRequest, patientChooseHospitals } from './copy.ts';
@@ -102,6 +111,15 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   recordErased,
   patientErased,
   erasureGet,
+  escrowGet,
+  emergencyDeposit,
+  emergencyWithdraw,
+  emergencyDeclare,
+  emergencyBind,
+  emergencyAccess,
+  emergencyReview,
+  emergencyList,
+  emergencyGet,
   historyList,
   inboxList,
   validatorRejoin,

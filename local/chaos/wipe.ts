@@ -7,7 +7,7 @@ import { type Seat, seatNow } from './seats.ts';
 import { type Stage, until } from './stage.ts';
 
 /** The functions of a validator, by the last part of their names. */
-export const VALIDATOR_FUNCTIONS: readonly string[] = ['api', 'inbox', 'timer'];
+export const VALIDATOR_FUNCTIONS: readonly string[] = ['api', 'inbox', 'timer', 'escrow'];
 
 const GENESIS_MS = 120_000;
 const CATCH_UP_MS = 180_000;
@@ -44,6 +44,7 @@ async function wipeAccount(stage: Stage, client: AccountClient): Promise<number>
   await new Promise((settle) => setTimeout(settle, LAST_RUN_MS));
   const ledger = await client.emptyTable(named('LedgerTable'));
   const sessions = await client.emptyTable(named('SessionTable'));
+  const escrow = await client.emptyTable(named('EscrowTable'));
   await client.purgeQueue(named('InboxUrl'));
   await client.purgeQueue(named('TimerUrl'));
   for (const fn of VALIDATOR_FUNCTIONS) {
@@ -52,7 +53,7 @@ async function wipeAccount(stage: Stage, client: AccountClient): Promise<number>
   // A warm process may have written once more before it ended.
   const late = await client.emptyTable(named('LedgerTable'));
   await resume();
-  return ledger + sessions + late;
+  return ledger + sessions + escrow + late;
 }
 
 /** Its peers hand it the document over the queues, and it checks every operator's signature. */

@@ -69,6 +69,11 @@ export const sampleRoutes: readonly Route[] = [
   { method: 'GET', path: '/v1/health', summary: 'Health.' },
 ];
 
+/** Routes of the function for escrow, beside those of the API. */
+const escrowSampleRoutes: readonly Route[] = [
+  { method: 'PUT', path: '/v1/escrow/{id}', body: bodySchema, summary: 'Keep.' },
+];
+
 /** The feature flags that `cdk synth` uses. */
 function flags(): Record<string, unknown> {
   const file: unknown = JSON.parse(
@@ -101,7 +106,12 @@ export function makeNetwork(input: NetworkConfigInput): Synthesized {
     config,
     code: (service, fn) => Code.fromInline(`exports.handler = '${service}-${fn}';`),
     bundleDigest: 'f'.repeat(64),
-    routes: { validator: sampleRoutes, membership: sampleRoutes, records: sampleRoutes },
+    routes: {
+      validator: sampleRoutes,
+      escrow: escrowSampleRoutes,
+      membership: sampleRoutes,
+      records: sampleRoutes,
+    },
   });
   return { app, config, ...stacks };
 }

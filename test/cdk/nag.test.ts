@@ -47,7 +47,7 @@ describe('cdk-nag AwsSolutions', () => {
       'AwsSolutions-S1',
     ]);
     for (const [id, reasons] of found) {
-      expect(reasons.size, id).toBe(id === 'AwsSolutions-DDB3' ? 2 : 1);
+      expect(reasons.size, id).toBe(id === 'AwsSolutions-DDB3' ? 3 : 1);
       for (const reason of reasons) expect(reason.length, id).toBeGreaterThan(40);
     }
   });

@@ -12,7 +12,7 @@ import type { Party } from '../../cdk/party.ts';
 import type { Route } from '../../functions/aws/route.ts';
 import { configInput, makeApp, makeNetwork, sampleRoutes, templateOf } from './fixtures.ts';
 
-const template = templateOf(makeNetwork(configInput()), 'north');
+const template = templateOf(makeNetwork(configInput()), 'membership');
 
 /** An API with these routes, alone in a stack. */
 function serve(routes: readonly Route[], timeoutSeconds = 10): void {

@@ -41,6 +41,7 @@ describe('roles of a validator', () => {
     expect(roleNames(template)).toEqual([
       '(generated)',
       'cq-test-net-north-api',
+      'cq-test-net-north-escrow',
       'cq-test-net-north-inbox',
       'cq-test-net-north-timer',
     ]);
@@ -83,6 +84,20 @@ describe('roles of a validator', () => {
     );
   });
 
+  it('escrow: its table, the genesis document, the share key, and no queue', () => {
+    expect(permissionsOf(template, 'cq-test-net-north-escrow')).toEqual(
+      [
+        ...readWrite('EscrowTable'),
+        ...['BatchGetItem', 'GetItem', 'Query'].map(
+          (action) => `dynamodb:${action} on LedgerTable`,
+        ),
+        ...readKeyOnly.map((line) => line.replace('"read"', '"share"')),
+        ...writeLog('EscrowFunctionLogs'),
+        `kms:Decrypt on WrapKey ${purposes('share')}`,
+      ].sort(),
+    );
+  });
+
   it('timer: ledger, read key, own queues', () => {
     expect(permissionsOf(template, 'cq-test-net-north-timer')).toEqual(
       [
@@ -99,7 +114,7 @@ describe('roles of a validator', () => {
   });
 
   it('hold no wildcard, and no permission over what administrates', () => {
-    for (const role of ['api', 'inbox', 'timer']) {
+    for (const role of ['api', 'inbox', 'timer', 'escrow']) {
       for (const line of permissionsOf(template, `cq-test-net-north-${role}`)) {
         expect(line).not.toMatch(
           /\*|iam:|sts:|lambda:|kms:(Put|Create|Schedule|Disable|ReEncrypt)/,
@@ -114,12 +129,15 @@ describe('roles of a validator', () => {
       `DENY kms:Sign on * if {"ArnNotEquals":{"aws:PrincipalArn":"${inboxRole}"}}`,
       'kms:* on *',
     ]);
-    const guard =
-      `on * if {"ArnNotEquals":{"aws:PrincipalArn":"${inboxRole}"},` +
-      '"StringEquals":{"kms:EncryptionContext:purpose":["session","share"]}}';
+    const escrowRole = inboxRole.replace('north-inbox', 'north-escrow');
+    const guard = (purpose: string, ...roles: string[]): string =>
+      `on * if {"ArnNotEquals":{"aws:PrincipalArn":${JSON.stringify(roles)}},` +
+      `"StringEquals":{"kms:EncryptionContext:purpose":["${purpose}"]}}`;
     expect(linesOf(resourcePolicy(template, 'AWS::KMS::Key', 'WrapKey'))).toEqual([
-      `DENY kms:Decrypt ${guard}`,
-      `DENY kms:ReEncryptFrom ${guard}`,
+      `DENY kms:Decrypt ${guard('share', inboxRole, escrowRole)}`,
+      `DENY kms:Decrypt ${guard('session', inboxRole)}`,
+      `DENY kms:ReEncryptFrom ${guard('share', inboxRole, escrowRole)}`,
+      `DENY kms:ReEncryptFrom ${guard('session', inboxRole)}`,
       'kms:* on *',
     ]);
     for (const key of ['SignKey', 'WrapKey']) {
@@ -137,6 +155,7 @@ describe('roles of a validator', () => {
       ({ Properties }) => Properties as Record<string, unknown>,
     );
     expect(permissions.map(({ Action, Principal }) => [Action, Principal]).sort()).toEqual([
+      ['lambda:InvokeFunction', 'apigateway.amazonaws.com'],
       ['lambda:InvokeFunction', 'apigateway.amazonaws.com'],
       ['lambda:InvokeFunction', 'events.amazonaws.com'],
     ]);

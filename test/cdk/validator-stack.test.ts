@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import {
   apiEnvironmentSchema,
+  escrowEnvironmentSchema,
   inboxEnvironmentSchema,
   timerEnvironmentSchema,
 } from '../../functions/validator/environment.ts';
@@ -39,6 +40,7 @@ describe('functions of a validator', () => {
     ['api', 25, 'Terminate'],
     ['inbox', 10, 'Allow'],
     ['timer', 10, 'Allow'],
+    ['escrow', 10, 'Terminate'],
   ])('%s runs Node 24 for %i s, and its SQS cycle: %s', (fn, seconds, recursiveLoop) => {
     retained.hasResourceProperties('AWS::Lambda::Function', {
       FunctionName: `cq-test-net-north-${fn}`,
@@ -67,6 +69,7 @@ describe('functions of a validator', () => {
     expect(namesOf('inbox')).toEqual(
       [...common, ...keys, 'TIMER_URL', 'PEERS', 'SELF_SENDERS'].sort(),
     );
+    expect(namesOf('escrow')).toEqual([...common, 'API_URL', 'ESCROW_TABLE', 'WRAP_KEY_ID'].sort());
     expect(namesOf('timer')).toEqual([...common, 'INBOX_URL', 'TIMER_URL', 'WRAP_KEY_ID'].sort());
   });
 
@@ -78,6 +81,9 @@ describe('functions of a validator', () => {
     });
     expect(timerEnvironmentSchema.parse(environment('timer'))).toMatchObject({
       NETWORK: 'test-net',
+    });
+    expect(escrowEnvironmentSchema.parse(environment('escrow'))).toMatchObject({
+      VALIDATOR_ID: 'north',
     });
     // The ids of roles are known only once they are made.
     const inbox = { ...environment('inbox'), SELF_SENDERS: '["AROAAPI"]' };
@@ -114,14 +120,14 @@ describe('functions of a validator', () => {
     const functions = Object.values(retained.findResources('AWS::Lambda::Function')).map(
       ({ Properties }) => Properties as { Role: unknown; LoggingConfig: unknown },
     );
-    expect(functions).toHaveLength(3);
+    expect(functions).toHaveLength(4);
     for (const pick of ['Role', 'LoggingConfig'] as const) {
-      expect(new Set(functions.map((properties) => JSON.stringify(properties[pick]))).size).toBe(3);
+      expect(new Set(functions.map((properties) => JSON.stringify(properties[pick]))).size).toBe(4);
     }
   });
 
   it('write to explicit log groups that forget', () => {
-    retained.resourceCountIs('AWS::Logs::LogGroup', 4);
+    retained.resourceCountIs('AWS::Logs::LogGroup', 5);
     retained.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 365 });
   });
 
@@ -218,8 +224,8 @@ describe('alarms of a validator', () => {
     );
     const count = (metric: string): number =>
       alarms.filter(({ MetricName }) => MetricName === metric).length;
-    expect([count('Errors'), count('Throttles')]).toEqual([3, 3]);
-    for (const fn of ['api', 'inbox', 'timer']) {
+    expect([count('Errors'), count('Throttles')]).toEqual([4, 4]);
+    for (const fn of ['api', 'inbox', 'timer', 'escrow']) {
       expect(count(`cq-test-net-north-${fn}-critical`)).toBe(1);
     }
     for (const { AlarmActions } of alarms) expect(AlarmActions).toHaveLength(1);
@@ -230,11 +236,11 @@ describe('alarms of a validator', () => {
 });
 
 describe('storage and keys of a validator', () => {
-  it('the ledger can be restored, the session table cannot', () => {
+  it('the ledger can be restored, sessions and escrow cannot', () => {
     const tables = Object.entries(retained.findResources('AWS::DynamoDB::Table')).map(
       ([id, { Properties }]) => ({ id, ...(Properties as Record<string, unknown>) }),
     );
-    expect(tables).toHaveLength(2);
+    expect(tables).toHaveLength(3);
     const keys = [
       { AttributeName: 'pk', KeyType: 'HASH' },
       { AttributeName: 'sk', KeyType: 'RANGE' },
@@ -294,6 +300,7 @@ describe('outputs', () => {
       'AlarmTopicArn',
       'ApiUrl',
       'BundleDigest',
+      'EscrowTable',
       'InboxDeadLettersUrl',
       'InboxRoleId',
       'InboxUrl',

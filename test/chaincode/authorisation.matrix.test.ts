@@ -8,6 +8,7 @@ import { decodeCbor, encodeCbor } from '../../lib/wire/codec.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
 import {
   type Acting,
+  escrowArgs,
   grantArgs,
   id16,
   outcome,
@@ -123,6 +124,13 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.erased': { recordIds: [recordId] },
     'patient.erased': { pseudonym },
     'erasure.get': { recordId },
+    'escrow.get': { kind: 'emergency' },
+    'emergency.deposit': { ...escrowArgs(world), handle: digest },
+    'emergency.declare': { declarationId: recordId, reason: 'unconscious', handle: recordId },
+    'emergency.bind': { declarationId: recordId, handle: digest },
+    'emergency.access': { declarationId: recordId },
+    'emergency.review': { declarationId: recordId, verdict: 'justified' },
+    'emergency.get': { declarationId: recordId },
     'validator.rejoin': { ...seatArgs, incarnation: 1 },
     'validator.rotate-key': { ...seatArgs, kmsKey: `BA${'A'.repeat(85)}` },
     'validator.accuse': { evidence: 'AA' },

@@ -1,5 +1,5 @@
 /** A ledger's state in memory with people on it, to execute functions against. */
-import { toBase64, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { sha256, taggedHash } from '../../lib/crypto/hash.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
 import {
@@ -19,6 +19,7 @@ import type { CertificateClaims } from '../../lib/membership/certificates.ts';
 import type { Role as CertifiedRole } from '../../lib/membership/roles.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
 import type { Parameters } from '../../lib/wire/parameters.ts';
+import { faultyMax } from '../../lib/wire/validators.ts';
 import {
   encodeRequest,
   jwsTypes,
@@ -341,6 +342,27 @@ export function recordArgs(
     digest: text32('digest'),
     metadataCommitment: text32('metadata'),
     wrapDigest: text32('wrap'),
+    ...overrides,
+  };
+}
+
+/** A deposit for the validators of genesis; with made-up commitments, as nothing opens them here. */
+export function escrowArgs(
+  { network }: World,
+  overrides: SignedRequest['args'] = {},
+): SignedRequest['args'] {
+  const { validators } = network.genesis.document;
+  const holders = validators.flatMap(({ id, shareKey }) => [utf8(id), fromBase64url(shareKey)]);
+  return {
+    escrowId: id16('escrow'),
+    threshold: validators.length - faultyMax(validators.length),
+    holders: toBase64url(taggedHash('escrow-holders', ...holders)),
+    shares: validators.map(({ id }) => ({
+      validator: id,
+      commitment: text32(`share of ${id}`),
+      sealedDigest: text32(`sealed to ${id}`),
+    })),
+    payloadDigest: text32('payload'),
     ...overrides,
   };
 }

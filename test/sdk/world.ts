@@ -15,6 +15,11 @@ import { createVault } from '../../functions/membership/vault.ts';
 import type { ObjectStore } from '../../functions/records/object-store.ts';
 import { routes as recordsRoutes } from '../../functions/records/routes.ts';
 import { recordsOperations } from '../../functions/records/service.ts';
+import {
+  type EscrowContext,
+  escrowOperations,
+} from '../../functions/validator/escrow/operations.ts';
+import { escrowRoutes } from '../../functions/validator/escrow/routes.ts';
 import { validatorClient } from '../../functions/records/validator-client.ts';
 import type { Clock } from '../../sdk/clock.ts';
 import { Clinician } from '../../sdk/clinician.ts';
@@ -27,8 +32,8 @@ import { Patient, preparePatient } from '../../sdk/patient.ts';
 import { nodeFiles } from '../../sdk/platform/node.ts';
 import { openSession, type Session } from '../../sdk/session.ts';
 import { callApi } from '../functions/call.ts';
-import { memoryItemStore } from '../membership/memory-item-store.ts';
-import { makeNetwork, type TestNetwork } from '../support/network.ts';
+import { type MemoryItemStore, memoryItemStore } from '../membership/memory-item-store.ts';
+import { makeNetwork, type ShareHolder, type TestNetwork } from '../support/network.ts';
 import { fakeFetch, type FakeHandler } from './fake-fetch.ts';
 import { FakeLedger, validatorHandler } from './fake-ledger.ts';
 
@@ -40,6 +45,8 @@ export interface World {
   /** Handlers by origin: replace one to make that party fail or lie. */
   handlers: Record<string, FakeHandler>;
   objects: Map<string, Uint8Array>;
+  /** What each validator keeps in escrow. */
+  escrows: Map<string, MemoryItemStore>;
   folder: string;
   /** Added to the real time by everybody. */
   skewMs: { value: number };
@@ -65,7 +72,15 @@ export async function makeWorld(): Promise<World> {
   const objects = new Map<string, Uint8Array>();
   const handlers: Record<string, FakeHandler> = {};
   const transport = bytesTransport(objects, fakeFetch(handlers));
-  for (const { id } of net.validators) handlers[`http://${id}.test`] = validatorHandler(ledger, id);
+  const escrows = new Map<string, MemoryItemStore>();
+  for (const one of net.validators) {
+    const store = memoryItemStore();
+    escrows.set(one.id, store);
+    const escrow = serve(escrowRoutes, escrowOperations(escrowOf(net, one, store, now)));
+    const main = validatorHandler(ledger, one.id);
+    handlers[`http://${one.id}.test`] = (request) =>
+      request.url.pathname.startsWith('/v1/escrow/') ? escrow(request) : main(request);
+  }
   handlers['http://membership.test'] = await membership(net, now);
   handlers['http://records.test'] = await records(net, now, objects, transport);
   const network = await networkOf({ genesis: net.signed });
@@ -77,6 +92,7 @@ export async function makeWorld(): Promise<World> {
     transport,
     handlers,
     objects,
+    escrows,
     folder,
     skewMs,
     session: (preferred) => openSession(network, { transport, clock, preferred }),
@@ -94,6 +110,23 @@ export async function makeWorld(): Promise<World> {
     close: () => rm(folder, { recursive: true, force: true }),
   };
   return world;
+}
+
+function escrowOf(
+  net: TestNetwork,
+  one: ShareHolder,
+  store: MemoryItemStore,
+  now: () => number,
+): EscrowContext {
+  return {
+    network: net.genesis.document.network,
+    validator: one.id,
+    store,
+    genesis: { require: async () => net.genesis },
+    addresses: () => [`http://${one.id}.test`],
+    shareSeed: async () => one.share.seed,
+    now,
+  };
 }
 
 function operatorOf(world: World, index: number): Operator {

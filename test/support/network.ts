@@ -3,7 +3,7 @@ import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
 import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
-import { xWingKeyPair } from '../../lib/crypto/x-wing.ts';
+import { type XWingKeyPair, xWingKeyPair } from '../../lib/crypto/x-wing.ts';
 import { issueAuthority, randomSerial } from '../../lib/membership/certificates.ts';
 import {
   type Genesis,
@@ -24,10 +24,15 @@ export interface TestValidator {
   read: SigningKey;
 }
 
+/** One that keeps shares of patients' secrets. */
+export interface ShareHolder extends TestValidator {
+  share: XWingKeyPair;
+}
+
 export interface TestNetwork {
   genesis: Genesis;
   signed: SignedGenesis;
-  validators: TestValidator[];
+  validators: ShareHolder[];
   authority: SigningKey;
   custodian: SigningKey;
 }
@@ -38,11 +43,7 @@ export async function makeNetwork(
   createdAt = 1_700_000_000_000,
 ): Promise<TestNetwork> {
   const network = 'local-test';
-  const [authority, custodian, share] = await Promise.all([
-    generateSigningKey(),
-    generateSigningKey(),
-    xWingKeyPair(),
-  ]);
+  const [authority, custodian] = await Promise.all([generateSigningKey(), generateSigningKey()]);
   const validators = await Promise.all(
     Array.from({ length: n }, (_, index) => makeValidator(index)),
   );
@@ -72,7 +73,7 @@ export async function makeNetwork(
         operatorKey: toBase64url(one.operator.publicKey),
         session: await session(one, 'vote'),
         read: await session(one, 'read'),
-        shareKey: toBase64url(share.publicKey),
+        shareKey: toBase64url(one.share.publicKey),
         apiUrl: `http://${one.id}.test`,
       })),
     ),
@@ -91,15 +92,16 @@ export async function makeNetwork(
   return { genesis, signed: { document: text, signatures }, validators, authority, custodian };
 }
 
-async function makeValidator(index: number): Promise<TestValidator> {
-  const [operator, kms, vote, read] = await Promise.all([
+async function makeValidator(index: number): Promise<ShareHolder> {
+  const [operator, kms, vote, read, share] = await Promise.all([
     generateSigningKey(),
     generateSigningKey(),
     generateSigningKey(),
     generateSigningKey(),
+    xWingKeyPair(),
   ]);
   const letter = index < 26 ? String.fromCharCode(97 + index) : String(index);
-  return { id: `hospital-${letter}`, operator, kms, vote, read };
+  return { id: `hospital-${letter}`, operator, kms, vote, read, share };
 }
 
 /** A probe transaction of an operator, as compact JWS. */
