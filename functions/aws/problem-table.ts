@@ -262,6 +262,16 @@ const custodianRows = {
   ],
   proof_replayed: [401, 'The proof was used', PROVE_ANEW],
   share_mismatch: [403, 'This is not the share that the ledger names', 'Send that share.'],
+  share_superseded: [
+    409,
+    'A newer share of this permission is known',
+    'Nothing: it is out of date.',
+  ],
+  not_in_team: [
+    403,
+    'The key is of no present member of the team, as far as the custodian was told',
+    'Ask the operator of your hospital to let you in, and a member to seal the key to you.',
+  ],
   wrap_mismatch: [403, 'The wrap is not the one that was registered', 'Send that wrap.'],
   unknown_key: [
     404,
@@ -352,6 +362,9 @@ function nextOf(code: string): string {
   if (/^(no_permission|permission_(revoked|expired|not_yet_valid)|\w+_not_granted)$/.test(code)) {
     return 'Ask the patient for a permission that covers this.';
   }
+  if (/^(permission|team)_changed$/.test(code)) return 'Look at it again, then decide anew.';
+  if (code === 'team_without_key') return 'Ask a member of the team: `carequorum team make-key`.';
+  if (code === 'team_key_superseded') return 'Seal to the present key of the team.';
   if (code.startsWith('unknown_') || code.startsWith('grantee_')) return CHECK_ID;
   if (code.startsWith('already_')) return 'Nothing: look at what is there.';
   return 'Correct it and sign a new transaction.';

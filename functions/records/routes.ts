@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { X_WING_PUBLIC_KEY_BYTES } from '../../lib/crypto/x-wing.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { sealedSchema } from '../../lib/records/sealed.ts';
+import { teamSealsSchema } from '../../lib/records/team-key.ts';
 import { networkField, timeField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
@@ -48,7 +49,7 @@ export const completeSchema = z.strictObject({
     .max(partsMax),
 });
 export const publishSchema = z.strictObject({
-  /** Of `patient.register`, `patient.publish-keys` or `permission.revoke`. */
+  /** Of what named a new root: `patient.register`, `permission.revoke`, … */
   receipt: receiptField,
   /** In the order of tag, month, revision. */
   keys: z
@@ -64,11 +65,24 @@ export const publishSchema = z.strictObject({
     .max(recordsBounds.categoryKeysMax),
 });
 export const shareSchema = z.strictObject({
-  /** Of `permission.grant`. */
+  /** Of `permission.grant`, `.narrow`, `.extend` or `.reseal`, with a new share. */
   receipt: receiptField,
   share: shareField,
 });
+export const withdrawSchema = z.strictObject({
+  /** Of `permission.revoke`. */
+  receipt: receiptField,
+});
+export const teamKeysSchema = z.strictObject({
+  /** Of `team.create`, `team.change`, `team.close`, `team.publish-key` or `team.seal`. */
+  receipt: receiptField,
+  /** Those that the receipt names. */
+  seals: teamSealsSchema.optional(),
+});
+export const fetchTeamKeySchema = z.strictObject({ teamId: idField });
 export const fetchSharesSchema = z.strictObject({
+  /** What is sealed to a care team of the caller, in the place of what is sealed to the caller. */
+  teamId: idField.optional(),
   /** `next` of the answer before. */
   after: idField.optional(),
 });
@@ -198,12 +212,41 @@ const readRoutes: readonly DocumentedRoute[] = [
     method: 'POST',
     path: '/v1/shares/fetch',
     body: fetchSharesSchema,
-    summary: 'All that is sealed to the holder of the key that proves itself.',
+    summary: 'All that is sealed to the holder of the key that proves itself, or to a team of it.',
     parameters: [dpop],
     answers: {
       200: z.strictObject({
         shares: z.array(shareField.extend({ permissionId: idField })),
         next: idField.optional(),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/shares/withdraw',
+    body: withdrawSchema,
+    summary: 'Forget for good what was sealed for a permission that is revoked.',
+    parameters: [dpop],
+    answers: { 200: z.strictObject({ permissionId: idField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/team-keys',
+    body: teamKeysSchema,
+    summary: 'Tell who is in a care team now, and deposit what members sealed to each other.',
+    parameters: [dpop],
+    answers: { 200: z.strictObject({ teamId: idField, version: z.int() }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/team-keys/fetch',
+    body: fetchTeamKeySchema,
+    summary: 'What a member sealed to the key that proves itself: the seeds of a team’s keys.',
+    parameters: [dpop],
+    answers: {
+      200: z.strictObject({
+        teamId: idField,
+        sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable(),
       }),
     },
   },

@@ -14,13 +14,17 @@ import {
   accessSchema,
   completeSchema,
   fetchSharesSchema,
+  fetchTeamKeySchema,
   metadataSchema,
   publishSchema,
   routes,
   shareSchema,
+  teamKeysSchema,
   uploadSchema,
+  withdrawSchema,
 } from './routes.ts';
-import { fetchShares, putShare } from './shares.ts';
+import { fetchShares, putShare, withdrawShare } from './shares.ts';
+import { fetchTeamKey, putTeamKeys } from './team-keys.ts';
 import { abortUpload, openUpload, uploadStatus } from './uploads.ts';
 
 /** Operations by `METHOD /path`, one for each row of `functions/records/routes.ts`. */
@@ -41,6 +45,15 @@ export function recordsOperations(context: RecordsContext): Operations {
     'POST /v1/shares': withBody(shareSchema, (body, request) => putShare(context, request, body)),
     'POST /v1/shares/fetch': withBody(fetchSharesSchema, (body, request) =>
       fetchShares(context, request, body),
+    ),
+    'POST /v1/shares/withdraw': withBody(withdrawSchema, (body, request) =>
+      withdrawShare(context, request, body),
+    ),
+    'POST /v1/team-keys': withBody(teamKeysSchema, (body, request) =>
+      putTeamKeys(context, request, body),
+    ),
+    'POST /v1/team-keys/fetch': withBody(fetchTeamKeySchema, (body, request) =>
+      fetchTeamKey(context, request, body),
     ),
     'POST /v1/access': withBody(accessSchema, (body, request) =>
       openAccess(context, request, body),

@@ -1,6 +1,6 @@
 /** POST /v1/shares and /v1/shares/fetch: what patients seal to their grantees. */
 
-import type { z } from 'zod';
+import { z } from 'zod';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { readCapability } from '../../lib/records/capability.ts';
@@ -11,14 +11,23 @@ import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
-import type { fetchSharesSchema, shareSchema } from './routes.ts';
+import { conflict } from './record-state.ts';
+import type { fetchSharesSchema, shareSchema, withdrawSchema } from './routes.ts';
+import { requireMember } from './team-keys.ts';
 
 const PAGE_CHARS_MAX = 4_500_000;
 const PAGE_ITEMS = 100;
 
+const ATTEMPTS_MAX = 4;
+
+/** The newest version that was brought; of a revoked permission none is kept, whatever is brought. */
+const stateSchema = z.strictObject({ version: z.int().min(0), holder: z.string().nullable() });
+const REVOKED = { version: Number.MAX_SAFE_INTEGER, holder: null };
+
 /**
- * Keeps a share under the key of its grantee. Whoever brings it, it can only be the one whose
- * digest the patient signed, so the same again is harmless.
+ * Keeps a share under the key of its grantee, or under the grantee's team, in the place of earlier
+ * versions. Whoever brings it, it can only be the one whose digest the patient signed, so the same
+ * again is harmless; an older one is refused.
  */
 export async function putShare(
   context: RecordsContext,
@@ -26,25 +35,71 @@ export async function putShare(
   body: z.infer<typeof shareSchema>,
 ): Promise<HttpAnswer> {
   const { receipt } = await requireReceipt(context, request, body.receipt);
-  const { permissionId, granteeKid, shareDigest } = readCapability('grant', receipt.result);
+  const { permissionId, granteeKid, team, shareDigest, version } = readCapability(
+    'grant',
+    receipt.result,
+  );
   if (toBase64url(sealedDigest(fromSealedText(body.share))) !== shareDigest) {
     throw new HttpError('share_mismatch', 'This is not the share that the ledger names.');
   }
-  await context.store.insert(wrapKeys.share(granteeKid, permissionId), body.share);
-  return { status: 200, body: { permissionId } };
+  const holder = granteeKid ?? team ?? '';
+  const { store } = context;
+  const stateKey = wrapKeys.shareState(permissionId);
+  const shareKey = wrapKeys.share(holder, permissionId);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const [item, share] = await Promise.all([store.get(stateKey), store.get(shareKey)]);
+    const before = item && parseWith(stateSchema, item.value);
+    if (before && before.version > version) {
+      throw new HttpError('share_superseded', 'A newer version of this permission is known.');
+    }
+    const done = await store.transact([
+      { key: stateKey, expected: item?.version ?? null, value: { version, holder } },
+      { key: shareKey, expected: share?.version ?? null, value: body.share },
+    ]);
+    if (!done) continue;
+    if (before?.holder && before.holder !== holder) {
+      await store.remove([wrapKeys.share(before.holder, permissionId)]);
+    }
+    return { status: 200, body: { permissionId } };
+  }
+  throw conflict();
 }
 
-/** What is sealed to the caller's key; `next` where there is more. */
+/** Forgets what was sealed for a permission that was revoked, for good. */
+export async function withdrawShare(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: z.infer<typeof withdrawSchema>,
+): Promise<HttpAnswer> {
+  const { receipt } = await requireReceipt(context, request, body.receipt);
+  const { permissionId } = readCapability('revoke', receipt.result);
+  const { store } = context;
+  const key = wrapKeys.shareState(permissionId);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const item = await store.get(key);
+    const before = item && parseWith(stateSchema, item.value);
+    const isDone = await (item
+      ? store.replace(key, item.version, REVOKED)
+      : store.insert(key, REVOKED));
+    if (!isDone) continue;
+    if (before?.holder) await store.remove([wrapKeys.share(before.holder, permissionId)]);
+    return { status: 200, body: { permissionId } };
+  }
+  throw conflict();
+}
+
+/** What is sealed to the caller's key, or to a team of the caller; `next` where there is more. */
 export async function fetchShares(
   context: RecordsContext,
   request: HttpRequest,
-  { after: start }: z.infer<typeof fetchSharesSchema>,
+  { after: start, teamId }: z.infer<typeof fetchSharesSchema>,
 ): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
+  if (teamId !== undefined) await requireMember(context, teamId, caller.kid);
   const shares: unknown[] = [];
   let characters = 0;
   let after = start;
-  const { pk } = wrapKeys.share(caller.kid, '');
+  const { pk } = wrapKeys.share(teamId ?? caller.kid, '');
   for (;;) {
     const page = await context.store.list(pk, {
       limit: PAGE_ITEMS,

@@ -8,6 +8,9 @@ export const recordsBounds = {
   metadataBytesMax: 64 * 1024,
   /** `ciphertext` of a sealed share: lookup key, tags and seeds of its months, bytes. */
   shareBytesMax: 128 * 1024,
+  /** `ciphertext` of what a member of a care team gets: the seeds of its newest keys, bytes. */
+  teamSealBytesMax: 4 * 1024,
+  teamMembersMax: 32,
   /** Public keys of one publication; 1,216 bytes each, in one request of 6 MB. */
   categoryKeysMax: 1_000,
   /** A receipt, bytes. */

@@ -49,17 +49,44 @@ const listSchema = z.object({
 });
 export type ListCapability = z.infer<typeof listSchema>;
 
-/** `permission.grant`: this share may be kept for this grantee. */
-const grantSchema = z.object({
-  fn: z.literal('permission.grant'),
-  permissionId: id,
-  granteeKid: text32,
-  shareDigest: text32,
-});
+/** A permission given, changed or sealed anew: this share takes the place of older versions. */
+const grantSchema = z
+  .object({
+    fn: z.enum(['permission.grant', 'permission.narrow', 'permission.extend', 'permission.reseal']),
+    permissionId: id,
+    /** The key of a person, or a care team. */
+    granteeKid: text32.nullable(),
+    team: id.nullable(),
+    shareDigest: text32,
+    version: z.int().min(1),
+  })
+  .refine(({ granteeKid, team }) => (granteeKid === null) !== (team === null));
 
-/** `patient.register`, `patient.publish-keys`, `permission.revoke`: keys under this root. */
+/** `permission.revoke`: nothing that was sealed for this permission is wanted any more. */
+const revokeSchema = z.object({ fn: z.literal('permission.revoke'), permissionId: id });
+
+/** A care team as it is now: whose seals are kept, and which are new. */
+const teamSchema = z.object({
+  fn: z.enum(['team.create', 'team.change', 'team.close', 'team.publish-key', 'team.seal']),
+  teamId: id,
+  version: z.int().min(1),
+  memberKids: z.array(text32).max(recordsBounds.teamMembersMax),
+  seals: z
+    .array(z.object({ kid: text32, digest: text32 }))
+    .max(recordsBounds.teamMembersMax)
+    .default([]),
+});
+export type TeamCapability = z.infer<typeof teamSchema>;
+
+/** A registration, a publication, or what renewed keys with a permission: keys under this root. */
 const publishSchema = z.object({
-  fn: z.enum(['patient.register', 'patient.publish-keys', 'permission.revoke']),
+  fn: z.enum([
+    'patient.register',
+    'patient.publish-keys',
+    'permission.narrow',
+    'permission.reseal',
+    'permission.revoke',
+  ]),
   pseudonym: text32,
   ownerKid: text32,
   categoryKeysRoot: text32,
@@ -75,6 +102,8 @@ const schemas = {
   access: accessSchema,
   list: listSchema,
   grant: grantSchema,
+  revoke: revokeSchema,
+  team: teamSchema,
   publish: publishSchema,
 } as const;
 type Kind = keyof typeof schemas;

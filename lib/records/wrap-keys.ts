@@ -17,11 +17,15 @@ export const wrapKeys = {
     pk: `list#${pseudonym}`,
     sk: `${tag}#${recordId}`,
   }),
-  /** What is sealed to the grantees of one key; the sort key is the permission id. */
-  share: (granteeKid: string, permissionId: string): WrapKey => ({
-    pk: `shares#${granteeKid}`,
+  /** What is sealed to one key, or to a care team; the sort key is the permission id. */
+  share: (holder: string, permissionId: string): WrapKey => ({
+    pk: `shares#${holder}`,
     sk: permissionId,
   }),
+  /** Which version of a permission's share is kept, and for whom. */
+  shareState: (permissionId: string): WrapKey => ({ pk: `share#${permissionId}`, sk: 'state' }),
+  /** Who is in a care team, and what members sealed to each other. */
+  teamKeys: (teamId: string): WrapKey => ({ pk: `team#${teamId}`, sk: 'keys' }),
   /** Which publication of category keys is the newest. */
   currentKeys: (pseudonym: string): WrapKey => ({ pk: `keys#${pseudonym}`, sk: 'current' }),
   /** Entries of a publication: one item for all leaves, one for each public key. */

@@ -1,7 +1,7 @@
 /** Category keys under their root, and shares for the holders of keys. */
 import { describe, expect, it } from 'vitest';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
-import { generateSigningKey, thumbprint } from '../../lib/crypto/p256.ts';
+import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { randomBytes, randomId } from '../../lib/crypto/random.ts';
 import {
   type CategoryKey,
@@ -140,7 +140,7 @@ describe('category keys', () => {
 
 describe('shares', () => {
   const grant = (
-    granteeKid: string,
+    granteeKid: string | null,
     share: ReturnType<typeof sealedText>,
     change: object = {},
   ) => ({
@@ -149,6 +149,8 @@ describe('shares', () => {
     pseudonym,
     grantee: 'subject-of-ada',
     granteeKid,
+    team: null as string | null,
+    version: 1,
     shareDigest: toBase64url(sealedDigest(fromSealedText(share))),
     ...change,
   });
@@ -192,5 +194,152 @@ describe('shares', () => {
     }
     const nobody = await custodian.call('POST', '/v1/shares/fetch', {}, {});
     expect(nobody.body['code']).toBe('proof_missing');
+  });
+
+  it('replaces an older version, and never brings one back', async () => {
+    const custodian = await makeCustodian();
+    const ada = await generateSigningKey();
+    const kid = thumbprint(ada.publicKey);
+    const [old, present] = [sealedText(100), sealedText(200)];
+    const first = grant(kid, old);
+    const { permissionId } = first;
+    const next = { ...grant(kid, present), permissionId, fn: 'permission.narrow', version: 3 };
+    const put = async (value: object, share: ReturnType<typeof sealedText>) => {
+      const options = { key: ada, receipt: await custodian.receiptOf(value) };
+      return (await custodian.call('POST', '/v1/shares', { share }, options)).body['code'] ?? 'ok';
+    };
+    const kept = async () =>
+      (await custodian.call('POST', '/v1/shares/fetch', {}, { key: ada })).body['shares'];
+    expect(await put(first, old)).toBe('ok');
+    expect(await put(next, present)).toBe('ok');
+    expect(await kept()).toEqual([{ permissionId, ...present }]);
+    expect(await put(first, old)).toBe('share_superseded');
+    expect(await put(next, present)).toBe('ok');
+    expect(await kept()).toEqual([{ permissionId, ...present }]);
+    // Sealed to a renewed key: the one under the old key is gone.
+    const renewed = await generateSigningKey();
+    const again = { ...grant(thumbprint(renewed.publicKey), present), permissionId, version: 4 };
+    expect(await put({ ...again, fn: 'permission.reseal' }, present)).toBe('ok');
+    expect(await kept()).toEqual([]);
+  });
+
+  it('forgets what is revoked, for good', async () => {
+    const custodian = await makeCustodian();
+    const ada = await generateSigningKey();
+    const share = sealedText();
+    const value = grant(thumbprint(ada.publicKey), share);
+    const { permissionId } = value;
+    const call = async (path: string, receiptOf: object, body: object) =>
+      custodian.call('POST', path, body, {
+        ...{ key: ada, receipt: await custodian.receiptOf(receiptOf) },
+      });
+    await call('/v1/shares', value, { share });
+    expect((await call('/v1/shares/withdraw', value, {})).body['code']).toBe('receipt_wrong_kind');
+    const revoked = { fn: 'permission.revoke', permissionId };
+    expect((await call('/v1/shares/withdraw', revoked, {})).status).toBe(200);
+    const fetched = await custodian.call('POST', '/v1/shares/fetch', {}, { key: ada });
+    expect(fetched.body).toEqual({ shares: [] });
+    expect((await call('/v1/shares', value, { share })).body['code']).toBe('share_superseded');
+  });
+});
+
+describe('keys of care teams', () => {
+  const teamId = randomId();
+  const digestOf = (sealed: ReturnType<typeof sealedText>) =>
+    toBase64url(sealedDigest(fromSealedText(sealed)));
+
+  async function makeTeam() {
+    const custodian = await makeCustodian();
+    const people = await Promise.all([1, 2, 3].map(() => generateSigningKey()));
+    const [ada, bob, eve] = people as unknown as [SigningKey, SigningKey, SigningKey];
+    const kids = people.map((one) => thumbprint(one.publicKey));
+    const put = async (value: object, seals: object[] = []) => {
+      const receipt = await custodian.receiptOf({ teamId, epoch: 1, ...value });
+      const answer = await custodian.call(
+        'POST',
+        '/v1/team-keys',
+        { seals },
+        { key: eve, receipt },
+      );
+      return answer.body['code'] ?? 'ok';
+    };
+    const fetch = async (key: SigningKey) =>
+      (await custodian.call('POST', '/v1/team-keys/fetch', { teamId }, { key })).body;
+    const shares = async (key: SigningKey) =>
+      (await custodian.call('POST', '/v1/shares/fetch', { teamId }, { key })).body;
+    return { custodian, ada, bob, eve, kids: kids as [string, string, string], put, fetch, shares };
+  }
+
+  it('keeps seals for members, and shares of the team for them alone', async () => {
+    const { custodian, ada, bob, eve, kids, put, fetch, shares } = await makeTeam();
+    const memberKids = kids.slice(0, 2);
+    const sealed = sealedText(120);
+    const seals = [{ kid: kids[0], digest: digestOf(sealed) }];
+    const key = { fn: 'team.publish-key', version: 2, memberKids, seals };
+    expect(await put(key, [{ kid: kids[0], sealed: sealedText(120) }])).toBe('share_mismatch');
+    expect(await put(key, [{ kid: kids[1], sealed }])).toBe('share_mismatch');
+    expect(await put({ ...key, fn: 'permission.grant' })).toBe('receipt_wrong_kind');
+    expect(await put(key, [{ kid: kids[0], sealed }])).toBe('ok');
+    expect(await fetch(ada)).toEqual({ teamId, sealed });
+    expect(await fetch(bob)).toEqual({ teamId, sealed: null });
+    expect((await fetch(eve))['code']).toBe('not_in_team');
+    const share = sealedText(300);
+    const permissionId = randomId();
+    const value = {
+      ...{ fn: 'permission.grant', permissionId, granteeKid: null, team: teamId, version: 1 },
+      shareDigest: digestOf(share),
+    };
+    const receipt = await custodian.receiptOf(value);
+    await custodian.call('POST', '/v1/shares', { share }, { key: eve, receipt });
+    for (const one of [ada, bob]) {
+      expect(await shares(one)).toEqual({ shares: [{ permissionId, ...share }] });
+    }
+    expect((await shares(eve))['code']).toBe('not_in_team');
+  });
+
+  it('lets nobody back in by an older receipt, and keeps no older seal', async () => {
+    const { ada, bob, kids, put, fetch, shares } = await makeTeam();
+    const [old, present] = [sealedText(120), sealedText(121)];
+    const both = kids.slice(0, 2);
+    const sealsOf = (sealed: ReturnType<typeof sealedText>, of: string[]) =>
+      of.map((kid) => ({ kid, digest: digestOf(sealed) }));
+    const first = {
+      fn: 'team.publish-key',
+      version: 2,
+      memberKids: both,
+      seals: sealsOf(old, both),
+    };
+    expect(
+      await put(
+        first,
+        both.map((kid) => ({ kid, sealed: old })),
+      ),
+    ).toBe('ok');
+    const one = [kids[0]];
+    expect(await put({ fn: 'team.change', version: 3, memberKids: one })).toBe('ok');
+    expect((await fetch(bob))['code']).toBe('not_in_team');
+    const second = {
+      fn: 'team.publish-key',
+      version: 4,
+      memberKids: one,
+      seals: sealsOf(present, one),
+    };
+    expect(
+      await put(
+        second,
+        one.map((kid) => ({ kid, sealed: present })),
+      ),
+    ).toBe('ok');
+    expect(
+      await put(
+        first,
+        both.map((kid) => ({ kid, sealed: old })),
+      ),
+    ).toBe('ok');
+    expect((await fetch(bob))['code']).toBe('not_in_team');
+    expect((await shares(bob))['code']).toBe('not_in_team');
+    expect(await fetch(ada)).toEqual({ teamId, sealed: present });
+    expect(await put({ fn: 'team.close', version: 5, memberKids: [] })).toBe('ok');
+    expect((await fetch(ada))['code']).toBe('not_in_team');
   });
 });
