@@ -12,23 +12,35 @@ export interface HowSent {
 }
 
 export class Links {
-  /** `a>b` of instance names: what a sends to b does not arrive. */
-  readonly cut = new Set<string>();
-  /** As `cut`, of validators that run twice: who hears which instance. */
+  /** Cuts that last, each of some links `a>b` of instance names: what a sends to b does not arrive. */
+  readonly cuts = new Set<ReadonlySet<string>>();
+  /** As one of `cuts`, of validators that run twice: who hears which instance. */
   readonly groups = new Set<string>();
   readonly #world: World;
   readonly #counts = new Map<string, number>();
   readonly #lastArrival = new Map<string, number>();
   readonly #delays: SeededRandom;
+  /** What was sent in an earlier age is lost. */
+  #age = 0;
 
   constructor(world: World) {
     this.#world = world;
     this.#delays = world.plan.random('link delays');
   }
 
+  /** What is on its way arrives nowhere. */
+  loseAll(): void {
+    this.#age += 1;
+  }
+
   isCut(from: SimNode, to: SimNode): boolean {
     const link = `${from.name}>${to.name}`;
-    return this.cut.has(link) || this.groups.has(link);
+    return this.groups.has(link) || this.#isInCut(link);
+  }
+
+  #isInCut(link: string): boolean {
+    for (const one of this.cuts) if (one.has(link)) return true;
+    return false;
   }
 
   /** What the production code of a validator sends. */
@@ -53,7 +65,7 @@ export class Links {
     const key = `${from.short}>${target.short}#${count}`;
     const delayMs = 4 + this.#delays.below(profile.delayMsMax);
     if (this.groups.has(link)) return;
-    if (!target.reachable || this.cut.has(link)) throw new InjectedError('unreachable');
+    if (!target.reachable || this.#isInCut(link)) throw new InjectedError('unreachable');
     const lost = plan.happens('loss', key, profile.loss);
     if (lost) {
       from.trace(`loses a message to ${target.short}`);
@@ -67,7 +79,10 @@ export class Links {
     else at = Math.max(at, this.#lastArrival.get(link) ?? 0);
     if (!overtaken) this.#lastArrival.set(link, at);
     const sending = { body, ...how, sender: from.sender('inbox') };
-    agenda.add(at, () => target.deliver(sending));
+    const age = this.#age;
+    agenda.add(at, () => {
+      if (age === this.#age) target.deliver(sending);
+    });
   }
 
   /** Notes own votes that leave a replica, whoever gets them. */

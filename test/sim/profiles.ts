@@ -95,6 +95,13 @@ export const profiles: readonly Profile[] = [
     strategies: ['equivocate', 'insist', 'split-votes', 'withhold', 'lie', 'restless', 'silent'],
     troubleMs: 24_000,
   }),
+  profile('ambushed', 'all goes dark as somebody prepares or decides, who is alone from then on', {
+    loss: 0.02,
+    delayMsMax: 200,
+    timeline: { ambush: 1 },
+    transactions: 8,
+    troubleMs: 60_000,
+  }),
   profile('crashes', 'processes die between any two writes or sends; accounts are away', {
     otherProcess: 0.1,
     timeline: { crash: 8, outage: 1.5, gone: 0.7 },

@@ -5,13 +5,14 @@ import { shortName } from './describe.ts';
 import { ledger, type SimNode } from './node.ts';
 import { pickOne, type SeededRandom } from './random.ts';
 import { genesisJournal, type JournalEntry } from './tables.ts';
-import type { World } from './world.ts';
+import type { Moment, World } from './world.ts';
 
 export type TimelineKind =
   | 'cut'
   | 'isolate'
   | 'split'
   | 'strand'
+  | 'ambush'
   | 'mend'
   | 'crash'
   | 'stall'
@@ -25,6 +26,9 @@ export type TimelineKind =
   | 'twins'
   | 'regroup';
 
+/** How long an ambush keeps anybody alone at most. */
+const aloneMsMax = 30_000;
+
 type Apply = (world: World, random: SeededRandom, id: string) => void | Promise<void>;
 
 /** Puts the scheduled faults of the profile on the agenda. */
@@ -36,13 +40,19 @@ export function scheduleTimeline(world: World): void {
     const count = Math.floor(expected) + extra;
     for (let index = 0; index < count; index += 1) {
       const random = plan.random(`${kind}:${index}`);
-      const at = kind === 'twins' ? begin : begin + random.below(profile.troubleMs);
+      const at = begin + random.below(lastStart(kind, profile.troubleMs));
       agenda.add(at, async () => {
         if (!plan.certain(kind, String(index))) return;
         await faults[kind](world, random, `${kind}:${index}`);
       });
     }
   }
+}
+
+/** Before which a fault begins: what lasts, or comes in several steps, begins early. */
+function lastStart(kind: TimelineKind, troubleMs: number): number {
+  if (kind === 'twins') return 1;
+  return kind === 'ambush' ? Math.floor(troubleMs / 8) : troubleMs;
 }
 
 const faults: Readonly<Record<TimelineKind, Apply>> = {
@@ -84,9 +94,12 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
     };
     world.watchers.add(watch);
   },
+  ambush(world, random, id) {
+    ambush(world, random, id, 2 + random.below(4), random.chance(0.5) ? 'prepared' : 'decided');
+  },
   mend(world) {
     world.trace.line(world.agenda.now, '·', 'every cut is mended');
-    world.links.cut.clear();
+    world.links.cuts.clear();
   },
   crash(world, random, id) {
     arm(world, random, id, 'crash');
@@ -167,14 +180,74 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
 
 type Pair = readonly [SimNode, SimNode];
 
-function cutFor(world: World, id: string, random: SeededRandom, pairs: readonly Pair[]): void {
-  const names = pairs.map(([from, to]) => `${from.name}>${to.name}`);
-  for (const one of names) world.links.cut.add(one);
+/**
+ * Once somebody has prepared or decided something, all that is on its way is lost, and it is alone
+ * until the others have asked for some views; often they do not hear each other either, until one of
+ * them asks. Then the next ambush waits for its moment.
+ */
+function ambush(
+  world: World,
+  random: SeededRandom,
+  id: string,
+  left: number,
+  moment: 'prepared' | 'decided',
+): void {
+  const other = moment === 'prepared' ? 'decided' : 'prepared';
+  const watch = (node: SimNode, { kind, view }: Moment): void => {
+    if (kind !== moment) return;
+    world.moments.delete(watch);
+    node.trace(`${id}: has ${kind}: what is on its way is lost`);
+    world.links.loseAll();
+    const others = world.all().filter((one) => one !== node);
+    const around = others.flatMap((one): Pair[] => [
+      [node, one],
+      [one, node],
+    ]);
+    cutUntilAsked(world, id, around, view + pickOne(random, [1, 2, 2, 3]), node);
+    if (random.chance(moment === 'prepared' ? 0.8 : 0.4))
+      cutUntilAsked(world, id, pairsOf(others), view + 1);
+    if (left > 1) ambush(world, random, id, left - 1, random.chance(0.7) ? other : moment);
+  };
+  world.moments.add(watch);
+}
+
+function pairsOf(nodes: readonly SimNode[]): Pair[] {
+  return nodes.flatMap((from) => nodes.filter((to) => to !== from).map((to): Pair => [from, to]));
+}
+
+/** Until somebody else asks for this view or a later one, and no longer than half a minute. */
+function cutUntilAsked(
+  world: World,
+  id: string,
+  pairs: readonly Pair[],
+  view: number,
+  but: SimNode | null = null,
+): void {
+  const mendLinks = cut(world, id, pairs);
+  const mend = (): void => {
+    world.moments.delete(watch);
+    mendLinks();
+  };
+  const watch = (node: SimNode, moment: Moment): void => {
+    if (moment.kind === 'asked' && moment.view >= view && node !== but) mend();
+  };
+  world.moments.add(watch);
+  world.agenda.add(world.agenda.now + aloneMsMax, mend);
+}
+
+/** Answers what mends it. */
+function cut(world: World, id: string, pairs: readonly Pair[]): () => void {
+  const links = new Set(pairs.map(([from, to]) => `${from.name}>${to.name}`));
+  world.links.cuts.add(links);
   const shown = pairs.map(([from, to]) => `${from.short}→${to.short}`).join(' ');
   world.trace.line(world.agenda.now, '·', `${id}: cut ${shown}`);
-  world.agenda.add(world.agenda.now + 500 + random.below(12_000), () => {
-    for (const one of names) world.links.cut.delete(one);
-  });
+  return () => {
+    world.links.cuts.delete(links);
+  };
+}
+
+function cutFor(world: World, id: string, random: SeededRandom, pairs: readonly Pair[]): void {
+  world.agenda.add(world.agenda.now + 500 + random.below(12_000), cut(world, id, pairs));
 }
 
 function arm(world: World, random: SeededRandom, id: string, kind: 'crash' | 'stall'): void {

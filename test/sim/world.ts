@@ -16,6 +16,7 @@ import type { SentVote } from './sent.ts';
 import { genesisJournal, type JournalEntry } from './tables.ts';
 import { scheduleTimeline } from './timeline.ts';
 import { Trace } from './trace.ts';
+import type { Certificate } from '../../lib/wire/vote.ts';
 import { faultyMax, quorumSize, type ValidatorSet } from '../../lib/wire/validators.ts';
 import { scheduleWorkload, type Submitted } from './workload.ts';
 
@@ -25,6 +26,13 @@ export interface WorldOptions {
   seed: number;
   suppressed: readonly string[];
   onEvent?: ((event: SimEvent) => void) | undefined;
+}
+
+/** A replica is the first one that has prepared or decided at a height and view, or asked for the view. */
+export interface Moment {
+  kind: 'prepared' | 'decided' | 'asked';
+  height: number;
+  view: number;
 }
 
 /** The five-minute schedule. */
@@ -54,6 +62,8 @@ export class World {
   readonly checkers: readonly Checker[];
   /** Faults that wait for a certain write of some honest replica. */
   readonly watchers = new Set<(node: SimNode, entry: JournalEntry) => void>();
+  /** As `watchers`, of moments in the protocol. */
+  readonly moments = new Set<(node: SimNode, moment: Moment) => void>();
   /** Blocks that faulty leaders made beside the ones that they showed, by either hash. */
   readonly alternatives: Adversary['alternatives'] = new Map();
   steps = 0;
@@ -63,6 +73,7 @@ export class World {
   liveAt: number | null = null;
   /** When every transaction was committed somewhere; null before. */
   servedAt: number | null = null;
+  readonly #passed = new Set<string>();
   readonly #faulty = new Set<string>();
   #failure: CheckFailure | null = null;
   readonly #onEvent: ((event: SimEvent) => void) | undefined;
@@ -188,6 +199,10 @@ export class World {
   /** After each write of an honest replica: what readers see now. */
   async afterWrite(node: SimNode, entry: JournalEntry, result: unknown): Promise<void> {
     for (const watch of [...this.watchers]) watch(node, entry);
+    if (entry.method === 'putCertified') {
+      const { height, view } = entry.args[3] as Certificate;
+      this.#atMoment(node, { kind: 'decided', height, view });
+    }
     for (const one of this.checkers) await one.onWrite?.(node, entry, result);
   }
 
@@ -205,6 +220,9 @@ export class World {
 
   /** A vote left a replica that runs the production code, be it one of the faulty. */
   voteLeft(node: SimNode, sent: SentVote): void {
+    const { phase, height, view } = sent.vote;
+    if (phase === 'commit') this.#atMoment(node, { kind: 'prepared', height, view });
+    if (phase === 'view-change') this.#atMoment(node, { kind: 'asked', height, view });
     for (const one of this.checkers) {
       one.onOwnVote?.(node, sent.vote);
       if (node.honest) one.onVote?.(node, sent);
@@ -232,9 +250,10 @@ export class World {
     this.trace.line(this.agenda.now, '·', 'the world heals');
     this.healedAt = this.agenda.now;
     this.plan.heal();
-    this.links.cut.clear();
+    this.links.cuts.clear();
     this.links.groups.clear();
     this.watchers.clear();
+    this.moments.clear();
     for (const node of this.all()) {
       node.armed = [];
       node.skewMs = 0;
@@ -282,6 +301,15 @@ export class World {
     if (this.servedAt !== null) return;
     for (const compact of this.submitted.keys()) if (!this.committedAnywhere(compact)) return;
     this.servedAt = this.agenda.now;
+  }
+
+  /** Only the first time: messages are said again. Each replica asks for views by itself. */
+  #atMoment(node: SimNode, moment: Moment): void {
+    const who = moment.kind === 'asked' ? node.name : '';
+    const name = Object.values(moment).join(' ') + who;
+    if (this.#passed.has(name)) return;
+    this.#passed.add(name);
+    for (const watch of [...this.moments]) watch(node, moment);
   }
 
   #tell(event: EventOf, replica: string): void {
