@@ -1,6 +1,8 @@
 /** A clinician: receives grants, uploads for patients, and reads what is granted. */
 import { z } from 'zod';
 import { fromBase64url } from '../lib/crypto/bytes.ts';
+import type { SigningKey } from '../lib/crypto/p256.ts';
+import type { XWingKeyPair } from '../lib/crypto/x-wing.ts';
 import type { InboxEntry, MedicalRecord, Permission } from '../lib/chaincode/values.ts';
 import { epochsSchema } from '../lib/chaincode/values.ts';
 import type { Purpose } from '../lib/chaincode/fields.ts';
@@ -11,7 +13,7 @@ import { categoryName } from './categories.ts';
 import { monthOf, monthRange } from './category-keys.ts';
 import type { ByteProgress } from './document.ts';
 import { SdkError } from './errors.ts';
-import { type Keystore, requireKind } from './keystore.ts';
+import { keyPairs, type Keystore, requireKind } from './keystore.ts';
 import { type ClinicianData, clinicianDataSchema, putData, readData } from './keystore-data.ts';
 import type { Identity } from './membership-client.ts';
 import type { CallControl } from './network-client.ts';
@@ -71,13 +73,23 @@ export class Clinician {
   }
 
   /** Enrols, or goes on with an enrolment that was pending; an operator approves it afterwards. */
-  async enrol(role: Role, identity: Identity | null): Promise<ClinicianData['enrolment']> {
+  async enrol(
+    role: Role,
+    identity: Identity | null,
+    invitation?: string,
+  ): Promise<ClinicianData['enrolment']> {
     const known = this.#data.enrolment;
-    const enrolment = await enrolOrResume(this.session, this.keystore, { known, role, identity });
-    this.#data = { ...this.#data, enrolment };
+    const asked = { known, role, identity, invitation };
+    const enrolment = await enrolOrResume(this.session, this.keystore, asked);
+    await this.change({ enrolment });
+    return enrolment;
+  }
+
+  /** Changes what the keystore holds for this person; durable when it returns. */
+  async change(change: Partial<ClinicianData>): Promise<void> {
+    this.#data = { ...this.#data, ...change };
     putData(this.keystore, this.#data);
     await this.keystore.save();
-    return enrolment;
   }
 
   /** All grants ever received, each share compared with the ledger's digest. */
@@ -204,29 +216,44 @@ export class Clinician {
   }
 
   async #loadGrants(control: CallControl): Promise<ReceivedGrant[]> {
-    const { session, keystore, signer } = this;
+    const { session, signer } = this;
     const permissions = await allEntries(
       session.client,
       { fn: 'permission.received', item: itemSchemas.permission, signer },
       { ...control, fresh: true },
     );
-    const deposited = await session.custodian.shares(keystore.signingKey);
-    const sealedById = new Map(deposited.map((one) => [one.permissionId, one.sealed]));
+    // What was sealed to keys before the present ones is there until patients seal anew.
+    const sealedById = new Map<string, { sealed: SealedText; seed: Uint8Array }>();
+    for (const { signingKey, encryption } of await this.#allKeys()) {
+      for (const { permissionId, sealed } of await session.custodian.shares(signingKey)) {
+        sealedById.set(permissionId, { sealed, seed: encryption.seed });
+      }
+    }
     return Promise.all(
       permissions.map(async (permission) => {
-        const sealed = sealedById.get(permission.id);
-        const share = sealed ? await this.#openShare(sealed, permission) : null;
+        const found = sealedById.get(permission.id);
+        const share = found ? await this.#openShare(found, permission) : null;
         return { permission, share };
       }),
     );
   }
 
+  /** Former keys first, so that what the present ones open counts. */
+  async #allKeys(): Promise<{ signingKey: SigningKey; encryption: XWingKeyPair }[]> {
+    const { signingKey, encryption } = this.keystore;
+    const former = await Promise.all((this.#data.former ?? []).map(keyPairs));
+    return [...former, { signingKey, encryption }];
+  }
+
   /** One patient's share; nonsense in it must not hide what other patients handed over. */
-  async #openShare(sealed: SealedText, permission: Permission): Promise<Share | null> {
+  async #openShare(
+    { sealed, seed }: { sealed: SealedText; seed: Uint8Array },
+    permission: Permission,
+  ): Promise<Share | null> {
     try {
       if (digestOfSealed(sealed) !== permission.shareDigest) return null;
       const share = await openShare(sealed, {
-        seed: this.keystore.encryption.seed,
+        seed,
         network: this.session.client.name,
         permissionId: permission.id,
         grantee: permission.grantee,

@@ -70,10 +70,14 @@ export async function findGrantee(
   signer: RequestSigner,
   wanted: PersonQuery,
 ): Promise<Grantee> {
-  const entry = one(await candidates(session, wanted), wanted);
-  const identity = await findIdentity(session, signer, { subject: entry.subject });
+  const found = await candidates(session, wanted);
+  const first = one(found, wanted);
+  const identity = await findIdentity(session, signer, { subject: first.subject });
+  // Old and new key of a person stand side by side for a while: the ledger says which counts.
+  const entry = found.find(({ kid }) => kid === identity.kid) ?? first;
   if (identity.status !== 'active') {
-    throw new SdkError('not_found', `${identity.name} is no longer active on the ledger.`, {
+    const state = identity.status === 'suspended' ? 'waits for a new key' : 'is no longer active';
+    throw new SdkError('not_found', `${identity.name} ${state} on the ledger.`, {
       nextStep: 'Ask their hospital.',
     });
   }
@@ -117,7 +121,7 @@ function one(entries: readonly DirectoryEntry[], wanted: PersonQuery): Directory
     (entry) => wanted.subject === undefined || entry.subject === wanted.subject,
   );
   const [first, ...others] = fitting;
-  if (first && others.length === 0) return first;
+  if (first && others.every(({ subject }) => subject === first.subject)) return first;
   if (!first) {
     throw new SdkError('not_found', 'The directory knows nobody of this name or number.', {
       nextStep: 'Check the spelling, or ask them to enrol: `carequorum enrol --role doctor`.',

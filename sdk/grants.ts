@@ -36,6 +36,8 @@ export interface Granted {
   readonly permissionId: string;
   readonly grantee: Grantee['identity'];
   readonly result: CertifiedResult;
+  /** The permission of the same terms that it takes the place of. */
+  readonly replaces?: string | undefined;
 }
 
 /** Seeds beyond this many months are not handed over; nobody knows the keys of then. */
@@ -138,12 +140,12 @@ export async function revoke(patient: Patient, permissionId: string): Promise<Re
   await patient.publish(publication, result.receipt);
   const remaining = permissions.filter((one) => needsNewKeys(one, permission, result.time));
   const renewed: Granted[] = [];
-  for (const one of remaining) renewed.push(await renew(patient, one, revised));
+  for (const one of remaining) renewed.push(await renewGrant(patient, one, revised));
   return { result, receiptsUsableUntil: usableUntil(result), renewed };
 }
 
 /** The same terms with the present keys, then the end of the old permission. */
-async function renew(
+export async function renewGrant(
   patient: Patient,
   permission: Permission,
   revisions: Revisions,
@@ -165,7 +167,32 @@ async function renew(
   const granted = await grantTo(patient, grantee, terms, revisions);
   const call = { fn: 'permission.revoke', args: { permissionId: permission.id } };
   await session.client.submit(call, patient.signer);
-  return granted;
+  return { ...granted, replaces: permission.id };
+}
+
+/**
+ * New keys for all that the holder of a permission had seeds of, without ending it: whoever may
+ * still read, this holder included, is sealed to again.
+ */
+export async function rekeyAfter(patient: Patient, permission: Permission): Promise<Granted[]> {
+  if (!permission.rights.includes('read')) return [];
+  const months = seededMonths(patient, permission);
+  const range = { from: months[0] as string, until: months.at(-1) as string };
+  const { ranges, revised } = reviseRange(await patient.revisions(), permission.categories, range);
+  const publication = await patient.republication(revised);
+  const args = {
+    categoryKeysRoot: publication.root,
+    categoryKeysFrom: publication.from,
+    revisions: ranges.map((one) => ({ ...one })),
+  };
+  const call = { fn: 'patient.publish-keys', args };
+  const result = await patient.session.client.submit(call, patient.signer);
+  await patient.publish(publication, result.receipt);
+  const all = await patient.permissions();
+  const readers = all.filter((one) => readsAlike(one, permission, result.time));
+  const renewed: Granted[] = [];
+  for (const one of readers) renewed.push(await renewGrant(patient, one, revised));
+  return renewed;
 }
 
 async function granteeOf(patient: Patient, permission: Permission): Promise<Grantee> {
@@ -179,9 +206,13 @@ async function granteeOf(patient: Patient, permission: Permission): Promise<Gran
 }
 
 function needsNewKeys(one: Permission, revoked: Permission, time: number): boolean {
-  if (one.id === revoked.id || one.revoked !== null || one.until <= time) return false;
-  if (!one.rights.includes('read')) return false;
-  return one.categories.some((tag) => revoked.categories.includes(tag));
+  return one.id !== revoked.id && readsAlike(one, revoked, time);
+}
+
+/** A live reader of a category of another permission. */
+function readsAlike(one: Permission, other: Permission, time: number): boolean {
+  if (one.revoked !== null || one.until <= time || !one.rights.includes('read')) return false;
+  return one.categories.some((tag) => other.categories.includes(tag));
 }
 
 /** Pseudonym and tags for every right; lookup key and seeds only with `read`. */

@@ -20,6 +20,14 @@ const enrolmentSchema = z.strictObject({
 });
 export type EnrolmentData = z.infer<typeof enrolmentSchema>;
 
+/** Keys beside the present ones of the keystore. */
+const keysSchema = z.strictObject({
+  /** PKCS #8, base64url. */
+  signingKey: z.string().max(512),
+  /** Seed of the X-Wing pair, base64url. */
+  encryptionSeed: z.string().max(64),
+});
+
 const oneTimeSchema = z.strictObject({
   /** PKCS #8, base64url. */
   key: z.string().max(512),
@@ -45,11 +53,17 @@ export const patientDataSchema = z.strictObject({
   /** First month of the newest publication of category keys. */
   publishedFrom: month.optional(),
   oneTime: z.array(oneTimeSchema).max(200),
+  /** How many notices of the ledger were followed by what they call for. */
+  tended: z.int().min(0).optional(),
 });
 export type PatientData = z.infer<typeof patientDataSchema>;
 
 export const clinicianDataSchema = z.strictObject({
   enrolment: enrolmentSchema.optional(),
+  /** New keys on their way: made and kept before anybody hears of them. */
+  next: z.strictObject({ keys: keysSchema, enrolment: enrolmentSchema.optional() }).optional(),
+  /** Keys before the present ones: they open what was sealed to them. */
+  former: z.array(keysSchema).max(32).optional(),
 });
 export type ClinicianData = z.infer<typeof clinicianDataSchema>;
 

@@ -36,8 +36,18 @@ export interface Keystore {
   readonly encryption: XWingKeyPair;
   /** Changed in place; durable after `save`. */
   data: KeystoreData;
+  /** The present keys as they are kept. */
+  readonly keptKeys: FreshKeys;
+  /** Puts other keys in the place of the present ones; durable after `save`. */
+  replaceKeys(keys: FreshKeys): Promise<void>;
   /** Writes the file anew. Throws `keystore_changed` if another program saved meanwhile. */
   save(): Promise<void>;
+}
+
+/** Keys as they are kept in a keystore, base64url: PKCS #8, and the seed of the X-Wing pair. */
+export interface FreshKeys {
+  readonly signingKey: string;
+  readonly encryptionSeed: string;
 }
 
 export interface CreateKeystoreOptions {
@@ -108,26 +118,46 @@ export function requireKind(keystore: Keystore, kind: KeystoreKind): void {
 }
 
 async function keystoreOf(path: string, lock: KeystoreLock, body: KeystoreBody): Promise<Keystore> {
-  const signingKey = await importSigningKey(fromBase64url(body.signingKey));
-  if (thumbprint(signingKey.publicKey) !== body.open.kid) {
+  let { open } = body;
+  let keys: FreshKeys = body;
+  let pair = await keyPairs(keys);
+  if (thumbprint(pair.signingKey.publicKey) !== open.kid) {
     throw new SdkError('keystore_malformed', `${path} holds another key than it says.`, {
       nextStep: 'Take it from a backup.',
     });
   }
-  const encryption = await xWingKeyPair(fromBase64url(body.encryptionSeed));
-  let { open } = body;
   const keystore: Keystore = {
     path,
     kind: open.kind,
     label: open.label,
-    signingKey,
-    kid: open.kid,
-    publicKey: signingKey.publicKey,
-    encryption,
+    get signingKey() {
+      return pair.signingKey;
+    },
+    get kid() {
+      return open.kid;
+    },
+    get publicKey() {
+      return pair.signingKey.publicKey;
+    },
+    get encryption() {
+      return pair.encryption;
+    },
     data: body.data,
+    get keptKeys() {
+      const { signingKey, encryptionSeed } = keys;
+      return { signingKey, encryptionSeed };
+    },
+    async replaceKeys(fresh) {
+      pair = await keyPairs(fresh);
+      keys = { signingKey: fresh.signingKey, encryptionSeed: fresh.encryptionSeed };
+      const { publicKey } = pair.signingKey;
+      open = { ...open, kid: thumbprint(publicKey), publicKey: toBase64url(publicKey) };
+    },
     async save() {
       const next = { ...open, revision: open.revision + 1 };
-      const text = await sealKeystore(lock, { ...body, open: next, data: keystore.data });
+      const { signingKey, encryptionSeed } = keys;
+      const sealed = { open: next, signingKey, encryptionSeed, data: keystore.data };
+      const text = await sealKeystore(lock, sealed);
       await withFileLock(path, async () => {
         await refuseIfChanged(path, open.revision);
         await writeTextFile(path, text, { isPrivate: true });
@@ -136,6 +166,29 @@ async function keystoreOf(path: string, lock: KeystoreLock, body: KeystoreBody):
     },
   };
   return keystore;
+}
+
+/** Fresh keys, and the same as they are kept. */
+export async function makeKeys(): Promise<FreshKeys> {
+  const [key, encryption] = await Promise.all([
+    generateSigningKey({ extractable: true }),
+    xWingKeyPair(),
+  ]);
+  return {
+    signingKey: toBase64url(await exportSigningKey(key)),
+    encryptionSeed: toBase64url(encryption.seed),
+  };
+}
+
+/** Keys to work with, of keys as they are kept. */
+export async function keyPairs(
+  keys: FreshKeys,
+): Promise<{ signingKey: SigningKey; encryption: XWingKeyPair }> {
+  const [signingKey, encryption] = await Promise.all([
+    importSigningKey(fromBase64url(keys.signingKey)),
+    xWingKeyPair(fromBase64url(keys.encryptionSeed)),
+  ]);
+  return { signingKey, encryption };
 }
 
 async function refuseIfChanged(path: string, revision: number): Promise<void> {

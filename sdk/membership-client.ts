@@ -11,6 +11,7 @@ import {
 import { randomId } from '../lib/crypto/random.ts';
 import type { XWingKeyPair } from '../lib/crypto/x-wing.ts';
 import { encryptionKeyDigest, verifyCertificate } from '../lib/membership/certificates.ts';
+import { createDpop } from '../lib/records/dpop.ts';
 import {
   oneTimeCertificatesMax,
   oneTimeKeyProofBytes,
@@ -74,6 +75,33 @@ const stateAnswer = z.object({
   subject: z.string().max(128).optional(),
   reason: z.string().max(200).nullish(),
 });
+const unmaskedAnswer = z.object({
+  unmaskId: z.string(),
+  role: z.string(),
+  name: z.string(),
+  birthDate: z.string().nullable(),
+  enrolledAt: z.int(),
+});
+const noticesAnswer = z.object({
+  notices: z
+    .array(
+      z.object({
+        unmaskId: z.string().max(64),
+        at: z.int(),
+        reasonCode: z.string().max(64),
+        requesterHospital: z.string().max(64),
+        approverHospital: z.string().max(64),
+      }),
+    )
+    .max(100)
+    .optional(),
+});
+/** The membership service named the holder of an enrolment to somebody. */
+export type UnmaskNotice = NonNullable<z.infer<typeof noticesAnswer>['notices']>[number];
+
+/** Who is behind a one-time certificate. */
+export type Unmasked = z.infer<typeof unmaskedAnswer>;
+
 const certificatesAnswer = z.object({ certificates: z.array(text).max(oneTimeCertificatesMax) });
 const directoryAnswer = z.object({
   entries: z
@@ -111,6 +139,8 @@ export class MembershipClient {
     readonly signingKey: SigningKey;
     readonly encryption: XWingKeyPair;
     readonly identity: Identity;
+    /** Of an operator, for whom no registry lists. */
+    readonly invitation?: string | undefined;
   }): Promise<{ enrolmentId: string; state: EnrolmentState }> {
     const { role, signingKey, encryption } = request;
     const digest = toBase64url(encryptionKeyDigest(encryption.publicKey));
@@ -118,13 +148,68 @@ export class MembershipClient {
     const identity = Object.fromEntries(
       Object.entries(request.identity).filter(([, value]) => value !== undefined),
     );
+    const { invitation } = request;
     const answer = await this.#call('POST', '/v1/enrolments', {
       role,
       signingKey: toBase64url(signingKey.publicKey),
       encryptionKey: toBase64url(encryption.publicKey),
       request: await signMembershipRequest('cq-enrol', claim, signingKey),
       identity,
+      ...(invitation === undefined ? {} : { operatorInvitation: invitation }),
     });
+    return this.#answerChallenge(answer, { signingKey, encryption });
+  }
+
+  /**
+   * Starts the enrolment of new keys under the same subject: `renewal` is signed by the old key,
+   * `reenrolment` by the hospital's operator.
+   */
+  async renew(request: {
+    readonly role: Role;
+    readonly signingKey: SigningKey;
+    readonly encryption: XWingKeyPair;
+    readonly authorisation: { readonly renewal: string } | { readonly reenrolment: string };
+  }): Promise<{ enrolmentId: string; state: EnrolmentState }> {
+    const { role, signingKey, encryption, authorisation } = request;
+    const digest = toBase64url(encryptionKeyDigest(encryption.publicKey));
+    const claim = { ...this.#head(), role, encryptionKeyDigest: digest, nonce: randomId() };
+    const answer = await this.#call('POST', '/v1/renewals', {
+      role,
+      signingKey: toBase64url(signingKey.publicKey),
+      encryptionKey: toBase64url(encryption.publicKey),
+      request: await signMembershipRequest('cq-enrol', claim, signingKey),
+      ...authorisation,
+    });
+    return this.#answerChallenge(answer, { signingKey, encryption });
+  }
+
+  /** A request that somebody signs: head and payload together. */
+  async signed<T extends RequestType>(
+    type: T,
+    payload: Omit<RequestPayload<T>, 'network' | 'issuedAt' | 'expiresAt' | 'nonce'>,
+    { key, validMs = VALIDITY_MS }: { key: SigningKey; validMs?: number },
+  ): Promise<string> {
+    const head = { ...this.#head(validMs), nonce: randomId() };
+    return signMembershipRequest(type, { ...head, ...payload } as RequestPayload<T>, key);
+  }
+
+  /** Who got a one-time certificate, for the certified word of two persons. */
+  async unmask(
+    { receipt, serial, salt }: { receipt: Uint8Array; serial: string; salt: Uint8Array },
+    key: SigningKey,
+  ): Promise<Unmasked> {
+    const path = '/v1/unmaskings';
+    const url = `${this.#network.genesis.document.membership.apiUrl.replace(/\/+$/, '')}${path}`;
+    const dpop = await createDpop({ method: 'POST', url, receipt }, key, this.#clock.now());
+    const body = { receipt: toBase64url(receipt), serial, salt: toBase64url(salt) };
+    const answer = await this.#call('POST', path, body, { dpop });
+    return parseAnswer(unmaskedAnswer, answer, 'membership');
+  }
+
+  async #answerChallenge(
+    answer: HttpAnswer,
+    { signingKey, encryption }: { signingKey: SigningKey; encryption: XWingKeyPair },
+  ): Promise<{ enrolmentId: string; state: EnrolmentState }> {
     const { enrolmentId, challenge } = parseAnswer(challengeAnswer, answer, 'membership');
     const opened = await hpkeOpen(encryption.seed, {
       enc: fromBase64url(challenge.enc),
@@ -145,12 +230,22 @@ export class MembershipClient {
 
   /** Asks how far an enrolment is. */
   async enrolment(enrolmentId: string, signingKey: SigningKey): Promise<EnrolmentState> {
+    const answer = await this.#status(enrolmentId, signingKey);
+    return this.#state(answer, signingKey.publicKey);
+  }
+
+  /** Who had this person named, as the service tells it. */
+  async notices(enrolmentId: string, signingKey: SigningKey): Promise<UnmaskNotice[]> {
+    const answer = await this.#status(enrolmentId, signingKey);
+    return parseAnswer(noticesAnswer, answer, 'membership').notices ?? [];
+  }
+
+  async #status(enrolmentId: string, signingKey: SigningKey): Promise<HttpAnswer> {
     const claim = { ...this.#head(), enrolmentId };
     const request = await signMembershipRequest('cq-enrol-status', claim, signingKey);
     const path = `/v1/enrolments/${encodeURIComponent(enrolmentId)}`;
     const headers = { authorization: `CQ-Enrolment ${request}` };
-    const answer = await this.#call('GET', path, undefined, headers);
-    return this.#state(answer, signingKey.publicKey);
+    return this.#call('GET', path, undefined, headers);
   }
 
   /** Makes fresh keys and has them certified, for one use each. */
@@ -248,9 +343,11 @@ export class MembershipClient {
   }
 
   /** What every signed request starts with. */
-  #head(): Pick<RequestPayload<RequestType>, 'network' | 'issuedAt' | 'expiresAt'> {
+  #head(
+    validMs = VALIDITY_MS,
+  ): Pick<RequestPayload<RequestType>, 'network' | 'issuedAt' | 'expiresAt'> {
     const issuedAt = this.#clock.now();
-    return { network: this.#name, issuedAt, expiresAt: issuedAt + VALIDITY_MS };
+    return { network: this.#name, issuedAt, expiresAt: issuedAt + validMs };
   }
 
   /** One call, repeated while the service is not there or asks for patience. */

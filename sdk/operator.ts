@@ -22,6 +22,15 @@ export const revocationReasons = [
 ] as const;
 export type RevocationReason = (typeof revocationReasons)[number];
 
+/** Why somebody may not practise here any more. */
+export const lapseReasons = [
+  'licence-lapsed',
+  'number-deactivated',
+  'excluded',
+  'left-hospital',
+] as const;
+export type LapseReason = (typeof lapseReasons)[number];
+
 export class Operator {
   readonly session: Session;
   readonly keystore: Keystore;
@@ -86,6 +95,15 @@ export class Operator {
   async revoke(kid: string, reason: RevocationReason): Promise<CertifiedResult> {
     const call = { fn: 'identity.revoke', args: { kid, reason } };
     return this.session.client.submit(call, this.signer);
+  }
+
+  /** Ends a clinician for good, with every grant that patients gave. */
+  async lapse(subject: string, reason: LapseReason): Promise<CertifiedResult> {
+    const call = { fn: 'identity.lapse', args: { subject, reason } };
+    for (;;) {
+      const result = await this.session.client.submit(call, this.signer);
+      if ((result.value as { remaining: number }).remaining === 0) return result;
+    }
   }
 
   /** Commits a label: shows that the network orders and executes. */

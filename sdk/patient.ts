@@ -149,12 +149,13 @@ export class Patient {
   }
 
   /** Enrols with the membership service, or goes on with an enrolment that was pending. */
-  async enrol(identity: Identity | null): Promise<'active' | 'pending'> {
+  async enrol(identity: Identity | null, invitation?: string): Promise<'active' | 'pending'> {
     const known = this.#data.enrolment;
     const enrolment = await enrolOrResume(this.session, this.keystore, {
       known,
       role: 'patient',
       identity,
+      invitation,
     });
     await this.#change({ enrolment });
     return enrolment.status === 'active' ? 'active' : 'pending';
@@ -279,6 +280,11 @@ export class Patient {
       { fn: 'inbox.list', item: itemSchemas.inbox, signer: this.signer },
       control,
     );
+  }
+
+  /** Remembers how many notices were followed by what they call for. */
+  async tended(tended: number): Promise<void> {
+    await this.#change({ tended });
   }
 
   async #publication(

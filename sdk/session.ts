@@ -45,7 +45,14 @@ export async function enrolOrResume(
     known,
     role,
     identity,
-  }: { known: EnrolmentData | undefined; role: Role; identity: Identity | null },
+    invitation,
+  }: {
+    known: EnrolmentData | undefined;
+    role: Role;
+    identity: Identity | null;
+    /** Of an operator, for whom no registry lists, or whose old keys are lost. */
+    invitation?: string | undefined;
+  },
 ): Promise<EnrolmentData> {
   const { signingKey, encryption } = keystore;
   const { network: name } = network.genesis.document;
@@ -65,6 +72,7 @@ export async function enrolOrResume(
     signingKey,
     encryption,
     identity,
+    invitation,
   });
   return { network: name, enrolmentId, role, ...fieldsOf(state) };
 }
@@ -94,7 +102,8 @@ export function certificateOf(enrolment: { certificate: string }): Uint8Array {
   return fromBase64url(enrolment.certificate);
 }
 
-function fieldsOf(
+/** What a keystore keeps of an answer of the membership service. */
+export function fieldsOf(
   state: EnrolmentState,
 ): Pick<EnrolmentData, 'status'> & Partial<Pick<EnrolmentData, 'certificate' | 'subject'>> {
   if (state.status === 'pending') return { status: 'pending' };

@@ -70,7 +70,10 @@ export function dynamoItemStore(table: DynamoTable): ItemStore {
     stage: (entries) =>
       batchPut(
         table,
-        entries.map(({ key, value }) => itemOf(key, 1, value)),
+        entries.map(({ key, value, ttlSeconds }) => ({
+          ...itemOf(key, 1, value),
+          ...(ttlSeconds === undefined ? {} : { ttl: number(ttlSeconds) }),
+        })),
       ),
     remove: (keys) => batchDelete(table, keys),
     transact: (changes) => transact(table, changes),

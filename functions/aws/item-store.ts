@@ -30,7 +30,7 @@ export interface ItemStore {
   insert(key: ItemKey, value: unknown, ttlSeconds?: number): Promise<boolean>;
   replace(key: ItemKey, expected: number, value: unknown): Promise<boolean>;
   /** Writes items that nobody reads before another one names them. Keys differ. */
-  stage(entries: readonly { key: ItemKey; value: unknown }[]): Promise<void>;
+  stage(entries: readonly { key: ItemKey; value: unknown; ttlSeconds?: number }[]): Promise<void>;
   remove(keys: readonly ItemKey[]): Promise<void>;
   /** All changes, at most 100, or none. */
   transact(changes: readonly ItemChange[]): Promise<boolean>;

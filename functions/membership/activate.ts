@@ -8,7 +8,7 @@ import {
   randomSerial,
 } from '../../lib/membership/certificates.ts';
 import { canonicalName } from '../../lib/membership/person-name.ts';
-import { namedRoles } from '../../lib/membership/roles.ts';
+import { namedRoles, roleRow } from '../../lib/membership/roles.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer } from '../aws/http.ts';
 import type { ItemChange } from '../aws/item-store.ts';
@@ -96,13 +96,15 @@ async function judge(
   enrolment: Enrolment,
   identity: Identity,
 ): Promise<Verdict> {
-  if (enrolment.role === 'patient' || enrolment.role === 'operator') return 'verified';
+  const { way, needsNumber } = roleRow(enrolment.role);
+  if (way !== 'cosigned') return 'verified';
   const { npi, state, licence, name } = identity;
   if (npi !== undefined && state !== undefined && licence !== undefined) {
     const verdict = await context.registry.verify({ npi, name, state, licence });
-    return verdict === 'unavailable' ? 'registry_unavailable' : verdict;
+    if (verdict === 'unavailable') return 'registry_unavailable';
+    return verdict === 'verified' || verdict === 'review' ? verdict : 'not_verified';
   }
-  if (enrolment.role === 'doctor') return 'not_verified';
+  if (needsNumber) return 'not_verified';
   return enrolment.isInvited ? 'verified' : 'review';
 }
 
@@ -121,27 +123,64 @@ async function activate(
   const changes: ItemChange[] = [{ key: itemKeys.enrolment(id), expected: version, value: next }];
   const person = await personDigest(context, enrolment, identity);
   if (person !== null) {
-    const expected = await replaceableVersion(context, person);
+    const replaced = await replaceable(context, enrolment, person);
+    const expected = replaced?.pointer ?? null;
     changes.push({ key: itemKeys.person(person), expected, value: { id } });
+    // A patient with new keys: the old ones get no one-time certificates any more.
+    if (replaced && enrolment.role === replaced.enrolment.role && isPerson(enrolment)) {
+      changes.push({
+        key: itemKeys.enrolment(replaced.enrolment.id),
+        expected: replaced.version,
+        value: endedBy(replaced.enrolment, { reason: 're-enrolled', at: context.now() }),
+      });
+    }
   }
   if (isListed(enrolment)) {
     const digest = await context.vault.digest('name', canonicalName(identity.name));
     changes.push({ key: itemKeys.name(digest, id), expected: null, value: { id } });
+    const pointer = await findPointer(context.store, itemKeys.subject(enrolment.subject));
+    const expected = pointer?.version ?? null;
+    changes.push({ key: itemKeys.subject(enrolment.subject), expected, value: { id } });
+    changes.push({ key: itemKeys.checked(id), expected: null, value: { at: context.now() } });
   }
   if (!(await context.store.transact(changes))) await explainConflict(context, enrolment, person);
   await context.store.remove([itemKeys.pending(id)]);
   return activeAnswer((await requireEnrolment(context.store, id)).enrolment);
 }
 
-/** The version of a person's item that a new enrolment replaces: of a revoked one, or null. */
-async function replaceableVersion(
+interface Replaced {
+  enrolment: Enrolment;
+  version: number;
+  /** Version of what names the person. */
+  pointer: number;
+}
+
+/**
+ * Whose place a new enrolment takes: one that was revoked, the same person's older one, or that of
+ * a patient for whose new key an operator vouches. Null where nobody, or somebody who stays, has it.
+ */
+async function replaceable(
   context: MembershipContext,
+  fresh: Enrolment,
   person: string,
-): Promise<number | null> {
+): Promise<Replaced | null> {
   const holder = await findPointer(context.store, itemKeys.person(person));
   if (!holder) return null;
-  const { enrolment } = await requireEnrolment(context.store, holder.id);
-  return enrolment.status === 'revoked' ? holder.version : null;
+  const { enrolment, version } = await requireEnrolment(context.store, holder.id);
+  const isOpen =
+    enrolment.status === 'revoked' ||
+    enrolment.subject === fresh.subject ||
+    (isPerson(fresh) && fresh.isInvited);
+  return isOpen ? { enrolment, version, pointer: holder.version } : null;
+}
+
+function isPerson({ role }: Enrolment): boolean {
+  return roleRow(role).way === 'person';
+}
+
+function endedBy(enrolment: Enrolment, { reason, at }: { reason: string; at: number }): Enrolment {
+  if (enrolment.status === 'revoked') return enrolment;
+  return { ...enrolment, status: 'revoked', revoked: { at, reason, by: 'operator' } };
 }
 
 /** Returns where the enrolment is active all the same; else says who holds the number. */
@@ -167,13 +206,13 @@ async function personDigest(
 ): Promise<string | null> {
   if (role === 'operator') return context.vault.digest('person', `operator ${kid}`);
   if (npi !== undefined) return context.vault.digest('npi', npi);
-  if (role !== 'patient' || birthDate === undefined) return null;
-  return context.vault.digest('person', `patient ${canonicalName(name)} ${birthDate}`);
+  if (roleRow(role).way !== 'person' || birthDate === undefined) return null;
+  return context.vault.digest('person', `${role} ${canonicalName(name)} ${birthDate}`);
 }
 
 /** Only those whom others look up by name. */
 export function isListed({ role }: Enrolment): boolean {
-  return namedRoles.has(role) && role !== 'operator';
+  return roleRow(role).way === 'cosigned';
 }
 
 async function certify(

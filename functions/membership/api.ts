@@ -13,16 +13,22 @@ import { logger, logRequest } from '../aws/logger.ts';
 import { ServiceGenesis, operatorKeysSchema } from '../aws/service-genesis.ts';
 import { checkOwnAuthority } from './authority.ts';
 import type { MembershipContext } from './context.ts';
+import { tellLapses } from './lapse.ts';
+import { membershipLedger } from './ledger.ts';
 import { recheckPending } from './recheck.ts';
+import { recheckActive } from './recheck-active.ts';
 import { nppesRegistry } from './registry/nppes.ts';
 import { routes } from './routes.ts';
+import { validatorClient } from '../records/validator-client.ts';
 import { membershipOperations } from './service.ts';
+import { permitOf } from './unmask.ts';
 import { kmsSecretWrap } from './secret-wrap.ts';
 import { createVault } from './vault.ts';
 
 const environment = z
   .object({
     NETWORK: networkField,
+    API_URL: z.url({ protocol: /^https?$/ }),
     MEMBERSHIP_TABLE: z.string().min(1),
     CA_KEY_ID: z.string().min(1),
     WRAP_KEY_ID: z.string().min(1),
@@ -42,6 +48,8 @@ export const handler = middy<
   if ('httpMethod' in event) return http(event, invocation);
   if ((await context.genesis.find()) === null) return undefined;
   logger.info('recheck', { ...(await recheckPending(context)) });
+  logger.info('recheck of active', { ...(await recheckActive(context)) });
+  logger.info('lapses told to the ledger', { count: await tellLapses(context) });
   return undefined;
 });
 
@@ -54,16 +62,23 @@ function createContext(): MembershipContext {
     authorityKey: () => kmsSigningKey(kmsClient(), environment.CA_KEY_ID),
     now: () => Date.now(),
   };
+  const genesis = new ServiceGenesis({
+    store,
+    network,
+    operatorKeys,
+    checkOwnKeys: (document) => checkOwnAuthority(base, document),
+  });
+  const withGenesis = { ...base, apiUrl: environment.API_URL.replace(/\/+$/, ''), genesis };
   return {
-    ...base,
+    ...withGenesis,
     operatorKeys,
     vault: createVault(store, kmsSecretWrap(kmsClient(), environment.WRAP_KEY_ID, network)),
     registry: nppesRegistry(environment.REGISTRY_URL),
-    genesis: new ServiceGenesis({
-      store,
+    ledger: membershipLedger({
       network,
-      operatorKeys,
-      checkOwnKeys: (genesis) => checkOwnAuthority(base, genesis),
+      authorityKey: base.authorityKey,
+      validators: validatorClient(),
+      permit: permitOf(withGenesis),
     }),
   };
 }

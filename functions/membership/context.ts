@@ -8,13 +8,23 @@ import type { ServiceGenesis, OperatorKeys } from '../aws/service-genesis.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Vault } from './vault.ts';
 
+/** What the service can do on the ledger by its own key: end a person, and nothing more. */
+export interface LedgerPort {
+  /** One step of `identity.lapse`; `done` where nothing is left, or nothing ever was. */
+  lapse(subject: string, reason: LapseReason): Promise<'done' | 'more' | 'unavailable'>;
+}
+export type LapseReason = 'licence-lapsed' | 'number-deactivated' | 'excluded' | 'left-hospital';
+
 export interface MembershipContext {
   network: string;
+  /** Base URL of this API as deployed, without a trailing slash. */
+  apiUrl: string;
   operatorKeys: OperatorKeys;
   store: ItemStore;
   vault: Vault;
   registry: Registry;
   genesis: ServiceGenesis;
+  ledger: LedgerPort;
   /** The KMS key of the authority. */
   authorityKey(): Promise<SigningKey>;
   /** Milliseconds since 1970. */

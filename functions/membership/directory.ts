@@ -9,7 +9,13 @@ import type { HttpAnswer } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import { isListed } from './activate.ts';
 import type { MembershipContext } from './context.ts';
-import { findPointer, identitySchema, itemKeys, requireEnrolment } from './enrolment.ts';
+import {
+  type Enrolment,
+  findPointer,
+  identitySchema,
+  itemKeys,
+  requireEnrolment,
+} from './enrolment.ts';
 
 const ENTRIES_MAX = 20;
 
@@ -21,10 +27,9 @@ export async function lookUp(
   await context.genesis.require();
   const role = roleSchema.optional().safeParse(query['role']);
   if (!role.success) throw new HttpError('invalid_request', 'role: there is no such role');
-  const ids = await findIds(context, query);
   const entries = [];
-  for (const id of ids) {
-    const { enrolment } = await requireEnrolment(context.store, id);
+  for (const enrolment of await findEnrolments(context, query)) {
+    const { id } = enrolment;
     const { certificate, subject, kid, hospital, encryptionKey } = enrolment;
     if (enrolment.status !== 'active' || !isListed(enrolment) || !certificate) continue;
     if (role.data !== undefined && role.data !== enrolment.role) continue;
@@ -41,6 +46,25 @@ export async function lookUp(
     });
   }
   return { status: 200, body: { entries } };
+}
+
+/**
+ * Those found, each with the one whose key it takes over: which of the two counts is for the
+ * ledger to say.
+ */
+async function findEnrolments(
+  context: MembershipContext,
+  query: Readonly<Record<string, string>>,
+): Promise<Enrolment[]> {
+  const found = new Map<string, Enrolment>();
+  for (const id of await findIds(context, query)) {
+    const { enrolment } = await requireEnrolment(context.store, id);
+    found.set(id, enrolment);
+    const { predecessor } = enrolment;
+    if (predecessor === null) continue;
+    found.set(predecessor, (await requireEnrolment(context.store, predecessor)).enrolment);
+  }
+  return [...found.values()];
 }
 
 async function findIds(

@@ -8,6 +8,7 @@ import { randomBytes, randomId } from '../../lib/crypto/random.ts';
 import { encryptionKeyDigest } from '../../lib/membership/certificates.ts';
 import { isValidNpi } from '../../lib/membership/npi.ts';
 import { checkMembershipRequest, parseMembershipRequest } from '../../lib/membership/requests.ts';
+import { roleRow } from '../../lib/membership/roles.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { HttpAnswer } from '../aws/http.ts';
@@ -20,6 +21,7 @@ import {
   findPointer,
   itemKeys,
   requireEnrolment,
+  type StoredEnrolment,
 } from './enrolment.ts';
 import type { EnrolBody } from './routes.ts';
 
@@ -40,44 +42,85 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
   const isInvited = await checkInvitation(context, genesis, body, kid);
 
   const known = await findEnrolment(context, kid);
-  const answer = randomBytes(CHALLENGE_BYTES);
-  const challenge = {
-    digest: sha256(answer),
-    expiresAt: context.now() + CHALLENGE_MS,
-    attempts: 0,
-  };
-  let id: string;
   if (known && isSame(known.enrolment, body, encryptionKey)) {
-    id = known.enrolment.id;
-    const next: Enrolment = { ...known.enrolment, challenge };
-    await mustWrite(context.store.replace(itemKeys.enrolment(id), known.version, next));
-  } else {
-    if (known && known.enrolment.status !== 'refused' && known.enrolment.status !== 'challenged') {
-      throw new HttpError('already_enrolled', 'This key is enrolled already.');
-    }
-    id = randomId();
-    const enrolment: Enrolment = parseWith(enrolmentSchema, {
-      id,
-      role: body.role,
-      kid,
-      signingKey,
-      encryptionKey,
-      identity: await context.vault.seal(id, body.identity),
-      hospital: hospitalOf(context, body, kid),
-      isInvited,
-      status: 'challenged',
-      reason: null,
-      challenge,
-      subject: randomId(),
-      certificate: null,
-      createdAt: context.now(),
-      revoked: null,
-    });
-    const pointer = { key: itemKeys.kid(kid), expected: known?.pointer ?? null, value: { id } };
-    const state = { key: itemKeys.enrolment(id), expected: null, value: enrolment };
-    await mustWrite(context.store.transact([state, pointer]));
+    return challengeAgain(context, known);
   }
-  const sealed = await hpkeSeal(encryptionKey, {
+  requireFree(known);
+  const id = randomId();
+  return begin(context, known?.pointer ?? null, {
+    id,
+    role: body.role,
+    ...{ kid, signingKey, encryptionKey },
+    identity: await context.vault.seal(id, body.identity),
+    hospital: hospitalOf(context, body, kid),
+    isInvited,
+    subject: randomId(),
+    predecessor: null,
+  });
+}
+
+/** Writes a fresh enrolment and gives its challenge; `pointer` is the version that it replaces. */
+export async function begin(
+  context: MembershipContext,
+  pointer: number | null,
+  fresh: FreshEnrolment,
+): Promise<HttpAnswer> {
+  const { id, kid } = fresh;
+  const { answer, challenge } = newChallenge(context);
+  const enrolment: Enrolment = parseWith(enrolmentSchema, {
+    ...fresh,
+    status: 'challenged',
+    reason: null,
+    challenge,
+    certificate: null,
+    createdAt: context.now(),
+    revoked: null,
+    doubtedAt: null,
+  });
+  const state = { key: itemKeys.enrolment(id), expected: null, value: enrolment };
+  const named = { key: itemKeys.kid(kid), expected: pointer, value: { id } };
+  await mustWrite(context.store.transact([state, named]));
+  return sealChallenge(context, enrolment, answer);
+}
+
+/** A new challenge for an enrolment that goes on. */
+export async function challengeAgain(
+  context: MembershipContext,
+  { enrolment, version }: StoredEnrolment,
+): Promise<HttpAnswer> {
+  const { answer, challenge } = newChallenge(context);
+  const next: Enrolment = { ...enrolment, challenge };
+  await mustWrite(context.store.replace(itemKeys.enrolment(enrolment.id), version, next));
+  return sealChallenge(context, enrolment, answer);
+}
+
+/** Throws HttpError `already_enrolled` for a key whose enrolment goes on, or ended. */
+export function requireFree(known: { enrolment: Enrolment } | null): void {
+  const status = known?.enrolment.status;
+  if (known && status !== 'refused' && status !== 'challenged') {
+    throw new HttpError('already_enrolled', 'This key is enrolled already.');
+  }
+}
+
+/** What an enrolment is begun with. */
+export type FreshEnrolment = Pick<
+  Enrolment,
+  'id' | 'role' | 'kid' | 'hospital' | 'isInvited' | 'subject' | 'predecessor'
+> &
+  Record<'signingKey' | 'encryptionKey' | 'identity', Uint8Array>;
+
+function newChallenge(context: MembershipContext) {
+  const answer = randomBytes(CHALLENGE_BYTES);
+  const expiresAt = context.now() + CHALLENGE_MS;
+  return { answer, challenge: { digest: sha256(answer), expiresAt, attempts: 0 } };
+}
+
+async function sealChallenge(
+  context: MembershipContext,
+  { id, kid, encryptionKey }: Enrolment,
+  answer: Uint8Array,
+): Promise<HttpAnswer> {
+  const { enc, ciphertext } = await hpkeSeal(encryptionKey, {
     info: hpkeInfo({
       network: context.network,
       purpose: CHALLENGE_PURPOSE,
@@ -87,19 +130,14 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
     aad: new Uint8Array(),
     plaintext: answer,
   });
-  const { enc, ciphertext } = sealed;
-  return {
-    status: 201,
-    body: {
-      enrolmentId: id,
-      challenge: { enc: toBase64url(enc), ciphertext: toBase64url(ciphertext) },
-    },
-  };
+  const challenge = { enc: toBase64url(enc), ciphertext: toBase64url(ciphertext) };
+  return { status: 201, body: { enrolmentId: id, challenge } };
 }
 
-async function checkRequest(
+/** The new key signed the request, which vouches for the encryption key. */
+export async function checkRequest(
   context: MembershipContext,
-  body: EnrolBody,
+  body: Pick<EnrolBody, 'request' | 'role'>,
   keys: { signingKey: Uint8Array; encryptionKey: Uint8Array },
 ): Promise<void> {
   const request = parseMembershipRequest('cq-enrol', body.request);
@@ -120,22 +158,21 @@ function checkIdentity(context: MembershipContext, body: EnrolBody, kid: string)
   const refuse = (detail: string): never => {
     throw new HttpError('invalid_identity', detail);
   };
-  if (role === 'custodian' || role === 'representative') {
-    throw new HttpError('role_denied', 'This role is not given by enrolment.');
-  }
-  if (role === 'operator') {
+  const { way, needsNumber } = roleRow(role);
+  if (way === 'party') throw new HttpError('role_denied', 'This role is not given by enrolment.');
+  if (way === 'seat') {
     if (operatorOf(context, kid) === null) {
       throw new HttpError('role_denied', 'This key is of no operator of the network.');
     }
     return;
   }
-  if (role === 'patient') {
+  if (way === 'person') {
     const isClinical = identity.npi ?? identity.licence ?? identity.hospital;
-    if (isClinical !== undefined) refuse('A patient gives no number, licence or hospital.');
+    if (isClinical !== undefined) refuse(`A ${role} gives no number, licence or hospital.`);
     return;
   }
   if (identity.npi !== undefined && !isValidNpi(identity.npi)) refuse('This is no valid NPI.');
-  if (role === 'doctor' && identity.npi === undefined) refuse('A doctor gives an NPI.');
+  if (needsNumber && identity.npi === undefined) refuse(`A ${role} gives an NPI.`);
   if (identity.npi !== undefined && (!identity.state || !identity.licence)) {
     refuse('An NPI comes with the state and number of the licence.');
   }
@@ -161,18 +198,22 @@ async function checkInvitation(
     now: context.now(),
   });
   const { payload } = invitation;
+  // People have no hospital of their own: any operator may vouch for whom they saw.
+  const hospital =
+    roleRow(body.role).way === 'person' ? operator.validator : body.identity.hospital;
   const isFit =
     payload.kid === kid &&
     payload.role === body.role &&
-    payload.hospital === body.identity.hospital &&
+    payload.hospital === hospital &&
     payload.hospital === operator.validator;
   if (!isFit) throw new HttpError('wrong_invitation', 'The invitation is for another.');
   return true;
 }
 
 function hospitalOf(context: MembershipContext, body: EnrolBody, kid: string): string | null {
-  if (body.role === 'patient') return null;
-  return body.role === 'operator' ? operatorOf(context, kid) : (body.identity.hospital ?? null);
+  const { way } = roleRow(body.role);
+  if (way === 'person') return null;
+  return way === 'seat' ? operatorOf(context, kid) : (body.identity.hospital ?? null);
 }
 
 function operatorOf(context: MembershipContext, kid: string): string | null {
@@ -180,7 +221,8 @@ function operatorOf(context: MembershipContext, kid: string): string | null {
   return entries.find(([, operator]) => operator === kid)?.[0] ?? null;
 }
 
-async function findEnrolment(context: MembershipContext, kid: string) {
+/** The enrolment of a key, with the version of what names it. */
+export async function findEnrolment(context: MembershipContext, kid: string) {
   const pointer = await findPointer(context.store, itemKeys.kid(kid));
   if (!pointer) return null;
   const { enrolment, version } = await requireEnrolment(context.store, pointer.id);

@@ -29,6 +29,10 @@ export const enrolmentSchema = z.strictObject({
   certificate: bytes.nullable(),
   createdAt: z.int(),
   revoked: z.strictObject({ at: z.int(), reason: z.string(), by: z.string() }).nullable(),
+  /** Enrolment of the same person whose key this one takes over. */
+  predecessor: z.string().nullable(),
+  /** When a registry first did not confirm it any more. */
+  doubtedAt: z.int().nullable(),
 });
 export type Enrolment = z.infer<typeof enrolmentSchema>;
 
@@ -61,6 +65,16 @@ export const itemKeys = {
   name: (digest: string, id: string): ItemKey => ({ pk: `name#${digest}`, sk: id }),
   /** Enrolments that wait for the registry. */
   pending: (id: string): ItemKey => ({ pk: 'pending', sk: id }),
+  /** The newest enrolment of a subject. */
+  subject: (subject: string): ItemKey => ({ pk: `subject#${subject}`, sk: 'enrolment' }),
+  /** Active clinicians: whom the schedule looks up again. */
+  checked: (id: string): ItemKey => ({ pk: 'checked', sk: id }),
+  /** Subjects whose end the ledger has not confirmed yet. */
+  lapsing: (subject: string): ItemKey => ({ pk: 'lapsing', sk: subject }),
+  /** Who got a one-time certificate, by keyed digest of its serial number. */
+  trace: (digest: string): ItemKey => ({ pk: `trace#${digest}`, sk: 'enrolment' }),
+  /** What the holder of an enrolment is told at the next login. */
+  notice: (id: string, unmaskId: string): ItemKey => ({ pk: `notice#${id}`, sk: unmaskId }),
   /** A used request. */
   nonce: (kid: string, nonce: string): ItemKey => ({ pk: `nonce#${kid}`, sk: nonce }),
 } as const;

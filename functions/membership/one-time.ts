@@ -8,6 +8,7 @@ import {
   oneTimeKeyProofBytes,
   parseMembershipRequest,
 } from '../../lib/membership/requests.ts';
+import { roleRow } from '../../lib/membership/roles.ts';
 import type { HttpAnswer } from '../aws/http.ts';
 import { mapParallel } from '../aws/parallel.ts';
 import { HttpError } from '../aws/problems.ts';
@@ -19,7 +20,13 @@ const DAY_MS = 86_400_000;
 const VALID_DAYS = 7;
 const SIGNATURES_IN_FLIGHT_MAX = 8;
 
-/** Certificates in the order of the keys. Nothing of the batch is stored but its nonce. */
+/** How long two persons may still ask who got a certificate, days. */
+const TRACE_DAYS = 400;
+
+/**
+ * Certificates in the order of the keys. What is stored is the nonce of the batch and, for each
+ * certificate, a keyed digest of its serial number beside the sealed name of the enrolment.
+ */
 export async function issueOneTime(
   context: MembershipContext,
   compact: string,
@@ -33,8 +40,12 @@ export async function issueOneTime(
     network: context.network,
     now: context.now(),
   });
-  if (enrolment.status !== 'active' || enrolment.role !== 'patient') {
-    throw new HttpError('not_enrolled', 'Only an enrolled patient gets these certificates.');
+  const { role } = enrolment;
+  if (enrolment.status !== 'active' || roleRow(role).way !== 'person') {
+    throw new HttpError(
+      'not_enrolled',
+      'Only an enrolled patient or representative gets these certificates.',
+    );
   }
   const proofBytes = oneTimeKeyProofBytes(enrolmentId, nonce);
   const publicKeys = await mapParallel(keys, SIGNATURES_IN_FLIGHT_MAX, async (key) => {
@@ -51,15 +62,31 @@ export async function issueOneTime(
     throw new HttpError('replayed', 'This request was used: sign a new one.');
   }
   const now = context.now();
-  const certificates = await mapParallel(publicKeys, SIGNATURES_IN_FLIGHT_MAX, (publicKey) =>
-    issueCertificate({
-      ca,
-      publicKey,
-      claims: { kind: 'tcert', network: context.network, role: 'patient' },
-      serial: randomSerial(),
-      notBefore: now,
-      notAfter: now + VALID_DAYS * DAY_MS,
-    }),
+  const serials = publicKeys.map(() => randomSerial());
+  // Traces come first: no certificate is out that two persons could not trace.
+  await context.store.stage(
+    await Promise.all(serials.map((serial) => traceOf(context, enrolmentId, serial))),
+  );
+  const certificates = await mapParallel(
+    publicKeys.map((publicKey, index) => ({ publicKey, serial: serials[index] as string })),
+    SIGNATURES_IN_FLIGHT_MAX,
+    ({ publicKey, serial }) =>
+      issueCertificate({
+        ca,
+        publicKey,
+        claims: { kind: 'tcert', network: context.network, role },
+        serial,
+        notBefore: now,
+        notAfter: now + VALID_DAYS * DAY_MS,
+      }),
   );
   return { status: 200, body: { certificates: certificates.map(toBase64url) } };
+}
+
+async function traceOf(context: MembershipContext, enrolmentId: string, serial: string) {
+  const digest = await context.vault.digest('serial', serial);
+  const sealed = await context.vault.seal(`trace ${digest}`, enrolmentId);
+  // Whole days, so that the end of a trace does not tell which others came with it.
+  const ttlSeconds = (Math.ceil(context.now() / DAY_MS) + TRACE_DAYS) * (DAY_MS / 1_000);
+  return { key: itemKeys.trace(digest), value: { sealed }, ttlSeconds };
 }

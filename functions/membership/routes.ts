@@ -34,10 +34,44 @@ export const enrolSchema = z.strictObject({
 });
 export type EnrolBody = z.infer<typeof enrolSchema>;
 
+const renewHead = {
+  role: roleSchema,
+  signingKey: exactly(65),
+  encryptionKey: exactly(X_WING_PUBLIC_KEY_BYTES),
+  request: jws('cq-enrol'),
+};
+export const renewSchema = z.union([
+  z.strictObject({ ...renewHead, renewal: jws('cq-renew') }),
+  z.strictObject({ ...renewHead, reenrolment: jws('cq-reenrol') }),
+]);
+export type RenewBody = z.infer<typeof renewSchema>;
+
+export const unmaskSchema = z.strictObject({
+  /** Of `identity.approve-unmask`: it names both persons. */
+  receipt: base64url(2_000_000),
+  /** Of the one-time certificate, hexadecimal. */
+  serial: z.string().regex(/^(?:[0-9a-f]{2}){1,20}$/),
+  /** Of the commitment that the ledger holds. */
+  salt: exactly(32),
+});
+export type UnmaskBody = z.infer<typeof unmaskSchema>;
+
 export const proofSchema = z.strictObject({ answer: exactly(32) });
 export const oneTimeSchema = z.strictObject({ request: jws('cq-tcert-request') });
 export const revokeSchema = z.strictObject({ request: jws('cq-revoke') });
 
+const noticesField = z
+  .array(
+    z.strictObject({
+      unmaskId: idField,
+      at: timeField,
+      reasonCode: z.string(),
+      requesterHospital: z.string(),
+      approverHospital: z.string(),
+    }),
+  )
+  .optional()
+  .meta({ description: 'Who had this person named, and why' });
 const activeSchema = z.strictObject({
   status: z.literal('active'),
   certificate: certificateField,
@@ -52,6 +86,13 @@ const pathParameter = (name: string, description: string) =>
   ({ in: 'path', name, schema: idField, description }) as const;
 const queryParameter = (name: string, description: string) =>
   ({ in: 'query', name, schema: z.string().max(200), description }) as const;
+
+const dpopParameter = {
+  in: 'header',
+  name: 'dpop',
+  schema: z.string(),
+  description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
+} as const;
 
 export const routes: readonly DocumentedRoute[] = [
   {
@@ -85,6 +126,7 @@ export const routes: readonly DocumentedRoute[] = [
         reason: pendingSchema.shape.reason.optional(),
         certificate: certificateField.optional(),
         subject: idField.optional(),
+        notices: noticesField,
       }),
     },
   },
@@ -95,6 +137,35 @@ export const routes: readonly DocumentedRoute[] = [
     summary: 'Answer the challenge: a certificate, or pending while the registry is unavailable.',
     parameters: [pathParameter('id', 'Enrolment id')],
     answers: { 200: activeSchema, 202: pendingSchema },
+  },
+  {
+    method: 'POST',
+    path: '/v1/renewals',
+    body: renewSchema,
+    summary:
+      'Start the enrolment of a new key: the old key signs, or the operator where it is lost.',
+    answers: {
+      201: z.strictObject({
+        enrolmentId: idField,
+        challenge: z.strictObject({ enc: base64url(1_500), ciphertext: base64url(200) }),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/unmaskings',
+    body: unmaskSchema,
+    summary: 'Who got a one-time certificate, for a receipt that names two persons.',
+    parameters: [dpopParameter],
+    answers: {
+      200: z.strictObject({
+        unmaskId: idField,
+        role: roleSchema,
+        name: z.string(),
+        birthDate: z.string().nullable(),
+        enrolledAt: timeField,
+      }),
+    },
   },
   {
     method: 'POST',

@@ -10,9 +10,19 @@ import { lookUp } from './directory.ts';
 import { enrol } from './enrol.ts';
 import { issueOneTime } from './one-time.ts';
 import { openApiInfo } from './openapi-info.ts';
+import { renew } from './renew.ts';
 import { revoke } from './revoke.ts';
-import { enrolSchema, oneTimeSchema, proofSchema, revokeSchema, routes } from './routes.ts';
+import {
+  enrolSchema,
+  oneTimeSchema,
+  proofSchema,
+  renewSchema,
+  revokeSchema,
+  routes,
+  unmaskSchema,
+} from './routes.ts';
 import { enrolmentStatus } from './status.ts';
+import { unmask } from './unmask.ts';
 
 /** Operations by `METHOD /path`, one for each row of `functions/membership/routes.ts`. */
 export function membershipOperations(context: MembershipContext): Operations {
@@ -24,6 +34,10 @@ export function membershipOperations(context: MembershipContext): Operations {
     },
     'POST /v1/enrolments/{id}/proof': withBody(proofSchema, ({ answer }, { params }) =>
       prove(context, params['id'] ?? '', answer),
+    ),
+    'POST /v1/renewals': withBody(renewSchema, (body) => renew(context, body)),
+    'POST /v1/unmaskings': withBody(unmaskSchema, (body, request) =>
+      unmask(context, request, body),
     ),
     'POST /v1/certificates': withBody(oneTimeSchema, ({ request }) =>
       issueOneTime(context, request),

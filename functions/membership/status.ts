@@ -6,6 +6,7 @@ import type { HttpAnswer } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { MembershipContext } from './context.ts';
 import { requireEnrolment } from './enrolment.ts';
+import { noticesOf } from './unmask.ts';
 
 const SCHEME = 'CQ-Enrolment ';
 
@@ -30,5 +31,7 @@ export async function enrolmentStatus(
   }
   const { status, reason, certificate, subject } = enrolment;
   const issued = certificate && { certificate: toBase64url(certificate), subject };
-  return { status: 200, body: { status, ...(reason && { reason }), ...issued } };
+  const notices = await noticesOf(context, id);
+  const told = notices.length > 0 && { notices };
+  return { status: 200, body: { status, ...(reason && { reason }), ...issued, ...told } };
 }

@@ -59,6 +59,20 @@ export const requestSchemas = {
       .min(1)
       .max(oneTimeCertificatesMax),
   }),
+  /** By the enrolled key: hands the enrolment over to a new key. */
+  'cq-renew': z.strictObject({
+    ...head,
+    enrolmentId: idField,
+    /** Thumbprint of the new key. */
+    kid: thumbprintField,
+  }),
+  /** By the operator of the own hospital, who saw the person: a new key where the old is lost. */
+  'cq-reenrol': z.strictObject({
+    ...head,
+    subject: idField,
+    hospital: validatorIdField,
+    kid: thumbprintField,
+  }),
   /** By an operator: lets a person of a hospital enrol in a role that no registry lists. */
   'cq-invitation': z.strictObject({
     ...head,

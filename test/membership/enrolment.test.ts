@@ -4,7 +4,10 @@ import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { thumbprint } from '../../lib/crypto/p256.ts';
 import { encryptionKeyDigest, verifyCertificate } from '../../lib/membership/certificates.ts';
 import { signMembershipRequest } from '../../lib/membership/requests.ts';
+import { tellLapses } from '../../functions/membership/lapse.ts';
+import { recheckActive } from '../../functions/membership/recheck-active.ts';
 import { recheckPending } from '../../functions/membership/recheck.ts';
+import { npiOf } from '../../local/lib/registry-answers.ts';
 import {
   doctorIdentity,
   enrolBody,
@@ -256,4 +259,58 @@ describe('enrolment', () => {
     const answer = await service.call('POST', '/v1/enrolments', { ...body, request });
     expect(answer.body['code']).toBe('wrong_network');
   });
+});
+
+describe('the schedule', () => {
+  const HOUR = 3_600_000;
+  async function withDoctors(count: number) {
+    const service = await makeService();
+    for (let index = 0; index < count; index += 1) {
+      const npi = npiOf(`17203${String(index).padStart(4, '0')}`);
+      const person = await makePerson('doctor', { ...doctorIdentity, npi });
+      expect((await enrolFully(service, person)).answer.status).toBe(200);
+    }
+    return service;
+  }
+
+  it('looks a doctor up once a day, and ends whom the registry denies for most of a day', async () => {
+    const service = await withDoctors(1);
+    const { context, registry, clock, lapses } = service;
+    const asked = registry.asked;
+    await recheckActive(context);
+    expect(registry.asked).toBe(asked);
+    clock.now += 24 * HOUR;
+    registry.verdict = 'not_verified';
+    expect(await recheckActive(context)).toMatchObject({ doubted: 1, lapsed: 0 });
+    clock.now += 24 * HOUR;
+    registry.verdict = 'verified';
+    expect(await recheckActive(context)).toMatchObject({ confirmed: 1 });
+    registry.verdict = 'not_verified';
+    clock.now += 24 * HOUR;
+    expect(await recheckActive(context)).toMatchObject({ doubted: 1 });
+    clock.now += 24 * HOUR;
+    expect(await recheckActive(context)).toMatchObject({ lapsed: 1 });
+    expect(await recheckActive(context)).toMatchObject({ lapsed: 0 });
+    // The ledger is told until it answers, also where it was away.
+    lapses.answer = 'unavailable';
+    expect(await tellLapses(context)).toBe(0);
+    lapses.answer = 'done';
+    expect(await tellLapses(context)).toBe(1);
+    expect(await tellLapses(context)).toBe(0);
+    expect(lapses.told).toHaveLength(2);
+    expect(lapses.told[0]).toMatch(/ licence-lapsed$/);
+    const found = await service.call('GET', `/v1/directory?name=Ada%20Okonjo`);
+    expect(found.body['entries']).toEqual([]);
+  });
+
+  it('ends nobody while the registry is down, or denies everybody at once', async () => {
+    const { context, registry, clock } = await withDoctors(12);
+    for (const verdict of ['unavailable', 'not_verified', 'not_verified'] as const) {
+      clock.now += 24 * HOUR;
+      registry.verdict = verdict;
+      expect(await recheckActive(context)).toMatchObject({ lapsed: 0, isStopped: true });
+    }
+    registry.verdict = 'verified';
+    expect(await recheckActive(context)).toMatchObject({ confirmed: 12, isStopped: false });
+  }, 20_000);
 });

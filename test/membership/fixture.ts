@@ -30,6 +30,8 @@ export interface TestService {
   /** What the registry answers next. */
   registry: { verdict: RegistryVerdict; asked: number };
   lines: RequestLine[];
+  /** Lapses that were told to the ledger, and what it answers. */
+  lapses: { told: string[]; answer: 'done' | 'more' | 'unavailable' };
   call(
     method: string,
     path: string,
@@ -43,6 +45,7 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
   const net = await makeNetwork(4);
   const store = memoryItemStore();
   const clock = { now: 1_700_000_100_000 };
+  const lapses: TestService['lapses'] = { told: [], answer: 'done' };
   const registry: TestService['registry'] = { verdict: 'verified', asked: 0 };
   const operatorKeys = Object.fromEntries(
     net.validators.map((one) => [one.id, thumbprint(one.operator.publicKey)]),
@@ -61,8 +64,15 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
   });
   const context: MembershipContext = {
     ...base,
+    apiUrl: 'http://membership.test',
     operatorKeys,
     genesis,
+    ledger: {
+      async lapse(subject, reason) {
+        lapses.told.push(`${subject} ${reason}`);
+        return lapses.answer;
+      },
+    },
     vault: createVault(store, {
       wrap: async (purpose, secret) => Uint8Array.of(purpose.length, ...secret.map((b) => b ^ 90)),
       unwrap: async (_purpose, wrapped) => wrapped.slice(1).map((b) => b ^ 90),
@@ -89,7 +99,7 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
     const installed = await call('POST', '/v1/genesis', net.signed);
     if (installed.status !== 200) throw new Error(JSON.stringify(installed.body));
   }
-  return { context, store, net, clock, registry, lines, call };
+  return { context, store, net, clock, registry, lines, lapses, call };
 }
 
 export interface Person {

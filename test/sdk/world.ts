@@ -9,6 +9,10 @@ import { httpHandler, type Operations } from '../../functions/aws/http.ts';
 import type { DocumentedRoute } from '../../functions/aws/openapi.ts';
 import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { checkOwnAuthority } from '../../functions/membership/authority.ts';
+import type { MembershipContext } from '../../functions/membership/context.ts';
+import { membershipLedger } from '../../functions/membership/ledger.ts';
+import type { RegistryVerdict } from '../../functions/membership/registry/registry.ts';
+import { permitOf } from '../../functions/membership/unmask.ts';
 import { routes as membershipRoutes } from '../../functions/membership/routes.ts';
 import { membershipOperations } from '../../functions/membership/service.ts';
 import { createVault } from '../../functions/membership/vault.ts';
@@ -50,6 +54,10 @@ export interface World {
   folder: string;
   /** Added to the real time by everybody. */
   skewMs: { value: number };
+  /** What the registry of clinicians answers. */
+  registry: { verdict: RegistryVerdict };
+  /** The membership service from within: what it stores, and its schedule. */
+  membership: MembershipContext;
   session(preferred?: string): Session;
   keystore(kind: KeystoreKind, name: string): Promise<Keystore>;
   operator(index: number): Operator;
@@ -71,6 +79,8 @@ export async function makeWorld(): Promise<World> {
   const ledger = await FakeLedger.start(net, now);
   const objects = new Map<string, Uint8Array>();
   const handlers: Record<string, FakeHandler> = {};
+  const registry: World['registry'] = { verdict: 'verified' };
+  const parties: { membership: MembershipContext | null } = { membership: null };
   const transport = bytesTransport(objects, fakeFetch(handlers));
   const escrows = new Map<string, MemoryItemStore>();
   for (const one of net.validators) {
@@ -81,7 +91,7 @@ export async function makeWorld(): Promise<World> {
     handlers[`http://${one.id}.test`] = (request) =>
       request.url.pathname.startsWith('/v1/escrow/') ? escrow(request) : main(request);
   }
-  handlers['http://membership.test'] = await membership(net, now);
+  handlers['http://membership.test'] = await membership(net, now, transport, registry, parties);
   handlers['http://records.test'] = await records(net, now, objects, transport);
   const network = await networkOf({ genesis: net.signed });
   const folder = await mkdtemp(join(tmpdir(), 'cq-world-'));
@@ -95,6 +105,8 @@ export async function makeWorld(): Promise<World> {
     escrows,
     folder,
     skewMs,
+    registry,
+    membership: parties.membership as unknown as MembershipContext,
     session: (preferred) => openSession(network, { transport, clock, preferred }),
     keystore: (kind, name) =>
       createKeystore({
@@ -173,7 +185,13 @@ async function makePatient(
   return patient;
 }
 
-async function membership(net: TestNetwork, now: () => number): Promise<FakeHandler> {
+async function membership(
+  net: TestNetwork,
+  now: () => number,
+  transport: Transport,
+  registry: World['registry'],
+  parties: { membership: MembershipContext | null },
+): Promise<FakeHandler> {
   const store = memoryItemStore();
   const network = net.genesis.document.network;
   const operatorKeys = keysOf(net);
@@ -187,17 +205,23 @@ async function membership(net: TestNetwork, now: () => number): Promise<FakeHand
   const certificate = fromBase64url(net.genesis.document.membership.caCertificate);
   await store.insert({ pk: 'service', sk: 'authority' }, { certificate });
   await genesis.install(net.signed);
-  const operations = membershipOperations({
-    ...base,
+  const withGenesis = { ...base, apiUrl: 'http://membership.test', genesis };
+  parties.membership = {
+    ...withGenesis,
     operatorKeys,
-    genesis,
+    ledger: membershipLedger({
+      network,
+      authorityKey: base.authorityKey,
+      validators: validatorClient({ fetchUrl: transport, now }),
+      permit: permitOf(withGenesis),
+    }),
     vault: createVault(store, {
       wrap: async (_purpose, secret) => secret.map((byte) => byte ^ 90),
       unwrap: async (_purpose, wrapped) => wrapped.map((byte) => byte ^ 90),
     }),
-    registry: { verify: async () => 'verified' },
-  });
-  return serve(membershipRoutes, operations);
+    registry: { verify: async () => registry.verdict },
+  };
+  return serve(membershipRoutes, membershipOperations(parties.membership));
 }
 
 async function records(

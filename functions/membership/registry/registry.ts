@@ -11,9 +11,10 @@ export interface ClinicianClaim {
 
 /**
  * `not_verified` says no more: a number that was never issued, a deactivated one and a wrong name
- * answer alike. `unavailable` leaves the claim pending.
+ * answer alike. `ended` is the word of a list that names this very number or licence as ended.
+ * `unavailable` and `review` (a person has to look) leave the claim pending.
  */
-export type RegistryVerdict = 'verified' | 'not_verified' | 'unavailable';
+export type RegistryVerdict = 'verified' | 'not_verified' | 'ended' | 'review' | 'unavailable';
 
 export interface Registry {
   verify(claim: ClinicianClaim): Promise<RegistryVerdict>;

@@ -1,0 +1,60 @@
+/** What a patient's login does by itself: seals anew to changed keys, and shuts out who lapsed. */
+import type { Permission } from '../lib/chaincode/values.ts';
+import { findIdentity, type LedgerIdentity } from './directory.ts';
+import { type Granted, rekeyAfter, renewGrant } from './grants.ts';
+import type { Patient } from './patient.ts';
+
+/** What was done. */
+export interface Tended {
+  /** Permissions given anew, as the grantee's key is another one. */
+  readonly resealed: readonly Granted[];
+  /** Permissions that ended with their holder, after which keys were renewed. */
+  readonly lapsed: readonly Permission[];
+}
+
+/**
+ * Follows the ledger: a grantee who renewed the key is sealed to anew; after a re-enrolment keys
+ * are renewed too, since the old device may be in other hands; and after a lapse all that its
+ * holder had seeds of gets new keys. Harmless when repeated or interrupted.
+ */
+export async function tend(patient: Patient): Promise<Tended> {
+  const lapsed = await tendLapses(patient);
+  const now = patient.session.clock.now();
+  const permissions = await patient.permissions();
+  const live = permissions.filter((one) => one.revoked === null && one.until > now);
+  const identities = new Map<string, LedgerIdentity>();
+  const resealed: Granted[] = [];
+  for (const permission of live) {
+    const { grantee: subject } = permission;
+    const identity =
+      identities.get(subject) ?? (await findIdentity(patient.session, patient.signer, { subject }));
+    identities.set(subject, identity);
+    const isNewer = identity.since.height > permission.granted.height;
+    const isDone = resealed.some(({ replaces }) => replaces === permission.id);
+    if (identity.status !== 'active' || identity.origin === null || !isNewer || isDone) continue;
+    const isReader = permission.rights.includes('read');
+    if (identity.origin.how === 're-enrolled' && isReader) {
+      resealed.push(...(await rekeyAfter(patient, permission)));
+    } else {
+      resealed.push(await renewGrant(patient, permission, await patient.revisions()));
+    }
+  }
+  return { resealed, lapsed };
+}
+
+/** Notices since the last time say which permissions ended with their holder. */
+async function tendLapses(patient: Patient): Promise<Permission[]> {
+  const notices = await patient.inbox();
+  const known = patient.data.tended ?? 0;
+  const ids = new Set(
+    notices
+      .slice(known)
+      .filter(({ topic }) => topic === 'permission.lapsed')
+      .map(({ permissionId }) => permissionId),
+  );
+  const lapsed =
+    ids.size === 0 ? [] : (await patient.permissions()).filter(({ id }) => ids.has(id));
+  for (const permission of lapsed) await rekeyAfter(patient, permission);
+  if (notices.length !== known) await patient.tended(notices.length);
+  return lapsed;
+}
