@@ -24,7 +24,8 @@ export async function actorOf(
     const owner = await reader.get(cells.owner(signer.ownerKid));
     if (owner?.retired) throw new ChaincodeError('owner_key_retired');
     const pseudonym = owner?.pseudonym ?? null;
-    return { kind: 'patient', role: 'patient', kid: signer.ownerKid, pseudonym };
+    const mustRotate = owner?.mustRotate !== undefined;
+    return { kind: 'patient', role: 'patient', kid: signer.ownerKid, pseudonym, mustRotate };
   }
   const listed = await reader.get(cells.identity(signer.kid));
   const identity = listed ?? (await hospitalIdentity(reader, signer.kid));

@@ -34,6 +34,11 @@ export const chaincodeBounds = {
   listMax: 2 ** 40,
   /** Rotations of one patient, and so layers on one record: their keys fit one wrap. */
   rotationsMax: 24,
+  /** Guardians of one patient, and how many of them have to sign at least. */
+  guardiansMax: 9,
+  guardiansMin: 2,
+  /** How long a recovery may be finished after its delay, milliseconds. */
+  recoveryMs: 30 * 86_400_000,
   certificateBytesMax: 4_096,
   /** An X-Wing public key. */
   shareKeyBytes: 1_216,

@@ -18,6 +18,7 @@ import {
 } from './emergency-values.ts';
 import { type EscrowKind, escrowPointerSchema, escrowSchema } from './escrow-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
+import { recoverySchema, recoverySetupIdSchema, recoverySetupSchema } from './recovery-values.ts';
 import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
 import { earlierTermsSchema } from './terms.ts';
@@ -97,6 +98,9 @@ export const cells = {
   emergencyHandle: (digest: string) => cell(keys.emergencyHandle(digest), emergencyHandleSchema),
   emergencyCard: (pseudonym: string) => cell(keys.emergencyCard(pseudonym), emergencyCardSchema),
   declaration: (id: string) => cell(keys.declaration(id), declarationSchema),
+  recoverySetup: (pseudonym: string) => cell(keys.recoverySetup(pseudonym), recoverySetupSchema),
+  recovery: (id: string) => cell(keys.recovery(id), recoverySchema),
+  recoverySetupId: (id: string) => cell(keys.recoverySetupId(id), recoverySetupIdSchema),
   probe: (validator: string) => cell(keys.probe(validator), probeSchema),
 } as const;
 

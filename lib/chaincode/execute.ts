@@ -50,6 +50,7 @@ export async function execute(
     const actor = await actorOf(draft.reader, signer, time, wanted.isForSuspended);
     requireRole(wanted, actor.role);
     await requireNotErased(draft, actor);
+    requireNotRecovered(wanted, actor);
     const answer = await wanted.run(parsed, { actor, draft, context, fn, transactionId: id });
     const value = { fn, ...(answer as Record<string, PlainValue>) };
     return { status: 'COMMITTED', writes: draft.writes(), events: draft.events, value };
@@ -112,6 +113,12 @@ function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFun
 async function requireNotErased(draft: Draft, actor: Actor): Promise<void> {
   if (actor.kind !== 'patient' || actor.pseudonym === null) return;
   if (await isPatientErased(draft, actor.pseudonym)) throw new ChaincodeError('patient_erased');
+}
+
+/** What a recovery gave out must not be used as before: the patient rotates first. */
+function requireNotRecovered(wanted: ChaincodeFunction, actor: Actor): void {
+  if (actor.kind !== 'patient' || !actor.mustRotate || wanted.isForRecovered) return;
+  throw new ChaincodeError('rotation_forced');
 }
 
 function parseArgs(wanted: ChaincodeFunction, args: unknown): unknown {

@@ -34,6 +34,8 @@ export type Actor =
       kid: string;
       /** Null until `patient.register` is committed. */
       pseudonym: string | null;
+      /** Whether a recovery gave the keys out: then little else is left to do. */
+      mustRotate: boolean;
     }
   | { kind: 'identity'; role: IdentityRole; kid: string; identity: Identity };
 export type PatientActor = Extract<Actor, { kind: 'patient' }> & { pseudonym: string };
@@ -79,6 +81,8 @@ interface FunctionHead extends Versions {
   schema: z.ZodType;
   /** Whether a suspended key may call it, too: what its holder needs to object. */
   isForSuspended?: boolean;
+  /** Whether an owner key may still call it after a recovery was released. */
+  isForRecovered?: boolean;
 }
 
 export interface TransactionFunction extends FunctionHead {
@@ -101,6 +105,7 @@ interface Definition<S extends z.ZodType, C> extends Versions {
   roles: readonly Role[];
   schema: S;
   isForSuspended?: boolean;
+  isForRecovered?: boolean;
   run: (args: z.infer<S>, call: C) => Promise<PlainValue>;
   /** Keys that are known from the arguments alone, for one prefetch. */
   hints?: (args: z.infer<S>, signer: Signer) => string[];

@@ -61,6 +61,10 @@ export const keys = {
   emergencyHandle: (digest: string): string => `emergency/handle/${digest}`,
   emergencyCard: (pseudonym: string): string => `emergency/card/${pseudonym}`,
   declaration: (id: string): string => `declaration/${id}`,
+  /** Who gives a patient's keys back; one recovery; whose setup an id is of. */
+  recoverySetup: (pseudonym: string): string => `recovery/p/${pseudonym}`,
+  recovery: (id: string): string => `recovery/r/${id}`,
+  recoverySetupId: (id: string): string => `recovery/s/${id}`,
   probe: (validator: string): string => `probe/${validator}`,
   /** Digests of used (key, nonce) pairs; see `seen.ts`. */
   seen: (window: number, shard: number): string => `seen/${window}/${shard}`,

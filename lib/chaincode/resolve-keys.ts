@@ -56,7 +56,16 @@ async function oneTimeKeyOf(
   return publicKey;
 }
 
-/** The owner key of the ledger; at registration, the one that the arguments bring. */
+/** Functions that bring the key which signs them inside, and the argument that it is in. */
+const keyArguments: ReadonlyMap<string, string> = new Map([
+  ['patient.register', 'ownerKey'],
+  ['recovery.start', 'receivingKey'],
+  ['recovery.release', 'receivingKey'],
+  ['recovery.rotate', 'receivingKey'],
+  ['recovery.get', 'receivingKey'],
+]);
+
+/** The owner key of the ledger; where it is new, the one that the arguments bring. */
 async function ownerKeyOf(
   reader: Reader,
   { fn, args }: Transaction,
@@ -64,8 +73,9 @@ async function ownerKeyOf(
 ): Promise<Uint8Array> {
   const owner = await reader.get(cells.owner(ownerKid));
   if (owner) return owner.publicKey;
-  if (fn !== 'patient.register') throw new ChaincodeError('unknown_signer');
-  const text = publicKeyText.safeParse(args['ownerKey']);
+  const named = keyArguments.get(fn);
+  if (named === undefined) throw new ChaincodeError('unknown_signer');
+  const text = publicKeyText.safeParse(args[named]);
   if (!text.success) throw new ChaincodeError('unknown_signer');
   const publicKey = fromBase64url(text.data);
   if (publicKey[0] !== 0x04 || thumbprint(publicKey) !== ownerKid) {

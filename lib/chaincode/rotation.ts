@@ -49,6 +49,7 @@ export const rotateBegin = defineTransaction({
     guardSignature: signatureText.optional(),
   }),
   hints: ({ pseudonym }) => [keys.patient(pseudonym), lists.history(pseudonym).count],
+  isForRecovered: true,
   async run({ guardSignature, ...successor }, call) {
     const { pseudonym: from } = patientOf(call.actor);
     await requireGuard(call, from, successor, guardSignature);

@@ -43,6 +43,15 @@ import {
 } from './reenrolment.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
+import {
+  recoveryEnd,
+  recoveryGet,
+  recoveryRelease,
+  recoveryRotate,
+  recoverySetup,
+  recoveryStart,
+  recoveryVeto,
+} from './recovery.ts';
 import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
 import { identityApproveUnmask, identityUnmask, identityUnmaskings } from './unmask.ts';
@@ -120,6 +129,13 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   emergencyReview,
   emergencyList,
   emergencyGet,
+  recoverySetup,
+  recoveryEnd,
+  recoveryStart,
+  recoveryVeto,
+  recoveryRelease,
+  recoveryRotate,
+  recoveryGet,
   historyList,
   inboxList,
   validatorRejoin,

@@ -161,6 +161,8 @@ export const ownerSchema = z.strictObject({
   since: momentSchema,
   /** Set by a rotation: the key is dead from this block on. */
   retired: momentSchema.optional(),
+  /** Set by the release of a recovery: the key can only rotate from this block on, or veto. */
+  mustRotate: momentSchema.optional(),
 });
 
 export const patientSchema = z.strictObject({

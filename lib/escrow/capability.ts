@@ -16,7 +16,11 @@ const functions: Readonly<Record<EscrowKind, Readonly<Record<Permits, readonly s
     end: ['emergency.withdraw'],
     release: ['emergency.declare', 'emergency.bind', 'emergency.access'],
   },
-  recovery: { deposit: [], end: [], release: [] },
+  recovery: {
+    deposit: ['recovery.setup'],
+    end: ['recovery.end'],
+    release: ['recovery.release'],
+  },
 };
 
 const endSchema = z.object({

@@ -51,6 +51,7 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
   const permissionId = id16('permission');
   const { pseudonym } = alice;
   const root = { categoryKeysRoot: digest, categoryKeysFrom: '2025-11' };
+  const receiving = { recoveryId: recordId, receivingKey: `BA${'A'.repeat(85)}` };
   const { certificate } = newcomer;
   const previousSignature = 'A'.repeat(86);
   const seatArgs = {
@@ -131,6 +132,23 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'emergency.access': { declarationId: recordId },
     'emergency.review': { declarationId: recordId, verdict: 'justified' },
     'emergency.get': { declarationId: recordId },
+    'recovery.setup': {
+      ...{ ...escrowArgs(world), setupId: recordId, needed: 2 },
+      guardians: ['a', 'b'].map((one) => ({ key: text32(one), share: text32(one) })),
+    },
+    'recovery.start': {
+      ...{ ...receiving, pseudonym, setupId: recordId, encryptionKeyDigest: digest },
+      approvals: [0, 1].map((index) => ({
+        ...{ index, publicKey: receiving.receivingKey, salt: recordId },
+        signature: previousSignature,
+      })),
+    },
+    'recovery.veto': { recoveryId: recordId },
+    'recovery.release': receiving,
+    'recovery.rotate': {
+      ...{ ...registerArgs(alice), pseudonym: digest, ownerSignature: previousSignature },
+      ...{ sealingKeyDigest: digest, ...receiving },
+    },
     'validator.rejoin': { ...seatArgs, incarnation: 1 },
     'validator.rotate-key': { ...seatArgs, kmsKey: `BA${'A'.repeat(85)}` },
     'validator.accuse': { evidence: 'AA' },

@@ -394,8 +394,9 @@ it('recovery takes over from whoever left a rotation half done', async () => {
   const { context } = world;
   const { time, height } = context;
   const draft = new Draft(world, { transaction: '0'.repeat(64), time, height });
-  const actor = { kind: 'patient', role: 'patient', kid: next.ownerKid, pseudonym: null } as const;
-  const call = { actor, draft, context, fn: 'recovery.finish', transactionId: '0'.repeat(64) };
+  const who = { kind: 'patient', role: 'patient', kid: next.ownerKid } as const;
+  const actor = { ...who, pseudonym: null, mustRotate: false };
+  const call = { actor, draft, context, fn: 'recovery.rotate', transactionId: '0'.repeat(64) };
   const from = thiefs.pseudonym;
   await startRotation(call, { from, cause: 'recovery', successor: args });
   world.apply(draft.writes());
