@@ -48,6 +48,14 @@ export function categorySeed(
   return derive(root, info, SECRET_BYTES);
 }
 
+/**
+ * Seed of the X-Wing pair that only the patient opens for: keys of layers, and private data. It is
+ * of the root, and not of the enrolment, so that a rotation replaces it and recovery gives it back.
+ */
+export function sealingSeed(root: Uint8Array, network: string): Uint8Array {
+  return derive(root, taggedHash('sealing-seed', utf8(network)), SECRET_BYTES);
+}
+
 export async function categoryKeyPair(
   root: Uint8Array,
   epoch: Epoch & { network: string; category: string },

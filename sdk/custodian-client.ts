@@ -62,6 +62,21 @@ const accessAnswer = z.object({
   digest: text,
 });
 export type RecordAccess = z.infer<typeof accessAnswer>;
+const relayerAnswer = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('missing') }),
+  z.object({
+    status: z.enum(['working', 'layered', 'moved']),
+    generation: z.int().min(0),
+    objectDigest: text,
+    /** Parts of 8 MiB. */
+    parts: z.object({ done: z.int(), of: z.int() }),
+    /** The layer's key, sealed to the patient. */
+    layer: wrapField.optional(),
+    wrap: wrapField,
+    sealedMetadata: metadataField,
+  }),
+]);
+export type RelayerAnswer = z.infer<typeof relayerAnswer>;
 const metadataAnswer = z.object({
   records: z.array(z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField })),
   next: text.optional(),
@@ -166,6 +181,45 @@ export class CustodianClient {
       found.push(...page.records);
     } while (page.next !== undefined);
     return found;
+  }
+
+  /** Tells that a patient rotates: from then on nothing goes by the old pseudonym. */
+  async startRotation(
+    sealingKey: Uint8Array,
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    const body = { sealingKey: toBase64url(sealingKey) };
+    await this.#call('POST', '/v1/rotations', permit, body);
+  }
+
+  /** Has a new layer put on a record, as far as one call goes; `layerKey` lets it go on. */
+  async relayer(
+    { pseudonym, recordId }: { pseudonym: string; recordId: string },
+    key: SigningKey,
+    layerKey: Uint8Array | null,
+  ): Promise<RelayerAnswer> {
+    const path = `/v1/rotations/${pseudonym}/records/${recordId}`;
+    const body = layerKey === null ? {} : { layerKey: toBase64url(layerKey) };
+    const answer = await this.#call('POST', path, { key, receipt: null }, body);
+    return parseAnswer(relayerAnswer, answer, 'records');
+  }
+
+  /** Deposits new wraps of a record, before the ledger names them. */
+  async putNextWrap(
+    { pseudonym, recordId }: { pseudonym: string; recordId: string },
+    sealed: { wrap: SealedText; sealedMetadata: SealedText },
+    key: SigningKey,
+  ): Promise<void> {
+    const path = `/v1/rotations/${pseudonym}/records/${recordId}/wrap`;
+    await this.#call('POST', path, { key, receipt: null }, sealed);
+  }
+
+  /** Makes new wraps count, or deletes what is left behind. */
+  async settleRecord(
+    { pseudonym, recordId }: { pseudonym: string; recordId: string },
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    await this.#call('POST', `/v1/rotations/${pseudonym}/records/${recordId}/settle`, permit, {});
   }
 
   /** One call with a fresh proof for each try; silence and 429 and 5xx are waited out. */

@@ -59,9 +59,9 @@ async function grantTo(
   grantee: Grantee,
   terms: Omit<GrantTerms, 'to'>,
   revisions: Revisions,
+  permissionId: string = randomId(),
 ): Promise<Granted> {
   const { session } = patient;
-  const permissionId = randomId();
   const { subject } = grantee.identity;
   const share = shareOf(patient, permissionId, terms, revisions);
   const network = patient.networkName;
@@ -151,6 +151,18 @@ export async function renewGrant(
   revisions: Revisions,
 ): Promise<Granted> {
   const { session } = patient;
+  const granted = await grantAgain(patient, permission, { revisions });
+  const call = { fn: 'permission.revoke', args: { permissionId: permission.id } };
+  await session.client.submit(call, patient.signer);
+  return { ...granted, replaces: permission.id };
+}
+
+/** A permission of exactly the same terms under the present keys, with an id of its own. */
+export async function grantAgain(
+  patient: Patient,
+  permission: Permission,
+  { revisions, permissionId }: { revisions: Revisions; permissionId?: string },
+): Promise<Granted> {
   const grantee = await granteeOf(patient, permission);
   const names = patient.categoryNames();
   const terms = {
@@ -164,10 +176,7 @@ export async function renewGrant(
     study: permission.study ?? undefined,
     anonymise: permission.anonymise ?? undefined,
   };
-  const granted = await grantTo(patient, grantee, terms, revisions);
-  const call = { fn: 'permission.revoke', args: { permissionId: permission.id } };
-  await session.client.submit(call, patient.signer);
-  return { ...granted, replaces: permission.id };
+  return grantTo(patient, grantee, terms, revisions, permissionId);
 }
 
 /**

@@ -38,6 +38,27 @@ const oneTimeSchema = z.strictObject({
 });
 export type OneTimeData = z.infer<typeof oneTimeSchema>;
 
+/** Keys of a patient before or after those that count now. */
+const otherKeysSchema = z.strictObject({
+  root: z.string().max(64),
+  ownerKey: z.string().max(512),
+  pseudonym: z.string().max(64),
+});
+export type OtherKeys = z.infer<typeof otherKeysSchema>;
+
+/** A rotation that is under way; it goes on from here after any interruption. */
+const rotationSchema = z.strictObject({
+  /** `prepared`: the other keys are the next ones; `begun`: they are those of before. */
+  step: z.enum(['prepared', 'begun']),
+  other: otherKeysSchema,
+  /** Old permission → the one that takes its place. */
+  permissions: z.record(
+    z.string(),
+    z.strictObject({ permissionId: z.string().max(64), isDone: z.boolean() }),
+  ),
+});
+export type RotationData = z.infer<typeof rotationSchema>;
+
 export const patientDataSchema = z.strictObject({
   enrolment: enrolmentSchema.optional(),
   /** `SKAES_P`, 32 bytes, base64url. */
@@ -55,6 +76,9 @@ export const patientDataSchema = z.strictObject({
   oneTime: z.array(oneTimeSchema).max(200),
   /** How many notices of the ledger were followed by what they call for. */
   tended: z.int().min(0).optional(),
+  rotation: rotationSchema.optional(),
+  /** Names of the categories under earlier pseudonyms, by tag: old history stays readable. */
+  earlierTags: z.record(z.string(), z.string().max(64)).optional(),
 });
 export type PatientData = z.infer<typeof patientDataSchema>;
 

@@ -15,6 +15,7 @@ import type {
   Permission,
 } from '../lib/chaincode/values.ts';
 import { z } from 'zod';
+import { rotationSchema } from '../lib/chaincode/rotation-values.ts';
 import { epochsSchema } from '../lib/chaincode/values.ts';
 import { categoryName } from './categories.ts';
 import {
@@ -45,6 +46,12 @@ const patientValue = z.object({
   categoryKeysVersion: z.int(),
   epochs: z.array(z.object({ categoryTag: z.string(), months: epochsSchema })),
 });
+
+const rotationsValue = z.object({
+  rotations: z.array(rotationSchema.extend({ to: z.string() })),
+  rotationKid: z.string().nullable(),
+});
+export type PatientRotation = z.infer<typeof rotationsValue>['rotations'][number];
 
 /** Why a patient disputes a record: codes of the ledger. */
 export const disputeReasons = [
@@ -81,6 +88,7 @@ export class Patient {
   /** Signs as this patient; each request uses up a one-time certificate. */
   readonly signer: RequestSigner;
   readonly #ownerKey: SigningKey;
+  readonly #stock: OneTimeStock;
   #data: PatientData;
 
   private constructor(session: Session, keystore: Keystore, ownerKey: SigningKey) {
@@ -88,10 +96,10 @@ export class Patient {
     this.keystore = keystore;
     this.#ownerKey = ownerKey;
     this.#data = readData(keystore, patientDataSchema);
-    const stock = new OneTimeStock(
+    this.#stock = new OneTimeStock(
       {
         load: () => this.#data.oneTime,
-        save: (oneTime) => this.#change({ oneTime: [...oneTime] }),
+        save: (oneTime) => this.update({ oneTime: [...oneTime] }),
       },
       (count) => {
         const { enrolmentId } = requireEnrolment(session, this.#data.enrolment);
@@ -99,7 +107,12 @@ export class Patient {
       },
       () => session.clock.now(),
     );
-    this.signer = patientSigner(ownerKey, () => stock.take());
+    this.signer = this.signerOf(ownerKey);
+  }
+
+  /** Signs as another pseudonym of this patient. */
+  signerOf(ownerKey: SigningKey): RequestSigner {
+    return patientSigner(ownerKey, () => this.#stock.take());
   }
 
   /** Throws `wrong_keystore` where `preparePatient` was not run. */
@@ -135,9 +148,10 @@ export class Patient {
     return this.session.client.name;
   }
 
-  /** Categories whose keys are published, by tag. */
+  /** Categories whose keys are published, and those under earlier pseudonyms, by tag. */
   categoryNames(): ReadonlyMap<string, string> {
-    return new Map(this.#data.categories.map((name) => [this.tag(name), name]));
+    const present = this.#data.categories.map((name) => [this.tag(name), name] as const);
+    return new Map([...Object.entries(this.#data.earlierTags ?? {}), ...present]);
   }
 
   tag(category: string): string {
@@ -157,7 +171,7 @@ export class Patient {
       identity,
       invitation,
     });
-    await this.#change({ enrolment });
+    await this.update({ enrolment });
     return enrolment.status === 'active' ? 'active' : 'pending';
   }
 
@@ -184,7 +198,7 @@ export class Patient {
       this.signer,
     );
     const { height, time } = result;
-    await this.#change({ registered: { height, time, month }, categories: names });
+    await this.update({ registered: { height, time, month }, categories: names });
     await this.publish(publication, result.receipt);
     return result;
   }
@@ -204,7 +218,7 @@ export class Patient {
       },
       this.signer,
     );
-    await this.#change({ categories: names });
+    await this.update({ categories: names });
     await this.publish(publication, result.receipt);
     return result;
   }
@@ -219,7 +233,7 @@ export class Patient {
   async publish(publication: Publication, receipt: Uint8Array): Promise<void> {
     const permit = { key: this.#ownerKey, receipt };
     await this.session.custodian.publishCategoryKeys(publication.keys, permit);
-    await this.#change({ publishedFrom: publication.from });
+    await this.update({ publishedFrom: publication.from });
   }
 
   /** Revised months of categories, as the ledger proves them now. */
@@ -250,26 +264,49 @@ export class Patient {
 
   /** Everything that was done or tried with this patient's data, oldest first, without a gap. */
   async history(control: CallControl = {}): Promise<HistoryEntry[]> {
+    const entries: HistoryEntry[] = [];
+    for (const pseudonym of await this.pseudonyms()) {
+      const call = { fn: 'history.list', args: { pseudonym }, item: itemSchemas.history };
+      const query = { ...call, signer: this.signer };
+      entries.push(...(await allEntries(this.session.client, query, { ...control, fresh: true })));
+    }
+    return entries;
+  }
+
+  /** Rotations that led to the present pseudonym, the newest first. */
+  async rotations(): Promise<PatientRotation[]> {
+    const call = { fn: 'patient.rotations', args: {} };
+    const value = await this.session.client.query(call, this.signer, { fresh: true });
+    return parseValue(rotationsValue, value, call.fn).rotations;
+  }
+
+  /** All pseudonyms that this patient had, the present one last. */
+  async pseudonyms(): Promise<string[]> {
+    const rotations = await this.rotations();
+    return [...rotations.map(({ from }) => from).reverse(), this.pseudonym];
+  }
+
+  /** Every permission that was ever given under a pseudonym, oldest first. */
+  async permissions(
+    control: CallControl = {},
+    pseudonym: string = this.pseudonym,
+  ): Promise<Permission[]> {
+    const args = { pseudonym };
     return allEntries(
       this.session.client,
-      { fn: 'history.list', item: itemSchemas.history, signer: this.signer },
+      { fn: 'patient.permissions', args, item: itemSchemas.permission, signer: this.signer },
       { ...control, fresh: true },
     );
   }
 
-  /** Every permission that was ever given, oldest first. */
-  async permissions(control: CallControl = {}): Promise<Permission[]> {
+  async records(
+    control: CallControl = {},
+    pseudonym: string = this.pseudonym,
+  ): Promise<MedicalRecord[]> {
+    const args = { pseudonym };
     return allEntries(
       this.session.client,
-      { fn: 'patient.permissions', item: itemSchemas.permission, signer: this.signer },
-      { ...control, fresh: true },
-    );
-  }
-
-  async records(control: CallControl = {}): Promise<MedicalRecord[]> {
-    return allEntries(
-      this.session.client,
-      { fn: 'record.list', item: itemSchemas.record, signer: this.signer },
+      { fn: 'record.list', args, item: itemSchemas.record, signer: this.signer },
       { ...control, fresh: true },
     );
   }
@@ -284,7 +321,7 @@ export class Patient {
 
   /** Remembers how many notices were followed by what they call for. */
   async tended(tended: number): Promise<void> {
-    await this.#change({ tended });
+    await this.update({ tended });
   }
 
   async #publication(
@@ -300,7 +337,8 @@ export class Patient {
     return [...new Set([...this.#data.categories, ...categories.map(categoryName)])];
   }
 
-  async #change(change: Partial<PatientData>): Promise<void> {
+  /** Changes what the keystore holds; durable afterwards. */
+  async update(change: Partial<PatientData>): Promise<void> {
     this.#data = { ...this.#data, ...change };
     putData(this.keystore, this.#data);
     await this.keystore.save();

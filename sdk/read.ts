@@ -13,6 +13,7 @@ import {
   fileAad,
   openFileKey,
   openMetadata,
+  type RecordKeys,
   type RecordMetadata,
 } from './seal.ts';
 import type { Session } from './session.ts';
@@ -124,7 +125,12 @@ export async function readDocument(
     await download(
       address,
       spool,
-      { length, digest: fromBase64url(record.digest) },
+      {
+        length,
+        digest: fromBase64url(record.objectDigest),
+        layers: opened.layers,
+        original: fromBase64url(record.digest),
+      },
       {
         transport: session.transport,
         clock: session.clock,
@@ -150,7 +156,7 @@ async function openKeys(
   reader: Reader,
   record: MedicalRecord,
   { wrap, sealedMetadata }: RecordAccess,
-): Promise<{ fileKey: Uint8Array; metadata: RecordMetadata }> {
+): Promise<RecordKeys & { metadata: RecordMetadata }> {
   const seed = reader.seedOf(epochOf(record));
   if (!seed) {
     throw new SdkError(
@@ -163,8 +169,9 @@ async function openKeys(
     );
   }
   const by = identified(reader, record, seed);
+  const { wrapDigest: digest, generation } = record;
   return {
-    fileKey: await openFileKey(wrap, { ...by, digest: record.wrapDigest }),
+    ...(await openFileKey(wrap, { ...by, digest, generation })),
     metadata: await openMetadata(sealedMetadata, { ...by, commitment: record.metadataCommitment }),
   };
 }

@@ -1,6 +1,6 @@
 /** What one person seals to another: file keys, metadata of records, and shares of a grant. */
 import { z } from 'zod';
-import { fromBase64url, toBase64url, utf8 } from '../lib/crypto/bytes.ts';
+import { concatBytes, fromBase64url, toBase64url, utf8 } from '../lib/crypto/bytes.ts';
 import { commit, COMMITMENT_SALT_BYTES } from '../lib/crypto/commitment.ts';
 import { taggedHash } from '../lib/crypto/hash.ts';
 import { hpkeInfo, hpkeOpen, hpkeSeal } from '../lib/crypto/hpke.ts';
@@ -106,15 +106,21 @@ export async function openMetadata(
   return decodeWith(metadataSchema, metadata, recordsBounds.metadataBytesMax);
 }
 
-/** A file key sealed to the category key, with the digest that the ledger names. */
+/** What opens a record's bytes: the uploader's key, and the keys of all layers put on since. */
+export interface RecordKeys {
+  readonly fileKey: Uint8Array;
+  readonly layers: readonly Uint8Array[];
+}
+
+/** Keys of a record sealed to the category key, with the digest that the ledger names. */
 export async function sealFileKey(
-  fileKey: Uint8Array,
+  { fileKey, layers }: RecordKeys,
   to: { publicKey: Uint8Array; network: string; recordId: string; epoch: CategoryEpoch },
 ): Promise<{ wrap: SealedText; digest: string }> {
   const sealed = await hpkeSeal(to.publicKey, {
     info: recordInfo('file-key', to),
     aad: new Uint8Array(),
-    plaintext: fileKey,
+    plaintext: concatBytes(fileKey, ...layers),
   });
   return { wrap: toSealedText(sealed), digest: toBase64url(sealedDigest(sealed)) };
 }
@@ -127,10 +133,11 @@ export async function openFileKey(
     network: string;
     recordId: string;
     epoch: CategoryEpoch;
-    /** `wrapDigest` of the ledger. */
+    /** `wrapDigest` and `generation` of the ledger. */
     digest: string;
+    generation: number;
   },
-): Promise<Uint8Array> {
+): Promise<RecordKeys> {
   if (toBase64url(sealedDigest(fromSealedText(wrap))) !== by.digest) {
     throw new SdkError(
       'mismatch',
@@ -141,7 +148,18 @@ export async function openFileKey(
       },
     );
   }
-  return open(wrap, by.seed, recordInfo('file-key', by), `the key of ${by.recordId}`);
+  const what = `the key of ${by.recordId}`;
+  const opened = await open(wrap, by.seed, recordInfo('file-key', by), what);
+  if (opened.length !== FILE_KEY_BYTES * (1 + by.generation)) {
+    throw new SdkError('not_readable', `The keys of ${by.recordId} are not of as many layers.`, {
+      nextStep: 'Ask the patient: the record may have come over from old keys only in part.',
+      details: { recordId: by.recordId },
+    });
+  }
+  const [fileKey, ...layers] = Array.from({ length: 1 + by.generation }, (_, at) =>
+    opened.slice(at * FILE_KEY_BYTES, (at + 1) * FILE_KEY_BYTES),
+  );
+  return { fileKey: fileKey as Uint8Array, layers };
 }
 
 const seedSchema = z.tuple([z.string().max(7), z.int().min(0), bytesField(SEED_BYTES)]);

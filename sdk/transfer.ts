@@ -1,6 +1,7 @@
 /** Bytes to and from the custodian's store over presigned addresses: parts up, one stream down. */
 import { equalBytes, toBase64url } from '../lib/crypto/bytes.ts';
 import { type FileDigest, FileDigester } from '../lib/crypto/file-digest.ts';
+import { Layers } from '../lib/crypto/layer.ts';
 import { planUpload } from '../lib/records/upload-plan.ts';
 import { backOffMs, type Clock } from './clock.ts';
 import type { UploadTarget } from './custodian-client.ts';
@@ -92,12 +93,16 @@ async function putPart(
 /** What the ledger says of the ciphertext. */
 export interface ExpectedCiphertext {
   readonly length: number;
-  /** Registered digest, 32 bytes. */
+  /** Of the bytes as they are stored now, 32 bytes. */
   readonly digest: Uint8Array;
+  /** Keys of the layers that rotations put on, and the digest below them: as it was uploaded. */
+  readonly layers: readonly Uint8Array[];
+  readonly original: Uint8Array;
 }
 
 /**
- * Streams a ciphertext into `spool` and compares length and digest with the ledger. `address`
+ * Streams a ciphertext into `spool`, without its layers, and compares length and both digests with
+ * the ledger. `address`
  * gives a fresh URL for each try; a broken stream goes on where it ended. Throws `mismatch`.
  */
 export async function download(
@@ -108,6 +113,8 @@ export async function download(
 ): Promise<void> {
   const { transport, clock, onProgress, signal } = options;
   const digester = new FileDigester();
+  const layers = await Layers.of(expected.layers);
+  const below = expected.layers.length > 0 ? new FileDigester() : null;
   let done = 0;
   for (let attempt = 0; done < expected.length; attempt += 1) {
     const timeout = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
@@ -125,7 +132,9 @@ export async function download(
         skip -= received.length - chunk.length;
         if (done + chunk.length > expected.length) throw wrongBytes();
         await digester.update(chunk);
-        await spool.write(chunk);
+        const stripped = await layers.apply(done, chunk);
+        await below?.update(stripped);
+        await spool.write(stripped);
         done += chunk.length;
         onProgress?.(done, expected.length);
       }
@@ -140,6 +149,8 @@ export async function download(
   await spool.close();
   const found = await digester.finish();
   if (!equalBytes(found.digest, expected.digest)) throw wrongBytes();
+  const original = below ? await below.finish() : found;
+  if (!equalBytes(original.digest, expected.original)) throw wrongLayers();
 }
 
 /** Length of the whole object as the store tells it (RFC 9110, 8.6 and 14.4), or null. */
@@ -166,6 +177,12 @@ function interrupted(cause: unknown): SdkError {
   return new SdkError('unreachable', 'The transfer to or from the store broke off.', {
     nextStep: 'Run the command again.',
     cause,
+  });
+}
+
+function wrongLayers(): SdkError {
+  return new SdkError('mismatch', 'Below its layers the record is not what was uploaded.', {
+    nextStep: 'Nothing was written. Tell the patient and the custodian.',
   });
 }
 

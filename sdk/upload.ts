@@ -103,7 +103,7 @@ async function register(
     const epoch: CategoryEpoch = { pseudonym, categoryTag, month, revision };
     const to = { publicKey, network, recordId, epoch };
     const metadata = await sealMetadata(metadataOf(source, target, document), to);
-    const { wrap, digest } = await sealFileKey(key, to);
+    const { wrap, digest } = await sealFileKey({ fileKey: key, layers: [] }, to);
     try {
       const registered = await session.client.submit(
         {

@@ -272,6 +272,16 @@ const custodianRows = {
     'The key is of no present member of the team, as far as the custodian was told',
     'Ask the operator of your hospital to let you in, and a member to seal the key to you.',
   ],
+  unknown_rotation: [
+    404,
+    'The custodian knows no rotation to this pseudonym by this key',
+    'Bring the receipt of patient.rotate-begin first.',
+  ],
+  wrong_layer_key: [
+    403,
+    'The key is not the one that the layer was begun with',
+    'Open the key that the custodian sealed for this record.',
+  ],
   wrap_mismatch: [403, 'The wrap is not the one that was registered', 'Send that wrap.'],
   unknown_key: [
     404,

@@ -15,6 +15,7 @@ import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
 import { findRecord, findSealed, requireSealed, unknownRecord } from './record-state.ts';
+import { requireNotRotated } from './rotation-state.ts';
 import type { accessSchema, metadataSchema } from './routes.ts';
 
 const PRESIGN_SECONDS = 60;
@@ -41,12 +42,13 @@ export async function openAccess(
   const found = await findRecord(context.store, permit.recordId);
   if (!found || found.state.status === 'open') throw unknownRecord();
   const { state } = found;
-  if (state.digest !== permit.objectDigest) {
+  await requireNotRotated(context.store, state.pseudonym);
+  if (state.objectDigest !== permit.objectDigest) {
     throw new HttpError('digest_mismatch', 'The custodian holds other bytes by now.');
   }
   const sealed = await requireSealed(context.store, permit.recordId);
   const url = await context.objects.presignGet(state.objectKey, PRESIGN_SECONDS);
-  const { length, digest } = state;
+  const { length, objectDigest: digest } = state;
   return { status: 200, body: { url, ...sealed, length, digest } };
 }
 
@@ -60,6 +62,7 @@ export async function listMetadata(
   const permit = readCapability('list', receipt.result);
   checkHolder(permit.readerKid, proof.kid);
   checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  await requireNotRotated(context.store, permit.pseudonym);
   return { status: 200, body: await metadataPage(context, permit, body.after) };
 }
 

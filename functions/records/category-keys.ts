@@ -15,6 +15,7 @@ import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import type { publishSchema } from './routes.ts';
 import { conflict } from './record-state.ts';
+import { requireNotRotated } from './rotation-state.ts';
 
 const ATTEMPTS_MAX = 4;
 const currentSchema = z.strictObject({ version: z.int(), root: z.string(), size: z.int() });
@@ -36,6 +37,7 @@ export async function publishKeys(
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('publish', receipt.result);
   checkHolder(permit.ownerKid, proof.kid);
+  await requireNotRotated(context.store, permit.pseudonym);
   const published = body.keys.map((key) => ({ ...key, publicKey: fromBase64url(key.publicKey) }));
   const leaves = categoryKeyLeaves(published);
   const { pseudonym, categoryKeysRoot: root, categoryKeysVersion: version } = permit;
@@ -106,6 +108,15 @@ async function makeCurrent(
     }
   }
   throw conflict();
+}
+
+/** Deletes what a pseudonym has published. */
+export async function forgetPublished(context: RecordsContext, pseudonym: string): Promise<void> {
+  const key = wrapKeys.currentKeys(pseudonym);
+  const item = await context.store.get(key);
+  if (!item) return;
+  await forgetKeys(context, pseudonym, parseWith(currentSchema, item.value));
+  await context.store.remove([key]);
 }
 
 async function forgetKeys(

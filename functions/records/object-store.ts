@@ -45,6 +45,14 @@ export interface ObjectStore {
   abort(key: string, uploadId: string): Promise<void>;
   describe(key: string): Promise<StoredObject | null>;
   read(key: string): AsyncIterable<Uint8Array>;
+  /** From `start` up to but without `end`. */
+  readRange(key: string, start: number, end: number): Promise<Uint8Array>;
+  /** Puts one part of an upload of this service's own; gives its entity tag. */
+  putPart(
+    key: string,
+    upload: { id: string; number: number; checksum: Uint8Array },
+    bytes: Uint8Array,
+  ): Promise<string>;
   remove(key: string): Promise<void>;
   presignGet(key: string, expiresSeconds: number): Promise<string>;
 }

@@ -1,12 +1,33 @@
 /** What the wrap store knows of a record: from the opened upload to the certified storage. */
 
 import { z } from 'zod';
-import { sealedSchema, type SealedText } from '../../lib/records/sealed.ts';
+import { sealedSchema } from '../../lib/records/sealed.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { ItemStore } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
+import { announcedSchema } from './certify.ts';
+
+/** A layer that a rotation puts on: under way, or done and not yet taken note of by the patient. */
+const layeringSchema = z.strictObject({
+  /** The pseudonym that the patient rotates to. */
+  to: z.string(),
+  step: z.enum(['open', 'joined', 'committed']),
+  generation: z.int().min(1),
+  objectKey: z.string(),
+  uploadId: z.string(),
+  /** The layer's key, sealed to the patient: the custodian keeps it in no other form. */
+  sealed: sealedSchema(recordsBounds.wrapBytesMax),
+  keyCheck: z.string(),
+  /** Of the parts that are there. */
+  checksums: z.instanceof(Uint8Array),
+  etags: z.array(z.string()),
+  announced: announcedSchema.nullable(),
+  /** Bytes that have to be deleted still. */
+  oldKey: z.string().nullable(),
+});
+export type Layering = z.infer<typeof layeringSchema>;
 
 export const recordStateSchema = z.strictObject({
   recordId: z.string(),
@@ -17,6 +38,10 @@ export const recordStateSchema = z.strictObject({
   dataMonth: z.string(),
   /** As registered, base64url. */
   digest: z.string(),
+  /** Layers that rotations put on the bytes, and the digest of the bytes as they are. */
+  generation: z.int().min(0),
+  objectDigest: z.string(),
+  layering: layeringSchema.nullable(),
   /** Of the ciphertext, bytes. */
   length: z.int(),
   uploaderKid: z.string(),
@@ -28,9 +53,7 @@ export const recordStateSchema = z.strictObject({
   /** Entity tags of the parts once they are joined. */
   etags: z.array(z.string()).nullable(),
   /** The `record.stored` that was signed last. */
-  announced: z
-    .strictObject({ transactionId: z.string(), compact: z.string(), expiresAt: z.int() })
-    .nullable(),
+  announced: announcedSchema.nullable(),
 });
 export type RecordState = z.infer<typeof recordStateSchema>;
 
@@ -56,10 +79,11 @@ export async function requireUpload(
 }
 
 /** What opens a record. */
-export interface SealedParts {
-  wrap: SealedText;
-  sealedMetadata: SealedText;
-}
+export const sealedPartsSchema = z.strictObject({
+  wrap: sealedSchema(recordsBounds.wrapBytesMax),
+  sealedMetadata: sealedSchema(recordsBounds.metadataBytesMax),
+});
+export type SealedParts = z.infer<typeof sealedPartsSchema>;
 
 /** What opens a record: its wrap and sealed metadata. Throws HttpError `unknown_record`. */
 export async function requireSealed(store: ItemStore, recordId: string): Promise<SealedParts> {

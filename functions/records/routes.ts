@@ -95,6 +95,20 @@ export const metadataSchema = z.strictObject({
   after: z.string().max(128).optional(),
 });
 
+export const rotateSchema = z.strictObject({
+  /** Of `patient.rotate-begin`. */
+  receipt: receiptField,
+  /** The X-Wing key that layer keys are sealed to; its digest is on the ledger. */
+  sealingKey: publicKeyField,
+});
+export const relayerSchema = z.strictObject({
+  /** To go on: the key of the layer under way, as the patient opened it. */
+  layerKey: hash.optional(),
+});
+export const wrapSchema = z.strictObject({ wrap: wrapField, sealedMetadata: metadataField });
+/** Receipt of `record.retag` or `record.leave`. */
+export const settleSchema = z.strictObject({ receipt: receiptField });
+
 const statusField = z.enum(['open', 'verified', 'stored']);
 const partField = z.strictObject({ number: z.int(), etag: z.string(), length: z.int() });
 
@@ -199,6 +213,62 @@ const keyRoutes: readonly DocumentedRoute[] = [
   },
 ];
 
+const rotated: RouteParameter = {
+  in: 'path',
+  name: 'pseudonym',
+  schema: hash,
+  description: 'The new pseudonym',
+};
+
+const rotationRoutes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/rotations',
+    body: rotateSchema,
+    summary: 'Take note that a patient rotates: nothing goes by the old pseudonym from now on.',
+    parameters: [dpop],
+    answers: { 200: z.strictObject({ pseudonym: hash, from: hash }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/rotations/{pseudonym}/records/{recordId}',
+    body: relayerSchema,
+    summary: 'Put a new layer on a record, as far as one request goes; delete the old bytes.',
+    parameters: [rotated, recordId, dpop],
+    answers: {
+      200: z.strictObject({
+        recordId: idField,
+        status: z.enum(['working', 'layered', 'moved', 'missing']),
+        generation: z.int().optional(),
+        objectDigest: hash.optional(),
+        parts: z.strictObject({ done: z.int(), of: z.int() }).optional(),
+        /** The layer's key, sealed to the patient. */
+        layer: wrapField.optional(),
+        wrap: wrapField.optional(),
+        sealedMetadata: metadataField.optional(),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/rotations/{pseudonym}/records/{recordId}/wrap',
+    body: wrapSchema,
+    summary: 'Deposit the new wraps of a record, before the ledger names them.',
+    parameters: [rotated, recordId, dpop],
+    answers: { 200: z.strictObject({ recordId: idField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/rotations/{pseudonym}/records/{recordId}/settle',
+    body: settleSchema,
+    summary: 'Make the new wraps count, or delete a record that is left behind.',
+    parameters: [rotated, recordId, dpop],
+    answers: {
+      200: z.strictObject({ recordId: idField, status: z.enum(['moved', 'left']) }),
+    },
+  },
+];
+
 const readRoutes: readonly DocumentedRoute[] = [
   {
     method: 'POST',
@@ -286,6 +356,7 @@ const readRoutes: readonly DocumentedRoute[] = [
 export const routes: readonly DocumentedRoute[] = [
   ...uploadRoutes,
   ...keyRoutes,
+  ...rotationRoutes,
   ...readRoutes,
   {
     method: 'GET',

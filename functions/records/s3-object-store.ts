@@ -87,6 +87,8 @@ export function s3ObjectStore(client: S3Client, bucket: string): ObjectStore {
       if (!Body) throw new Error('the store gave an object without bytes');
       yield* Body.transformToWebStream() as unknown as AsyncIterable<Uint8Array>;
     },
+    readRange: (key, start, end) => readRange(client, at(key), start, end),
+    putPart: (key, upload, bytes) => putPart(client, at(key), upload, bytes),
     async remove(key) {
       await client.send(new DeleteObjectCommand(at(key)));
     },
@@ -95,6 +97,31 @@ export function s3ObjectStore(client: S3Client, bucket: string): ObjectStore {
       return getSignedUrl(client, command, { expiresIn: expiresSeconds });
     },
   };
+}
+
+async function readRange(
+  client: S3Client,
+  object: { Bucket: string; Key: string },
+  start: number,
+  end: number,
+): Promise<Uint8Array> {
+  const range = { ...object, Range: `bytes=${start}-${end - 1}` };
+  const { Body } = await client.send(new GetObjectCommand(range));
+  const bytes = await Body?.transformToByteArray();
+  if (bytes?.length !== end - start) throw new Error('the store gave another range');
+  return bytes;
+}
+
+async function putPart(
+  client: S3Client,
+  object: { Bucket: string; Key: string },
+  { id, number, checksum }: { id: string; number: number; checksum: Uint8Array },
+  bytes: Uint8Array,
+): Promise<string> {
+  const upload = { UploadId: id, PartNumber: number, ChecksumSHA256: toBase64(checksum) };
+  const { ETag } = await client.send(new UploadPartCommand({ ...object, ...upload, Body: bytes }));
+  if (ETag === undefined) throw new Error('the store gave no entity tag');
+  return ETag;
 }
 
 async function listParts(

@@ -17,12 +17,18 @@ import {
   fetchTeamKeySchema,
   metadataSchema,
   publishSchema,
+  relayerSchema,
+  rotateSchema,
   routes,
+  settleSchema,
   shareSchema,
   teamKeysSchema,
   uploadSchema,
   withdrawSchema,
+  wrapSchema,
 } from './routes.ts';
+import { relayerRecord } from './relayer.ts';
+import { openRotation, putWrap, settleRecord } from './rotation.ts';
 import { fetchShares, putShare, withdrawShare } from './shares.ts';
 import { fetchTeamKey, putTeamKeys } from './team-keys.ts';
 import { abortUpload, openUpload, uploadStatus } from './uploads.ts';
@@ -42,6 +48,20 @@ export function recordsOperations(context: RecordsContext): Operations {
       publishKeys(context, request, body),
     ),
     'GET /v1/category-keys/{pseudonym}': { run: (request) => findKey(context, request) },
+    'POST /v1/rotations': withBody(rotateSchema, (body, request) =>
+      openRotation(context, request, body),
+    ),
+    'POST /v1/rotations/{pseudonym}/records/{recordId}': withBody(relayerSchema, (body, request) =>
+      relayerRecord(context, request, body),
+    ),
+    'POST /v1/rotations/{pseudonym}/records/{recordId}/wrap': withBody(
+      wrapSchema,
+      (body, request) => putWrap(context, request, body),
+    ),
+    'POST /v1/rotations/{pseudonym}/records/{recordId}/settle': withBody(
+      settleSchema,
+      (body, request) => settleRecord(context, request, body),
+    ),
     'POST /v1/shares': withBody(shareSchema, (body, request) => putShare(context, request, body)),
     'POST /v1/shares/fetch': withBody(fetchSharesSchema, (body, request) =>
       fetchShares(context, request, body),

@@ -12,6 +12,7 @@ import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
+import { requireNotRotated } from './rotation-state.ts';
 import type { fetchSharesSchema, shareSchema, withdrawSchema } from './routes.ts';
 import { requireMember } from './team-keys.ts';
 
@@ -23,6 +24,7 @@ const ATTEMPTS_MAX = 4;
 /** The newest version that was brought; of a revoked permission none is kept, whatever is brought. */
 const stateSchema = z.strictObject({ version: z.int().min(0), holder: z.string().nullable() });
 const REVOKED = { version: Number.MAX_SAFE_INTEGER, holder: null };
+const grantedSchema = z.strictObject({ permissionId: z.string() });
 
 /**
  * Keeps a share under the key of its grantee, or under the grantee's team, in the place of earlier
@@ -35,15 +37,17 @@ export async function putShare(
   body: z.infer<typeof shareSchema>,
 ): Promise<HttpAnswer> {
   const { receipt } = await requireReceipt(context, request, body.receipt);
-  const { permissionId, granteeKid, team, shareDigest, version } = readCapability(
-    'grant',
-    receipt.result,
-  );
+  const permit = readCapability('grant', receipt.result);
+  const { permissionId, granteeKid, team, shareDigest, version, pseudonym } = permit;
+  await requireNotRotated(context.store, pseudonym);
   if (toBase64url(sealedDigest(fromSealedText(body.share))) !== shareDigest) {
     throw new HttpError('share_mismatch', 'This is not the share that the ledger names.');
   }
   const holder = granteeKid ?? team ?? '';
   const { store } = context;
+  // Named first: what nobody finds again could not be deleted.
+  const granted = wrapKeys.granted(pseudonym, permissionId);
+  await store.stage([{ key: granted, value: { permissionId } }]);
   const stateKey = wrapKeys.shareState(permissionId);
   const shareKey = wrapKeys.share(holder, permissionId);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
@@ -73,6 +77,25 @@ export async function withdrawShare(
 ): Promise<HttpAnswer> {
   const { receipt } = await requireReceipt(context, request, body.receipt);
   const { permissionId } = readCapability('revoke', receipt.result);
+  await forgetShare(context, permissionId);
+  return { status: 200, body: { permissionId } };
+}
+
+/** Deletes all that was handed over under a pseudonym. */
+export async function forgetShares(context: RecordsContext, pseudonym: string): Promise<void> {
+  const { pk } = wrapKeys.granted(pseudonym, '');
+  for (;;) {
+    const page = await context.store.list(pk, { limit: PAGE_ITEMS });
+    for (const { value } of page) {
+      const { permissionId } = parseWith(grantedSchema, value);
+      await forgetShare(context, permissionId);
+      await context.store.remove([wrapKeys.granted(pseudonym, permissionId)]);
+    }
+    if (page.length < PAGE_ITEMS) return;
+  }
+}
+
+async function forgetShare(context: RecordsContext, permissionId: string): Promise<void> {
   const { store } = context;
   const key = wrapKeys.shareState(permissionId);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
@@ -83,7 +106,7 @@ export async function withdrawShare(
       : store.insert(key, REVOKED));
     if (!isDone) continue;
     if (before?.holder) await store.remove([wrapKeys.share(before.holder, permissionId)]);
-    return { status: 200, body: { permissionId } };
+    return;
   }
   throw conflict();
 }

@@ -16,6 +16,7 @@ import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict, findRecord, type RecordState, requireUpload } from './record-state.ts';
+import { requireNotRotated } from './rotation-state.ts';
 import type { uploadSchema } from './routes.ts';
 
 type UploadBody = z.infer<typeof uploadSchema>;
@@ -34,6 +35,7 @@ export async function openUpload(
   checkHolder(registered.uploaderKid, proof.kid);
   const checksums = checkRegistered(registered, body);
   const { recordId } = registered;
+  await requireNotRotated(context.store, registered.pseudonym);
 
   const known = await findGoingOn(context, recordId);
   const state = known ?? (await createUpload(context, registered, checksums));
@@ -143,6 +145,9 @@ async function createUpload(
     categoryTag,
     dataMonth,
     digest,
+    generation: 0,
+    objectDigest: digest,
+    layering: null,
     length: registered.ciphertextLength,
     uploaderKid,
     objectKey,

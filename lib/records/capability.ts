@@ -53,6 +53,7 @@ export type ListCapability = z.infer<typeof listSchema>;
 const grantSchema = z
   .object({
     fn: z.enum(['permission.grant', 'permission.narrow', 'permission.extend', 'permission.reseal']),
+    pseudonym: text32,
     permissionId: id,
     /** The key of a person, or a care team. */
     granteeKid: text32.nullable(),
@@ -85,6 +86,7 @@ const publishSchema = z.object({
     'patient.publish-keys',
     'permission.narrow',
     'permission.reseal',
+    'patient.rotate-begin',
     'permission.revoke',
   ]),
   pseudonym: text32,
@@ -92,6 +94,36 @@ const publishSchema = z.object({
   categoryKeysRoot: text32,
   categoryKeysVersion: z.int().min(1),
 });
+
+/** `patient.rotate-begin`: from this pseudonym to that one. */
+const rotateSchema = z.object({
+  fn: z.enum(['patient.rotate-begin']),
+  pseudonym: text32,
+  from: text32,
+  ownerKid: text32,
+  sealingKeyDigest: text32,
+});
+
+/** `record.retag`: this record, of these bytes, under these wraps; `record.leave`: delete it. */
+const settleSchema = z.discriminatedUnion('fn', [
+  z.object({
+    fn: z.literal('record.retag'),
+    recordId: id,
+    pseudonym: text32,
+    ownerKid: text32,
+    categoryTag: tag,
+    dataMonth: month,
+    generation: z.int().min(1),
+    objectDigest: text32,
+    wrapDigest: text32,
+  }),
+  z.object({
+    fn: z.literal('record.leave'),
+    recordId: id,
+    pseudonym: text32,
+    ownerKid: text32,
+  }),
+]);
 
 /** Access is decided: a denial is committed like a permit. */
 const decisionSchema = z.object({ decision: z.enum(['permit', 'deny']) });
@@ -105,6 +137,8 @@ const schemas = {
   revoke: revokeSchema,
   team: teamSchema,
   publish: publishSchema,
+  rotate: rotateSchema,
+  settle: settleSchema,
 } as const;
 type Kind = keyof typeof schemas;
 

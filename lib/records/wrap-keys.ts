@@ -37,6 +37,19 @@ export const wrapKeys = {
     pk: `keys#${pseudonym}#${root}`,
     sk: `key#${String(index).padStart(5, '0')}`,
   }),
+  /** Which shares were handed over under a pseudonym: a rotation deletes them. */
+  granted: (pseudonym: string, permissionId: string): WrapKey => ({
+    pk: `granted#${pseudonym}`,
+    sk: permissionId,
+  }),
+  /** Where a pseudonym went, and who it is that rotates to one. */
+  rotated: (pseudonym: string): WrapKey => ({ pk: `rotated#${pseudonym}`, sk: 'to' }),
+  rotation: (pseudonym: string): WrapKey => ({ pk: `rotation#${pseudonym}`, sk: 'state' }),
+  /** Wraps of a record that the ledger does not name yet, by their digest. */
+  nextWrap: (recordId: string, digest: string): WrapKey => ({
+    pk: `next-wrap#${recordId}`,
+    sk: digest,
+  }),
   /** A used proof of possession. */
   proof: (kid: string, jti: string): WrapKey => ({ pk: `proof#${kid}`, sk: jti }),
 } as const;

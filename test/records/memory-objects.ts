@@ -66,6 +66,15 @@ export function memoryObjects(): MemoryObjects {
     async *read(key) {
       yield objects.get(key)?.bytes ?? new Uint8Array(0);
     },
+    async readRange(key, start, end) {
+      return (objects.get(key)?.bytes ?? new Uint8Array(0)).slice(start, end);
+    },
+    async putPart(key, { id, number }, bytes) {
+      const upload = uploads.get(`${key} ${id}`);
+      if (!upload) throw new Error('NoSuchUpload');
+      upload.set(number, bytes.slice());
+      return etagOf(bytes);
+    },
     async remove(key) {
       objects.delete(key);
     },

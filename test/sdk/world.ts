@@ -51,7 +51,11 @@ export interface World {
   objects: Map<string, Uint8Array>;
   /** What each validator keeps in escrow. */
   escrows: Map<string, MemoryItemStore>;
+  /** All that the custodian's table holds. */
+  wraps: MemoryItemStore;
   folder: string;
+  /** What ends every party at once, at a write of the test's choice. */
+  power: Power;
   /** Added to the real time by everybody. */
   skewMs: { value: number };
   /** What the registry of clinicians answers. */
@@ -68,20 +72,62 @@ export interface World {
   close(): Promise<void>;
 }
 
+/** Everything stops at the write that `failAt` counts to, before it or after it; `restore` goes on. */
+export class Power {
+  writes = 0;
+  #failAt = Infinity;
+  #isOut = false;
+
+  /** Fails at the `count`-th moment from now on: two for each write. */
+  failAfter(count: number): void {
+    this.#failAt = this.writes + count;
+  }
+
+  restore(): void {
+    this.#isOut = false;
+    this.#failAt = Infinity;
+  }
+
+  require(): void {
+    if (this.#isOut) throw new PowerCut();
+  }
+
+  /** One write, with a moment before it and one after it. */
+  async write<T>(work: () => Promise<T>): Promise<T> {
+    this.#moment();
+    const done = await work();
+    this.#moment();
+    return done;
+  }
+
+  #moment(): void {
+    this.writes += 1;
+    if (this.writes >= this.#failAt) this.#isOut = true;
+    this.require();
+  }
+}
+
+export class PowerCut extends Error {}
+
 export async function makeWorld(): Promise<World> {
   const net = await makeNetwork(4, {}, Date.now() - 60_000);
+  const power = new Power();
   const skewMs = { value: 0 };
   const now = (): number => Date.now() + skewMs.value;
   const clock: Clock = {
     now,
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20))),
+    async sleep(ms) {
+      power.require();
+      await new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20)));
+      power.require();
+    },
   };
   const ledger = await FakeLedger.start(net, now);
   const objects = new Map<string, Uint8Array>();
   const handlers: Record<string, FakeHandler> = {};
   const registry: World['registry'] = { verdict: 'verified' };
   const parties: { membership: MembershipContext | null } = { membership: null };
-  const transport = bytesTransport(objects, fakeFetch(handlers));
+  const transport = poweredTransport(power, bytesTransport(objects, fakeFetch(handlers)));
   const escrows = new Map<string, MemoryItemStore>();
   for (const one of net.validators) {
     const store = memoryItemStore();
@@ -92,7 +138,8 @@ export async function makeWorld(): Promise<World> {
       request.url.pathname.startsWith('/v1/escrow/') ? escrow(request) : main(request);
   }
   handlers['http://membership.test'] = await membership(net, now, transport, registry, parties);
-  handlers['http://records.test'] = await records(net, now, objects, transport);
+  const wraps = memoryItemStore();
+  handlers['http://records.test'] = await records(net, now, { objects, wraps, transport, power });
   const network = await networkOf({ genesis: net.signed });
   const folder = await mkdtemp(join(tmpdir(), 'cq-world-'));
   const world: World = {
@@ -103,7 +150,9 @@ export async function makeWorld(): Promise<World> {
     handlers,
     objects,
     escrows,
+    wraps,
     folder,
+    power,
     skewMs,
     registry,
     membership: parties.membership as unknown as MembershipContext,
@@ -227,10 +276,15 @@ async function membership(
 async function records(
   net: TestNetwork,
   now: () => number,
-  objects: Map<string, Uint8Array>,
-  transport: Transport,
+  stores: {
+    objects: Map<string, Uint8Array>;
+    wraps: MemoryItemStore;
+    transport: Transport;
+    power: Power;
+  },
 ): Promise<FakeHandler> {
-  const store = memoryItemStore();
+  const { objects, transport, power } = stores;
+  const store = powered(power, stores.wraps, ['insert', 'replace', 'stage', 'remove', 'transact']);
   const network = net.genesis.document.network;
   const genesis = new ServiceGenesis({
     store,
@@ -243,7 +297,13 @@ async function records(
     network,
     apiUrl: 'http://records.test',
     store,
-    objects: memoryObjects(objects),
+    objects: powered(power, memoryObjects(objects), [
+      'begin',
+      'complete',
+      'abort',
+      'putPart',
+      'remove',
+    ]),
     genesis,
     validators: validatorClient({ fetchUrl: transport, now }),
     signingKey: async () => net.custodian,
@@ -263,7 +323,7 @@ function serve(routes: readonly DocumentedRoute[], operations: Operations): Fake
     routes,
     operations,
     log: ({ error }) => {
-      if (error !== undefined) console.error(error);
+      if (error !== undefined && !(error instanceof PowerCut)) console.error(error);
     },
   });
   return async ({ method, url, body, headers }) => {
@@ -278,6 +338,27 @@ function serve(routes: readonly DocumentedRoute[], operations: Operations): Fake
       text: body === undefined ? undefined : JSON.stringify(body),
     });
     return { status, json, headers: answered };
+  };
+}
+
+/** The same, with a moment of the power before and after each of these methods. */
+function powered<T extends object>(power: Power, target: T, writes: readonly (keyof T)[]): T {
+  return new Proxy(target, {
+    get(of, name) {
+      const method: unknown = Reflect.get(of, name);
+      if (!writes.includes(name as keyof T) || typeof method !== 'function') return method;
+      return (...args: unknown[]) =>
+        power.write(() => Reflect.apply(method, of, args) as Promise<unknown>);
+    },
+  });
+}
+
+/** Nobody is reached while the power is out; what goes to validators is a write. */
+function poweredTransport(power: Power, transport: Transport): Transport {
+  return async (url, init) => {
+    power.require();
+    if (!url.includes('/v1/transactions') || init.method !== 'POST') return transport(url, init);
+    return power.write(() => transport(url, init));
   };
 }
 
@@ -308,10 +389,16 @@ function memoryObjects(objects: Map<string, Uint8Array>): ObjectStore {
       .map(([path, bytes]) => ({ number: Number(path.split('/')[3]), bytes }))
       .sort((a, b) => a.number - b.number);
   const open = new Set<string>();
+  const forgetParts = (key: string, upload: string): void => {
+    for (const path of [...objects.keys()]) {
+      if (path.startsWith(`/${key}/${upload}/`)) objects.delete(path);
+    }
+  };
   return {
     async begin(key) {
-      open.add(`${key}/1`);
-      return '1';
+      const id = String(open.size + objects.size);
+      open.add(`${key}/${id}`);
+      return id;
     },
     async presignPart(key, { id, number, checksum }) {
       const headers = { 'x-amz-checksum-sha256': toBase64(checksum) };
@@ -328,10 +415,20 @@ function memoryObjects(objects: Map<string, Uint8Array>): ObjectStore {
       if (!open.delete(`${key}/${uploadId}`)) return false;
       const parts = partsOf(key, uploadId);
       objects.set(`/${key}`, Buffer.concat(parts.map(({ bytes }) => bytes)));
+      forgetParts(key, uploadId);
       return true;
     },
     async abort(key, uploadId) {
       open.delete(`${key}/${uploadId}`);
+      forgetParts(key, uploadId);
+    },
+    async readRange(key, start, end) {
+      return Uint8Array.from(objects.get(`/${key}`) ?? []).slice(start, end);
+    },
+    async putPart(key, { id, number }, bytes) {
+      if (!open.has(`${key}/${id}`)) throw new Error('NoSuchUpload');
+      objects.set(`/${key}/${id}/${number}`, bytes.slice());
+      return `"${createHash('sha256').update(bytes).digest('base64').slice(0, 16)}"`;
     },
     async describe(key) {
       const bytes = objects.get(`/${key}`);

@@ -1,0 +1,169 @@
+/** POST /v1/rotations and what follows it for each record: by the owner of the new pseudonym. */
+
+import type { z } from 'zod';
+import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { checkHolder, readCapability } from '../../lib/records/capability.ts';
+import { sealingKeyDigest } from '../../lib/records/layer-key.ts';
+import { fromSealedText, sealedDigest, type SealedText } from '../../lib/records/sealed.ts';
+import { wrapKeys } from '../../lib/records/wrap-keys.ts';
+import { parseWith } from '../../lib/wire/codec.ts';
+import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import type { ItemChange } from '../aws/item-store.ts';
+import { HttpError } from '../aws/problems.ts';
+import { forgetPublished } from './category-keys.ts';
+import type { RecordsContext } from './context.ts';
+import { requireCaller, requireReceipt } from './permit.ts';
+import {
+  conflict,
+  findRecord,
+  findSealed,
+  sealedPartsSchema,
+  unknownRecord,
+} from './record-state.ts';
+import { leadsTo, requireRotation } from './rotation-state.ts';
+import type { rotateSchema, settleSchema, wrapSchema } from './routes.ts';
+import { forgetShares } from './shares.ts';
+import { discardUpload } from './uploads.ts';
+
+/** Wraps that wait for the ledger: more tries than this are forgotten. */
+const NEXT_MAX = 16;
+
+/**
+ * Takes note of a rotation: from now on nothing goes by the old pseudonym. What was published and
+ * handed over under it is forgotten. Idempotent.
+ */
+export async function openRotation(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: z.infer<typeof rotateSchema>,
+): Promise<HttpAnswer> {
+  const { proof, receipt } = await requireReceipt(context, request, body.receipt);
+  const permit = readCapability('rotate', receipt.result);
+  checkHolder(permit.ownerKid, proof.kid);
+  const { pseudonym, from, ownerKid } = permit;
+  const sealingKey = fromBase64url(body.sealingKey);
+  if (sealingKeyDigest(sealingKey) !== permit.sealingKeyDigest) {
+    throw new HttpError('digest_mismatch', 'This is not the key that the ledger names.');
+  }
+  await context.store.insert(wrapKeys.rotated(from), { to: pseudonym });
+  await context.store.insert(wrapKeys.rotation(pseudonym), { from, ownerKid, sealingKey });
+  await forgetPublished(context, from);
+  await forgetShares(context, from);
+  return { status: 200, body: { pseudonym, from } };
+}
+
+/** Keeps the new wraps of a record until the ledger names them: a crash loses neither. */
+export async function putWrap(
+  context: RecordsContext,
+  request: HttpRequest,
+  { wrap, sealedMetadata }: z.infer<typeof wrapSchema>,
+): Promise<HttpAnswer> {
+  const { kid } = await requireCaller(context, request);
+  const { pseudonym = '', recordId = '' } = request.params;
+  await requireRotation(context.store, pseudonym, kid);
+  const found = await findRecord(context.store, recordId);
+  if (!found || !(await leadsTo(context.store, found.state.pseudonym, pseudonym))) {
+    throw unknownRecord();
+  }
+  const kept = await context.store.list(wrapKeys.nextWrap(recordId, '').pk, { limit: NEXT_MAX });
+  if (kept.length >= NEXT_MAX) await forgetNext(context, recordId);
+  const key = wrapKeys.nextWrap(recordId, digestOf(wrap));
+  await context.store.stage([{ key, value: { wrap, sealedMetadata } }]);
+  return { status: 200, body: { recordId } };
+}
+
+/** Makes the new wraps count by the receipt of `record.retag`, or deletes by `record.leave`. */
+export async function settleRecord(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: z.infer<typeof settleSchema>,
+): Promise<HttpAnswer> {
+  const { proof, receipt } = await requireReceipt(context, request, body.receipt);
+  const permit = readCapability('settle', receipt.result);
+  checkHolder(permit.ownerKid, proof.kid);
+  const { recordId, pseudonym } = permit;
+  if (request.params['recordId'] !== recordId || request.params['pseudonym'] !== pseudonym) {
+    throw unknownRecord();
+  }
+  if (permit.fn === 'record.leave') {
+    await leave(context, recordId, pseudonym);
+    return { status: 200, body: { recordId, status: 'left' } };
+  }
+  await move(context, permit);
+  return { status: 200, body: { recordId, status: 'moved' } };
+}
+
+async function leave(context: RecordsContext, recordId: string, pseudonym: string): Promise<void> {
+  const found = await findRecord(context.store, recordId);
+  if (!found) return;
+  const { state } = found;
+  if (!(await leadsTo(context.store, state.pseudonym, pseudonym))) throw unknownRecord();
+  const { layering } = state;
+  if (layering) {
+    await context.objects.abort(layering.objectKey, layering.uploadId);
+    await context.objects.remove(layering.objectKey);
+    if (layering.oldKey !== null) await context.objects.remove(layering.oldKey);
+  }
+  await context.store.remove([wrapKeys.listed(state.pseudonym, state.categoryTag, recordId)]);
+  await forgetNext(context, recordId);
+  await discardUpload(context, state);
+}
+
+interface Moved {
+  recordId: string;
+  pseudonym: string;
+  categoryTag: string;
+  dataMonth: string;
+  wrapDigest: string;
+  generation: number;
+  objectDigest: string;
+}
+
+/** In one step: state, wraps and list. A receipt of another generation moves nothing. */
+async function move(context: RecordsContext, moved: Moved): Promise<void> {
+  const { recordId, pseudonym, categoryTag, dataMonth } = moved;
+  const { store } = context;
+  const found = await findRecord(store, recordId);
+  if (!found || !(await leadsTo(store, found.state.pseudonym, pseudonym))) throw unknownRecord();
+  const { state, version } = found;
+  if (state.generation !== moved.generation || state.objectDigest !== moved.objectDigest) {
+    throw new HttpError('digest_mismatch', 'This receipt is of other bytes than are stored now.');
+  }
+  const pending = await store.get(wrapKeys.nextWrap(recordId, moved.wrapDigest));
+  if (!pending) {
+    const present = await findSealed(store, recordId);
+    if (present && digestOf(present.wrap) === moved.wrapDigest) return;
+    throw new HttpError('wrap_mismatch', 'The wrap that the ledger names was not sent.');
+  }
+  const sealed = parseWith(sealedPartsSchema, pending.value);
+  const next = { ...state, pseudonym, categoryTag, layering: null };
+  const listed = wrapKeys.listed(pseudonym, categoryTag, recordId);
+  const changes: ItemChange[] = [
+    { key: wrapKeys.record(recordId), expected: version, value: next },
+    await changeOf(context, wrapKeys.wrap(recordId), sealed.wrap),
+    await changeOf(context, wrapKeys.metadata(recordId), sealed.sealedMetadata),
+    await changeOf(context, listed, { recordId, categoryTag, dataMonth }),
+  ];
+  if (!(await store.transact(changes))) throw conflict();
+  const before = wrapKeys.listed(state.pseudonym, state.categoryTag, recordId);
+  if (before.pk !== listed.pk) await store.remove([before]);
+  await forgetNext(context, recordId);
+}
+
+async function forgetNext({ store }: RecordsContext, recordId: string): Promise<void> {
+  const { pk } = wrapKeys.nextWrap(recordId, '');
+  const kept = await store.list(pk, { limit: NEXT_MAX });
+  await store.remove(kept.map(({ sk }) => ({ pk, sk })));
+}
+
+function digestOf(wrap: SealedText): string {
+  return toBase64url(sealedDigest(fromSealedText(wrap)));
+}
+
+async function changeOf(
+  { store }: RecordsContext,
+  key: ItemChange['key'],
+  value: unknown,
+): Promise<ItemChange> {
+  return { key, expected: (await store.get(key))?.version ?? null, value };
+}
