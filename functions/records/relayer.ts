@@ -15,6 +15,7 @@ import { HttpError } from '../aws/problems.ts';
 import { announceStored } from './announce.ts';
 import { certify, isSendable, refusal, signCall } from './certify.ts';
 import type { RecordsContext } from './context.ts';
+import { forgetNext } from './next-wraps.ts';
 import { requireCaller } from './permit.ts';
 import {
   findRecord,
@@ -58,7 +59,10 @@ export async function relayerRecord(
   const found = await findMovable(work);
   if (!found) return { status: 200, body: { recordId, status: 'missing' } };
   const { state } = found;
-  if (state.pseudonym === pseudonym) return answer(work, found, 'moved');
+  if (state.pseudonym === pseudonym) {
+    await forgetNext(context, recordId);
+    return answer(work, found, 'moved');
+  }
   const given = body.layerKey === undefined ? null : fromBase64url(body.layerKey);
   const begun = await beginLayer(work, found, given);
   let layered = begun.layered;

@@ -12,6 +12,7 @@ import type { ItemChange } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import { forgetPublished } from './category-keys.ts';
 import type { RecordsContext } from './context.ts';
+import { forgetNext, keepNext } from './next-wraps.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import {
   conflict,
@@ -24,9 +25,6 @@ import { leadsTo, requireRotation } from './rotation-state.ts';
 import type { rotateSchema, settleSchema, wrapSchema } from './routes.ts';
 import { forgetShares } from './shares.ts';
 import { discardUpload } from './uploads.ts';
-
-/** Wraps that wait for the ledger: more tries than this are forgotten. */
-const NEXT_MAX = 16;
 
 /**
  * Takes note of a rotation: from now on nothing goes by the old pseudonym. What was published and
@@ -65,10 +63,7 @@ export async function putWrap(
   if (!found || !(await leadsTo(context.store, found.state.pseudonym, pseudonym))) {
     throw unknownRecord();
   }
-  const kept = await context.store.list(wrapKeys.nextWrap(recordId, '').pk, { limit: NEXT_MAX });
-  if (kept.length >= NEXT_MAX) await forgetNext(context, recordId);
-  const key = wrapKeys.nextWrap(recordId, digestOf(wrap));
-  await context.store.stage([{ key, value: { wrap, sealedMetadata } }]);
+  await keepNext(context, recordId, digestOf(wrap), { wrap, sealedMetadata });
   return { status: 200, body: { recordId } };
 }
 
@@ -148,12 +143,6 @@ async function move(context: RecordsContext, moved: Moved): Promise<void> {
   const before = wrapKeys.listed(state.pseudonym, state.categoryTag, recordId);
   if (before.pk !== listed.pk) await store.remove([before]);
   await forgetNext(context, recordId);
-}
-
-async function forgetNext({ store }: RecordsContext, recordId: string): Promise<void> {
-  const { pk } = wrapKeys.nextWrap(recordId, '');
-  const kept = await store.list(pk, { limit: NEXT_MAX });
-  await store.remove(kept.map(({ sk }) => ({ pk, sk })));
 }
 
 function digestOf(wrap: SealedText): string {

@@ -305,7 +305,13 @@ async function records(
       'remove',
     ]),
     genesis,
-    validators: validatorClient({ fetchUrl: transport, now }),
+    validators: validatorClient({
+      fetchUrl: transport,
+      now: () => {
+        power.require();
+        return now();
+      },
+    }),
     signingKey: async () => net.custodian,
     now,
   });
