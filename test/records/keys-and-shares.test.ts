@@ -286,7 +286,14 @@ describe('keys of care teams', () => {
     const share = sealedText(300);
     const permissionId = randomId();
     const value = {
-      ...{ fn: 'permission.grant', permissionId, granteeKid: null, team: teamId, version: 1 },
+      ...{
+        fn: 'permission.grant',
+        pseudonym,
+        permissionId,
+        granteeKid: null,
+        team: teamId,
+        version: 1,
+      },
       shareDigest: digestOf(share),
     };
     const receipt = await custodian.receiptOf(value);
