@@ -363,6 +363,9 @@ function nextOf(code: string): string {
   if (/^(owner_key_retired|patient_rotated)$/.test(code)) {
     return 'Use the keystore with the new keys; if it was not you who rotated, recover now.';
   }
+  if (/^recovery_|^(no_guardians|bad_approval|too_few_guardians|wrong_receiving_key)$/.test(code)) {
+    return 'See where the recovery is, and with whom: carequorum recover status.';
+  }
   if (/^rotation_|^(not|already)_relayered$/.test(code)) {
     return 'See how far the rotation is: carequorum rotate.';
   }
