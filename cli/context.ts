@@ -12,6 +12,7 @@ import { Operator } from '../sdk/operator.ts';
 import { Patient } from '../sdk/patient.ts';
 import type { DocumentSink, FilePlatform } from '../sdk/platform/files.ts';
 import { nodeFiles, readTextFile, writeTextFile } from '../sdk/platform/node.ts';
+import { isRenewalDue, renewKeys } from '../sdk/renewal.ts';
 import { openSession, type Session } from '../sdk/session.ts';
 import type { CliEnvironment } from './environment.ts';
 import { UsageError } from './errors.ts';
@@ -157,14 +158,19 @@ export class CommandContext {
     }
   }
 
-  async person(wrap?: (transport: Transport) => Transport): Promise<Person> {
+  /** Whoever holds the keystore; a clinician's keys are renewed in time unless `renews` is false. */
+  async person(
+    wrap?: (transport: Transport) => Transport,
+    { renews = true } = {},
+  ): Promise<Person> {
     const session = await this.session(wrap);
     const keystore = await this.keystore();
     if (keystore.kind === 'operator') {
       return { kind: 'operator', operator: await Operator.open(session, keystore) };
     }
     if (keystore.kind === 'clinician') {
-      return { kind: 'clinician', clinician: new Clinician(session, keystore, this.files) };
+      const clinician = new Clinician(session, keystore, this.files);
+      return { kind: 'clinician', clinician: renews ? await this.#renewed(clinician) : clinician };
     }
     return { kind: 'patient', patient: await Patient.open(session, keystore) };
   }
@@ -175,8 +181,8 @@ export class CommandContext {
     throw this.#wrongPerson(person.kind, 'a patient');
   }
 
-  async clinician(): Promise<Clinician> {
-    const person = await this.person();
+  async clinician(options: { renews?: boolean } = {}): Promise<Clinician> {
+    const person = await this.person(undefined, options);
     if (person.kind === 'clinician') return person.clinician;
     throw this.#wrongPerson(person.kind, 'a clinician');
   }
@@ -246,6 +252,20 @@ export class CommandContext {
       keep: () => sink.keep().finally(forget),
       discard: () => sink.discard().finally(forget),
     };
+  }
+
+  /** In the last month of a certificate. What fails is told, and tried again the next time. */
+  async #renewed(clinician: Clinician): Promise<Clinician> {
+    if (!isRenewalDue(clinician)) return clinician;
+    try {
+      const renewed = await this.work('Renewing your keys', () => renewKeys(clinician, this.files));
+      this.note(`Your keys were renewed. Thumbprint: ${renewed.clinician.keystore.kid}`);
+      return renewed.clinician;
+    } catch (error) {
+      if (!(error instanceof SdkError)) throw error;
+      this.note(`Your keys could not be renewed: ${error.message} ${error.nextStep}`);
+      return clinician;
+    }
   }
 
   async #open(path: string, passphrase: string): Promise<Keystore> {

@@ -71,16 +71,19 @@ function ofSdk(error: SdkError): ErrorReport {
 const nextSteps: Readonly<Record<string, string>> = {
   unknown_signer:
     'Patients: `carequorum enrol`. Others: an operator approves your certificate first, with `carequorum approve`.',
-  identity_expired: 'Enrol anew with a new keystore, and have it approved.',
+  identity_expired:
+    'Ask your operator: `carequorum reenrol --help` gives new keys to the same person.',
+  already_enrolled:
+    'Whoever lost the old keys shows papers to an operator, who writes a letter: `carequorum letter --help`.',
   identity_revoked: "Ask your hospital's operator why this key was ended.",
   identity_suspended:
-    'Its device was reported lost. If you have it, object: `carequorum reenrol --object`.',
+    'Its device was reported lost. If you have it, object: `carequorum reenrol object`.',
   identity_renewed: 'Use the keystore that holds the new key.',
   subject_ended: 'Enrol anew with a new keystore: patients then grant to you anew.',
-  reenrolment_open: 'See how far it is: `carequorum reenrol --show`.',
-  reenrolment_waits: 'Wait until the delay is over: `carequorum reenrol --show` says until when.',
+  reenrolment_open: 'See how far it is: `carequorum reenrol show`.',
+  reenrolment_waits: 'Wait until the delay is over: `carequorum reenrol show` says until when.',
   reenrolment_not_approved:
-    'An operator of another hospital runs `carequorum reenrol --approve SUBJECT` first.',
+    'An operator of another hospital runs `carequorum reenrol approve SUBJECT` first.',
   same_hospital: 'Ask somebody of another hospital: two have to agree.',
   grantee_suspended: 'Wait until they have a new key, or grant to somebody else meanwhile.',
   already_registered: 'Nothing is to do: this certificate counts already.',

@@ -11,10 +11,14 @@ import { addGovernance } from './commands/governance.ts';
 import { addGrant } from './commands/grant.ts';
 import { addHistory } from './commands/history.ts';
 import { addInbox } from './commands/inbox.ts';
+import { addLetter } from './commands/letter.ts';
 import { addNetwork } from './commands/network.ts';
 import { addRead } from './commands/read.ts';
 import { addRecords } from './commands/records.ts';
+import { addReenrol } from './commands/reenrol.ts';
+import { addRenew } from './commands/renew.ts';
 import { addRevoke } from './commands/revoke.ts';
+import { addUnmask } from './commands/unmask.ts';
 import { addUpload } from './commands/upload.ts';
 import { addValidators } from './commands/validators.ts';
 import { addVerify } from './commands/verify.ts';
@@ -29,6 +33,9 @@ import type { Runner } from './runner.ts';
 const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addEnrol,
   addApprove,
+  addLetter,
+  addRenew,
+  addReenrol,
   addGrant,
   addRevoke,
   addUpload,
@@ -41,6 +48,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addInbox,
   addVerify,
   addNetwork,
+  addUnmask,
   addValidators,
   addGovernance,
   addGenesis,

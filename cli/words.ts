@@ -63,7 +63,7 @@ const notices: Readonly<Record<string, string>> = {
   'identity.revoked': 'Your certificate was ended.',
   'identity.lapsed': 'Your certificate and all that patients granted you have ended.',
   'identity.re-enrolment-asked':
-    'Your device was reported lost, and a new key is to take over. If that is not so, object now: `carequorum reenrol --object`.',
+    'Your device was reported lost, and a new key is to take over. If that is not so, object now: `carequorum reenrol object`.',
   'identity.re-enrolment-ended': 'A re-enrolment was called off.',
   'identity.re-enrolled': 'Your new key took over: your grants are yours again.',
   'identity.unmask-approved': 'A second person agreed to your request to name somebody.',

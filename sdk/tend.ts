@@ -1,6 +1,7 @@
 /** What a patient's login does by itself: seals anew to changed keys, and shuts out who lapsed. */
 import type { Permission } from '../lib/chaincode/values.ts';
 import { findIdentity, type LedgerIdentity } from './directory.ts';
+import { SdkError } from './errors.ts';
 import { type Granted, rekeyAfter, renewGrant } from './grants.ts';
 import type { Patient } from './patient.ts';
 
@@ -26,8 +27,9 @@ export async function tend(patient: Patient): Promise<Tended> {
   const resealed: Granted[] = [];
   for (const permission of live) {
     const { grantee: subject } = permission;
-    const identity =
-      identities.get(subject) ?? (await findIdentity(patient.session, patient.signer, { subject }));
+    const identity = identities.get(subject) ?? (await identityOf(patient, subject));
+    // A care team is no person, and changes its keys by itself.
+    if (identity === null) continue;
     identities.set(subject, identity);
     const isNewer = identity.since.height > permission.granted.height;
     const isDone = resealed.some(({ replaces }) => replaces === permission.id);
@@ -57,4 +59,13 @@ async function tendLapses(patient: Patient): Promise<Permission[]> {
   for (const permission of lapsed) await rekeyAfter(patient, permission);
   if (notices.length !== known) await patient.tended(notices.length);
   return lapsed;
+}
+
+async function identityOf(patient: Patient, subject: string): Promise<LedgerIdentity | null> {
+  try {
+    return await findIdentity(patient.session, patient.signer, { subject });
+  } catch (error) {
+    if (error instanceof SdkError && error.code === 'not_found') return null;
+    throw error;
+  }
 }

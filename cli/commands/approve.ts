@@ -1,10 +1,9 @@
 /** `carequorum approve`: an operator makes a clinician's certificate count, or ends one. */
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { fromBase64, fromBase64url } from '../../lib/crypto/bytes.ts';
 import { findIdentity } from '../../sdk/directory.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import type { RevocationReason } from '../../sdk/operator.ts';
+import { readCertificateFile } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import {
@@ -26,8 +25,6 @@ interface ApproveOptions extends CommonOptions {
   readonly revoke?: string;
   readonly reason?: RevocationReason;
 }
-
-const CERTIFICATE_BYTES_MAX = 16_384;
 
 export function addApprove(program: Command, run: Runner): void {
   const command = program
@@ -59,7 +56,7 @@ export function addApprove(program: Command, run: Runner): void {
 }
 
 async function approve(context: CommandContext, path: string): Promise<CommandResult> {
-  const der = certificateOf(await readFile(path), path);
+  const der = await readCertificateFile(path);
   const operator = await context.operator();
   const { claims, kid, notAfter } = await operator.inspect(der);
   const { name, role, hospital } = claims;
@@ -113,26 +110,6 @@ async function end(
     json: { revoked: { thumbprint: kid, name: identity.name, reason }, ...certifiedJson(result) },
     lines: [`${personText(identity)} is ended: ${reason}.`, certifiedLine(result)],
   };
-}
-
-/** DER, PEM (RFC 7468), base64 or base64url. Throws `bad_input`. */
-function certificateOf(bytes: Uint8Array, path: string): Uint8Array {
-  if (bytes.length <= CERTIFICATE_BYTES_MAX) {
-    if (bytes[0] === 0x30 && bytes[1] === 0x82) return bytes;
-    const text = new TextDecoder().decode(bytes);
-    const body = text.replaceAll(/-----[A-Z ]+-----|\s/g, '');
-    for (const decode of [fromBase64, fromBase64url]) {
-      try {
-        const der = decode(body);
-        if (der[0] === 0x30) return der;
-      } catch {
-        // The other encoding is tried, then it is refused.
-      }
-    }
-  }
-  throw new SdkError('bad_input', `${path} holds no certificate.`, {
-    nextStep: 'Give the file that `carequorum enrol` wrote for the clinician.',
-  });
 }
 
 function oneOfTwo(): UsageError {

@@ -1,6 +1,7 @@
 /** `carequorum enrol`: makes a keystore, and enrols its holder; run again, it goes on. */
+import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { fromBase64url, toBase64, toBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import type { Role } from '../../lib/membership/roles.ts';
 import { categoryName, standardCategories } from '../../sdk/categories.ts';
 import { Clinician } from '../../sdk/clinician.ts';
@@ -10,6 +11,7 @@ import type { KeystoreKind } from '../../sdk/keystore-format.ts';
 import { Patient, preparePatient } from '../../sdk/patient.ts';
 import { fileExists, writeTextFile } from '../../sdk/platform/node.ts';
 import type { Uii } from '../../sdk/uii.ts';
+import { pem } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import {
@@ -53,6 +55,7 @@ interface EnrolOptions extends CommonOptions {
   readonly licence?: string;
   readonly hospital?: string;
   readonly certificateOut?: string;
+  readonly letter?: string;
 }
 
 export function addEnrol(program: Command, run: Runner): void {
@@ -86,6 +89,10 @@ export function addEnrol(program: Command, run: Runner): void {
     .option('--state <code>', 'clinicians: state of the licence, as NY')
     .option('--licence <number>', 'clinicians: number of the licence')
     .option('--hospital <id>', 'clinicians: hospital that answers for you (`carequorum network`)')
+    .option(
+      '--letter <file>',
+      'letter of an operator: staff of no register, patients with lost keys',
+    )
     .option('--certificate-out <file>', 'clinicians: where the certificate is written');
   examples(receiptsOption(keystoreOptions(command)), [
     'carequorum enrol --role patient --keystore anna.keystore --name "Anna Muster" --birth-date 1961-04-23',
@@ -146,6 +153,7 @@ async function fresh(context: CommandContext, options: EnrolOptions): Promise<Ke
     return made;
   });
   context.note(`Your keys are in ${path}. Keep a copy of this file in a safe place.`);
+  context.note(`Thumbprint of your key: ${keystore.kid}`);
   return keystore;
 }
 
@@ -175,11 +183,12 @@ async function enrolPatient(
   const { uii, enrolment, categories: published } = patient.data;
   const name = options.name ?? uii.name;
   const birthDate = options.birthDate ?? uii.birthDate;
-  const isNew = enrolment === undefined;
+  const invitation = await letterOf(options);
+  const isNew = enrolment?.status !== 'active' && (enrolment === undefined || !!invitation);
   if (isNew && name === undefined) throw missing('patient', ['--name']);
   const identity = isNew ? { name: name ?? '', birthDate } : null;
   const status = await context.work('Enrolling with the membership service', () =>
-    patient.enrol(identity),
+    patient.enrol(identity, invitation),
   );
   if (status === 'pending') return pendingResult(keystore, 'patient');
   const first = published.length > 0 ? published : DEFAULT_CATEGORIES;
@@ -218,16 +227,18 @@ async function enrolClinician(
   const known = clinician.data.enrolment;
   const role = (known?.role ?? options.role) as Role | undefined;
   if (role === undefined) throw missing('clinician', ['--role']);
-  if (!known) {
+  if (!known || options.letter !== undefined) {
     requireClinician(
       options,
       session.network.validators.map(({ id }) => id),
     );
   }
   const { name = '', npi, state, licence, hospital } = options;
-  const identity = known ? null : { name, npi, state, licence, hospital };
+  const invitation = await letterOf(options);
+  const isNew = !known || (known.status === 'pending' && invitation !== undefined);
+  const identity = isNew ? { name, npi, state, licence, hospital } : null;
   const enrolment = await context.work('Enrolling with the membership service', () =>
-    clinician.enrol(role, identity),
+    clinician.enrol(role, identity, invitation),
   );
   const certificate = enrolment?.certificate;
   if (enrolment?.status !== 'active' || certificate === undefined) {
@@ -256,7 +267,9 @@ function pendingResult(keystore: Keystore, role: string): CommandResult {
   return {
     json: { role, status: 'pending', keystore: keystore.path, thumbprint: keystore.kid },
     lines: [
-      'Your enrolment is pending: the register of clinicians does not answer, or a person looks at it.',
+      'Your enrolment is pending: the register of clinicians does not answer, or no register lists you.',
+      `Thumbprint of your key: ${keystore.kid}`,
+      'Whom no register lists asks the operator of the own hospital for a letter, and adds --letter FILE.',
       `Next: ask again later: carequorum enrol --keystore ${keystore.path}`,
     ],
   };
@@ -273,6 +286,10 @@ function operatorResult(keystore: Keystore): CommandResult {
       'into the configuration (`operatorKey`); the ceremony follows: carequorum genesis --help',
     ],
   };
+}
+
+async function letterOf({ letter }: EnrolOptions): Promise<string | undefined> {
+  return letter === undefined ? undefined : (await readFile(letter, 'utf8')).trim();
 }
 
 function uiiOf(options: EnrolOptions): Uii {
@@ -313,10 +330,4 @@ function missing(role: string, options: readonly string[]): UsageError {
     `To enrol as ${role}, ${listText(options)} ${options.length === 1 ? 'is' : 'are'} missing.`,
     'Add what is missing; `carequorum enrol --help` has examples.',
   );
-}
-
-/** RFC 7468. */
-function pem(der: Uint8Array): string {
-  const lines = toBase64(der).match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }

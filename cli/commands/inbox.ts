@@ -1,6 +1,9 @@
 /** `carequorum inbox`: notices of the ledger for the holder of a keystore. */
 import type { Command } from 'commander';
+import type { UnmaskNotice } from '../../sdk/membership-client.ts';
 import { allEntries, itemSchemas } from '../../sdk/pages.ts';
+import type { Patient } from '../../sdk/patient.ts';
+import { tend } from '../../sdk/tend.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommonOptions, examples, keystoreOptions, parseLimit } from '../options.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
@@ -29,7 +32,9 @@ export function addInbox(program: Command, run: Runner): void {
 }
 
 async function inbox(context: CommandContext, { limit }: InboxOptions): Promise<CommandResult> {
-  const { session, signer } = holderOf(await context.person());
+  const person = await context.person();
+  const told = person.kind === 'patient' ? await follow(context, person.patient) : [];
+  const { session, signer } = holderOf(person);
   const query = { fn: 'inbox.list', item: itemSchemas.inbox, signer };
   const all = await context.look('Asking the hospitals', (signal) =>
     allEntries(session.client, query, { fresh: true, signal }),
@@ -42,10 +47,37 @@ async function inbox(context: CommandContext, { limit }: InboxOptions): Promise<
     shortId(one.permissionId),
   ]);
   return {
-    json: { count: all.length, entries },
-    lines:
-      rows.length === 0
+    json: { count: all.length, entries, unmasked: told },
+    lines: [
+      ...(rows.length === 0
         ? ['There is nothing for you.']
-        : table(['when', 'what', 'record', 'permission'], rows),
+        : table(['when', 'what', 'record', 'permission'], rows)),
+      ...told.map(unmaskedText),
+    ],
   };
+}
+
+/** What the notices call for is done at once; and who had this person named is asked for. */
+async function follow(context: CommandContext, patient: Patient): Promise<UnmaskNotice[]> {
+  const { resealed, lapsed } = await context.work('Following what changed', () => tend(patient));
+  const names = new Set(resealed.map(({ grantee }) => grantee.name));
+  for (const name of names) {
+    context.note(`${name} has new keys: what you granted was sealed to them anew.`);
+  }
+  if (lapsed.length > 0) {
+    context.note(
+      'Somebody may no longer practise: your keys were renewed, so that they read nothing new.',
+    );
+  }
+  const { enrolment } = patient.data;
+  if (!enrolment) return [];
+  const { membership } = patient.session;
+  return membership.notices(enrolment.enrolmentId, patient.keystore.signingKey).catch(() => []);
+}
+
+function unmaskedText({ at, reasonCode, requesterHospital, approverHospital }: UnmaskNotice) {
+  return (
+    `${timeText(at)}: somebody of ${requesterHospital}, with somebody of ${approverHospital}, ` +
+    `was told who you are (${reasonCode}). Ask those hospitals why.`
+  );
 }

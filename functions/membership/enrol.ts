@@ -43,7 +43,9 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
 
   const known = await findEnrolment(context, kid);
   if (known && isSame(known.enrolment, body, encryptionKey)) {
-    return challengeAgain(context, known);
+    const { enrolment, version } = known;
+    const invited = { ...enrolment, isInvited: enrolment.isInvited || isInvited };
+    return challengeAgain(context, { enrolment: invited, version });
   }
   requireFree(known);
   const id = randomId();

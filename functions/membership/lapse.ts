@@ -7,6 +7,7 @@ import { type Enrolment, findPointer, itemKeys, requireEnrolment } from './enrol
 
 /** Steps on the ledger of one run: each ends some dozens of grants. */
 const STEPS_MAX = 200;
+const RUN_MS_MAX = 5_000;
 const PAGE = 50;
 
 const lapsingSchema = z.strictObject({
@@ -39,10 +40,12 @@ export async function lapse(
 export async function tellLapses(context: MembershipContext): Promise<number> {
   let told = 0;
   let steps = 0;
+  const until = context.now() + RUN_MS_MAX;
   for (const { sk, value } of await context.store.list('lapsing', { limit: PAGE })) {
+    if (context.now() > until) return told;
     const { reason } = parseWith(lapsingSchema, value);
     let answer = await context.ledger.lapse(sk, reason);
-    while (answer === 'more' && (steps += 1) < STEPS_MAX) {
+    while (answer === 'more' && (steps += 1) < STEPS_MAX && context.now() <= until) {
       answer = await context.ledger.lapse(sk, reason);
     }
     if (answer === 'unavailable') return told;

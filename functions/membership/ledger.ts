@@ -14,7 +14,7 @@ import type { ValidatorClient } from '../records/validator-client.ts';
 import type { LapseReason, LedgerPort } from './context.ts';
 
 const VALIDITY_MS = 10 * 60_000;
-const WAIT_MS_MAX = 15_000;
+const WAIT_MS_MAX = 5_000;
 
 export interface LedgerOptions {
   network: string;

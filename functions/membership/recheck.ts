@@ -8,7 +8,7 @@ import { itemKeys, requireEnrolment } from './enrolment.ts';
 const PAGE = 50;
 /** Look-ups of one run; each takes two seconds at most and a run has 29. */
 const LOOKUPS_MAX = 500;
-const RUN_MS_MAX = 22_000;
+const RUN_MS_MAX = 9_000;
 
 /** How many were looked up and what came of it: counts only. */
 export interface RecheckOutcome {

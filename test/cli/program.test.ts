@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const wanted =
-  'enrol approve grant revoke upload countersign dispute records read history export inbox verify network validators governance genesis';
+  'enrol approve letter renew reenrol grant revoke upload countersign dispute records read history export inbox verify network unmask validators governance genesis';
 
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return command.commands.flatMap((one) => {
@@ -45,6 +45,9 @@ describe('help', () => {
     expect(below('genesis')).toEqual(['collect', 'sign', 'install', 'show']);
     const governance = ['list', 'show', 'propose', 'approve', 'withdraw'];
     expect(below('governance')).toEqual(governance);
+    const reenrol = ['enrol', 'ask', 'approve', 'finish', 'withdraw', 'object', 'show'];
+    expect(below('reenrol')).toEqual(reenrol);
+    expect(below('unmask')).toEqual(['ask', 'approve', 'name', 'list']);
   });
 
   it.each(paths.map((path) => path.join(' ')))(
