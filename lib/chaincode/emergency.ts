@@ -54,7 +54,7 @@ export const emergencyWithdraw = defineTransaction({
     const escrow = await endEscrow(call, pseudonym, 'emergency');
     await voidCard(call, pseudonym);
     await remember(call, pseudonym, {});
-    return endValue(escrow);
+    return endValue([escrow]);
   },
 });
 

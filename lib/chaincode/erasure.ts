@@ -7,6 +7,7 @@ import { CUSTODIAN_PARTY, type Erasure } from './copy-values.ts';
 import { forgetCopy } from './copy.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
+import { endAllEscrows, endValue } from './escrow.ts';
 import { distinct, idField, pseudonymField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { remember } from './history.ts';
@@ -52,8 +53,9 @@ export const patientErase = defineTransaction({
     const pseudonyms = await ownPseudonyms(call.draft.reader, pseudonym);
     const order = await newOrder(call, pseudonyms);
     for (const one of pseudonyms) call.draft.put(cells.patientErasure(one), order);
+    const ended = await endAllEscrows(call, pseudonym);
     await remember(call, pseudonym, {});
-    return { pseudonym, pseudonyms, holders: order.holders };
+    return { pseudonym, pseudonyms, holders: order.holders, ...endValue(ended) };
   },
 });
 

@@ -105,9 +105,21 @@ export function depositValue(escrow: Escrow): { [name: string]: PlainValue } {
   return { escrowId: id, kind, generation, threshold, shares, payloadDigest };
 }
 
-/** What a receipt of the end tells a validator: everything up to this generation is over. */
-export function endValue({ id, kind, generation }: Escrow): { [name: string]: PlainValue } {
-  return { escrowId: id, kind, generation };
+/** What a receipt of the end tells a validator: everything up to these generations is over. */
+export function endValue(escrows: readonly Escrow[]): { [name: string]: PlainValue } {
+  return {
+    escrows: escrows.map(({ id, kind, generation }) => ({ escrowId: id, kind, generation })),
+  };
+}
+
+/** Ends all that a pseudonym has in escrow: it is erased, or moves on to another pseudonym. */
+export async function endAllEscrows(call: TransactionCall, pseudonym: string): Promise<Escrow[]> {
+  const ended: Escrow[] = [];
+  for (const kind of escrowKindField.options) {
+    const escrow = await escrowOf(call.draft.reader, pseudonym, kind);
+    if (escrow?.ended === null) ended.push(await endEscrow(call, pseudonym, kind));
+  }
+  return ended;
 }
 
 /** Who may open it: the ledger-proven keys to prove possession of, and to seal to. */

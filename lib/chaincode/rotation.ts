@@ -8,6 +8,7 @@ import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
+import { endAllEscrows, endValue } from './escrow.ts';
 import {
   digestField,
   monthField,
@@ -161,10 +162,11 @@ export async function startRotation(
   });
   const guard = await draft.get(cells.rotationGuard(from));
   if (guard) draft.put(cells.rotationGuard(pseudonym), guard);
+  const ended = await endAllEscrows(call, from);
   await remember(call, from, {});
   await remember(call, pseudonym, {});
   await draft.notify({ pseudonym: from }, 'patient.rotated');
-  return { ...publishedKeys(pseudonym, patient), from, sealingKeyDigest };
+  return { ...publishedKeys(pseudonym, patient), from, sealingKeyDigest, ...endValue(ended) };
 }
 
 /** What the new owner key and the rotation key sign: they agree to exactly this successor. */

@@ -23,13 +23,14 @@ const functions: Readonly<Record<EscrowKind, Readonly<Record<Permits, readonly s
   },
 };
 
-const endSchema = z.object({
+/** These end whatever their patient has in escrow. */
+const endsAll: readonly string[] = ['patient.erase', 'patient.rotate-begin'];
+
+const depositSchema = z.object({
   fn: z.string(),
   escrowId: idField,
   kind: escrowKindField,
   generation: z.int().min(1),
-});
-const depositSchema = endSchema.extend({
   threshold: z.int().min(2).max(limits.validatorsMax),
   shares: escrowSharesField,
   payloadDigest: digestField,
@@ -40,23 +41,49 @@ const releaseSchema = depositSchema.extend({
   readerKeyDigest: digestField,
   usableUntil: timeField,
 });
-const schemas = { deposit: depositSchema, end: endSchema, release: releaseSchema } as const;
+const schemas = { deposit: depositSchema, release: releaseSchema } as const;
 export type EscrowRelease = z.infer<typeof releaseSchema>;
+
+const endSchema = z.object({
+  fn: z.string(),
+  escrows: z.array(depositSchema.pick({ escrowId: true, kind: true, generation: true })).max(64),
+});
 
 /**
  * Reads a verified receipt's result as what it permits. Throws RecordsError
  * `receipt_not_committed` or `receipt_wrong_kind`.
  */
-export function readEscrowCapability<K extends Permits>(
+export function readEscrowCapability<K extends keyof typeof schemas>(
   wanted: K,
   result: Pick<TransactionResult, 'status' | 'value'>,
 ): z.infer<(typeof schemas)[K]> {
-  if (result.status !== 'COMMITTED') {
-    throw new RecordsError('receipt_not_committed', 'the chaincode refused this transaction');
-  }
+  requireCommitted(result);
   const parsed = schemas[wanted].safeParse(result.value);
   if (!parsed.success || !functions[parsed.data.kind][wanted].includes(parsed.data.fn)) {
-    throw new RecordsError('receipt_wrong_kind', `the receipt permits no ${wanted} of an escrow`);
+    throw wrongKind(wanted);
   }
   return parsed.data as z.infer<(typeof schemas)[K]>;
+}
+
+/** Up to which generation an escrow is over. Throws as `readEscrowCapability`. */
+export function readEscrowEnd(
+  escrowId: string,
+  result: Pick<TransactionResult, 'status' | 'value'>,
+): number {
+  requireCommitted(result);
+  const parsed = endSchema.safeParse(result.value);
+  const ended = parsed.data?.escrows.find((one) => one.escrowId === escrowId);
+  if (!parsed.success || !ended) throw wrongKind('end');
+  const { fn } = parsed.data;
+  if (!endsAll.includes(fn) && !functions[ended.kind].end.includes(fn)) throw wrongKind('end');
+  return ended.generation;
+}
+
+function requireCommitted({ status }: Pick<TransactionResult, 'status'>): void {
+  if (status === 'COMMITTED') return;
+  throw new RecordsError('receipt_not_committed', 'the chaincode refused this transaction');
+}
+
+function wrongKind(wanted: Permits): RecordsError {
+  return new RecordsError('receipt_wrong_kind', `the receipt permits no ${wanted} of this escrow`);
 }

@@ -117,12 +117,26 @@ describe('a card', () => {
       'unknown_handle',
     );
     expect(valueOf(await world.submit(alice, 'emergency.withdraw', {}))).toMatchObject({
-      generation: 3,
+      escrows: [{ escrowId: id16('escrow'), kind: 'emergency', generation: 3 }],
     });
     expect(outcome(await declare(world, doctor, { handle: next }))).toBe('handle_void');
     expect(outcome(await world.submit(alice, 'emergency.withdraw', {}))).toBe('unknown_escrow');
     const third = { handle: text32('third') };
     expect(valueOf(await deposit(world, alice, third))).toMatchObject({ generation: 4 });
+  });
+});
+
+describe('a patient who is erased', () => {
+  it('has nothing in escrow, and no card that opens anything', async () => {
+    const world = await open();
+    expect(valueOf(await world.submit(alice, 'patient.erase', {}))).toMatchObject({
+      escrows: [{ escrowId: id16('escrow'), kind: 'emergency', generation: 2 }],
+    });
+    expect(outcome(await declare(world, nurse, { declarationId: id16('late') }))).toBe(
+      'unknown_escrow',
+    );
+    const again = await world.submit(doctor, 'emergency.access', { declarationId });
+    expect(outcome(again)).toBe('unknown_escrow');
   });
 });
 

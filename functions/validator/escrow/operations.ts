@@ -2,7 +2,11 @@
 
 import { z } from 'zod';
 import { toBase64url, fromBase64url } from '../../../lib/crypto/bytes.ts';
-import { type EscrowRelease, readEscrowCapability } from '../../../lib/escrow/capability.ts';
+import {
+  type EscrowRelease,
+  readEscrowCapability,
+  readEscrowEnd,
+} from '../../../lib/escrow/capability.ts';
 import { EscrowError } from '../../../lib/escrow/errors.ts';
 import {
   escrowPayloadDigest,
@@ -125,8 +129,8 @@ async function end(
   body: z.infer<typeof endSchema>,
 ): Promise<HttpAnswer> {
   const { receipt } = await requireReceipt(context, request, body.receipt);
-  const { escrowId, generation } = readEscrowCapability('end', receipt.result);
-  checkNamed(request, escrowId);
+  const escrowId = request.params['escrowId'] ?? '';
+  const generation = readEscrowEnd(escrowId, receipt.result);
   await advance(context, escrowId, { generation, commitment: '', kept: null });
   return { status: 200, body: { escrowId, generation } };
 }
