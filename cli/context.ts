@@ -2,6 +2,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { toBase64url } from '../lib/crypto/bytes.ts';
 import { Clinician } from '../sdk/clinician.ts';
+import { maintainEmergency, type Maintained } from '../sdk/emergency.ts';
 import { SdkError } from '../sdk/errors.ts';
 import { readNetworkFile } from '../sdk/genesis.ts';
 import { fetchTransport, type Transport } from '../sdk/http.ts';
@@ -172,7 +173,20 @@ export class CommandContext {
       const clinician = new Clinician(session, keystore, this.files);
       return { kind: 'clinician', clinician: renews ? await this.#renewed(clinician) : clinician };
     }
-    return { kind: 'patient', patient: await Patient.open(session, keystore) };
+    const patient = await Patient.open(session, keystore);
+    await this.#keepEmergency(patient);
+    return { kind: 'patient', patient };
+  }
+
+  /** Nothing else is held up by a summary that waits for the next time. */
+  async #keepEmergency(patient: Patient): Promise<void> {
+    try {
+      const note = maintainedText[await maintainEmergency(patient)];
+      if (note !== undefined) this.note(note);
+    } catch (error) {
+      if (!(error instanceof SdkError) || error.code === 'aborted') throw error;
+      this.note(`Warning: your emergency summary could not be looked after. ${error.message}`);
+    }
   }
 
   async patient(wrap?: (transport: Transport) => Transport): Promise<Patient> {
@@ -287,6 +301,14 @@ export class CommandContext {
     );
   }
 }
+
+const maintainedText: Partial<Record<Maintained, string>> = {
+  repaired: 'A hospital that was away has its part of your emergency summary’s key now.',
+  renewed: 'The hospitals changed: the key of your emergency summary was split anew.',
+  'new-card':
+    'Your emergency card is void: print the new one with `carequorum emergency card --out card.pdf`.',
+  withdrawn: 'Emergency access was ended from another device.',
+};
 
 /** Whether a later block was seen, or other members at the same height. */
 function isNewer(memory: NetworkMemory, before: NetworkMemory): boolean {

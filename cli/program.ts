@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addApprove } from './commands/approve.ts';
 import { addCountersign } from './commands/countersign.ts';
 import { addDispute } from './commands/dispute.ts';
+import { addEmergency } from './commands/emergency.ts';
 import { addEnrol } from './commands/enrol.ts';
 import { addExport } from './commands/export.ts';
 import { addGenesis } from './commands/genesis.ts';
@@ -46,6 +47,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addHistory,
   addExport,
   addInbox,
+  addEmergency,
   addVerify,
   addNetwork,
   addUnmask,

@@ -1,5 +1,6 @@
 /** What a keystore holds for each kind of person, checked whenever it is read. */
 import { z } from 'zod';
+import { emergencyDataSchema } from './emergency-data.ts';
 import { SdkError } from './errors.ts';
 import type { Keystore } from './keystore.ts';
 import { uiiSchema } from './uii.ts';
@@ -79,6 +80,8 @@ export const patientDataSchema = z.strictObject({
   rotation: rotationSchema.optional(),
   /** Names of the categories under earlier pseudonyms, by tag: old history stays readable. */
   earlierTags: z.record(z.string(), z.string().max(64)).optional(),
+  /** Once an emergency summary was prepared. */
+  emergency: emergencyDataSchema.optional(),
 });
 export type PatientData = z.infer<typeof patientDataSchema>;
 

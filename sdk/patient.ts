@@ -311,6 +311,11 @@ export class Patient {
     );
   }
 
+  /** What the keystore is to remember of the emergency summary; undefined forgets it. */
+  async keepEmergency(emergency: PatientData['emergency']): Promise<void> {
+    await this.#change({ emergency });
+  }
+
   async inbox(control: CallControl = {}): Promise<InboxEntry[]> {
     return allEntries(
       this.session.client,

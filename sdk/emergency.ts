@@ -1,0 +1,276 @@
+/** Emergency access: a patient prepares it and keeps it alive; a clinician declares and reads. */
+import { z } from 'zod';
+import { handleDigest } from '../lib/chaincode/emergency.ts';
+import {
+  type Declaration,
+  declarationSchema,
+  type EmergencyReason,
+  type EmergencyVerdict,
+} from '../lib/chaincode/emergency-values.ts';
+import { randomBytes, randomId } from '../lib/crypto/random.ts';
+import { escrowBounds } from '../lib/escrow/bounds.ts';
+import type { Clinician } from './clinician.ts';
+import { deliveryOfData, deliveryToData } from './emergency-data.ts';
+import {
+  type EmergencySummary,
+  NO_SUMMARY_TEXT,
+  openSummary,
+  sealSummary,
+} from './emergency-summary.ts';
+import { SdkError } from './errors.ts';
+import {
+  deliverEscrow,
+  depositEscrow,
+  eraseEscrow,
+  type EscrowOwner,
+  escrowStanding,
+  openEscrow,
+} from './escrow.ts';
+import { reasonOf } from './http.ts';
+import type { CallControl } from './network-client.ts';
+import { allEntries, parseValue } from './pages.ts';
+import type { Patient } from './patient.ts';
+import type { CertifiedResult } from './proofs.ts';
+import type { Session } from './session.ts';
+import type { RequestSigner } from './signing.ts';
+
+/** How often a login looks whether the validators are still those of the deposit. */
+const CHECK_MS = 3_600_000;
+/** While a new deposit is handed over, a release of the one before may come too late. */
+const RETRY_MS = 700;
+
+export interface Prepared {
+  /** What the card says, base64url. */
+  readonly handle: string;
+  readonly isNewCard: boolean;
+  readonly result: CertifiedResult;
+  /** Hospitals that did not take their share yet; the next login tries again. */
+  readonly missing: readonly string[];
+}
+
+/** Seals the summary, and puts its key into escrow. A first time, or `newCard`, makes a new card. */
+export async function prepareEmergency(
+  patient: Patient,
+  summary: EmergencySummary,
+  { newCard = false }: { newCard?: boolean } = {},
+): Promise<Prepared> {
+  const known = patient.data.emergency;
+  const isNewCard = newCard || known === undefined;
+  const handle = isNewCard ? randomId() : known.handle;
+  const secret = randomBytes(escrowBounds.secretBytes);
+  const place = { network: patient.networkName, pseudonym: patient.pseudonym };
+  const payload = await sealSummary(summary, secret, place);
+  const checkedAt = patient.session.clock.now();
+  const base = { handle, summary, checkedAt };
+  // Kept first: a card that the ledger names must never be forgotten here.
+  await patient.keepEmergency({ ...base, checkedAt: 0, generation: 0, delivery: null });
+  const { result, delivery } = await depositEscrow(
+    ownerOf(patient),
+    {
+      ...{ kind: 'emergency', fn: 'emergency.deposit', secret, payload },
+      args: { handle: handleDigest(handle) },
+    },
+    (one) =>
+      patient.keepEmergency({
+        ...base,
+        generation: one.generation,
+        delivery: deliveryToData(one),
+      }),
+  );
+  const missing = delivery.missing.map((one) => one.validator);
+  return { handle, isNewCard, result, missing };
+}
+
+/** What a login did: nothing was due, a hospital got its share, all got new ones, or a new card. */
+export type Maintained = 'none' | 'fine' | 'repaired' | 'renewed' | 'new-card' | 'withdrawn';
+
+/**
+ * Keeps emergency access alive: hands over what is missing, and deposits anew where the validators or
+ * their keys changed, or a deposit broke off. A new pseudonym needs a new card.
+ */
+export async function maintainEmergency(patient: Patient): Promise<Maintained> {
+  const data = patient.data.emergency;
+  if (!data) return 'none';
+  const now = patient.session.clock.now();
+  let done: Maintained = 'fine';
+  let { delivery } = data;
+  if (delivery) {
+    const rest = await deliverEscrow(ownerOf(patient), deliveryOfData(delivery));
+    if (rest.missing.length < delivery.missing.length) done = 'repaired';
+    delivery = deliveryToData(rest);
+    await patient.keepEmergency({ ...data, delivery });
+  }
+  if (now - data.checkedAt < CHECK_MS) return done;
+  const { escrow, isCurrent } = await escrowStanding(ownerOf(patient), 'emergency');
+  if (escrow?.ended) {
+    await patient.keepEmergency(undefined);
+    return 'withdrawn';
+  }
+  if (isCurrent && escrow?.generation === data.generation) {
+    await patient.keepEmergency({ ...data, delivery, checkedAt: now });
+    return done;
+  }
+  try {
+    const { isNewCard } = await prepareEmergency(patient, data.summary);
+    return isNewCard ? 'new-card' : 'renewed';
+  } catch (error) {
+    // The card is of an earlier pseudonym, or was replaced elsewhere.
+    if (!['handle_taken', 'handle_void'].includes(reasonOf(error) ?? '')) throw error;
+    await prepareEmergency(patient, data.summary, { newCard: true });
+    return 'new-card';
+  }
+}
+
+/** Ends emergency access: the card is void, and hospitals erase; gives those that did not answer. */
+export async function withdrawEmergency(
+  patient: Patient,
+): Promise<{ result: CertifiedResult; left: readonly string[] }> {
+  const owner = ownerOf(patient);
+  const call = { fn: 'emergency.withdraw', args: {} };
+  const result = await patient.session.client.submit(call, patient.signer);
+  await patient.keepEmergency(undefined);
+  return { result, left: await eraseEnded(owner, result) };
+}
+
+const endedValue = z.object({ escrows: z.array(z.object({ escrowId: z.string() })) });
+
+/**
+ * Has every present validator erase what the receipt of a transaction ended (a withdrawal, a
+ * rotation, an erasure). Gives those that did not.
+ */
+export async function eraseEnded(
+  owner: Omit<EscrowOwner, 'signer'>,
+  { receipt, value }: Pick<CertifiedResult, 'receipt' | 'value'>,
+): Promise<string[]> {
+  const { escrows } = endedValue.parse(value);
+  const holders = owner.session.client.validators.map(({ id }) => id);
+  const left = await Promise.all(
+    escrows.map(({ escrowId }) => eraseEscrow(owner, { receipt, escrowId, holders })),
+  );
+  return [...new Set(left.flat())];
+}
+
+function ownerOf({ session, signer, ownerKey }: Patient): EscrowOwner {
+  return { session, signer, key: ownerKey };
+}
+
+const declaredValue = z.object({
+  declarationId: z.string(),
+  until: z.int(),
+  status: z.enum(['open', 'unbound']),
+});
+
+export interface Declared {
+  readonly declarationId: string;
+  /** Until when the summary can be opened, milliseconds. */
+  readonly until: number;
+  readonly result: CertifiedResult;
+}
+
+/** Declares an emergency by what the patient's card says. Throws `refused`. */
+export async function declareByCard(
+  { session, signer }: Clinician,
+  { handle, reason }: { handle: string; reason: EmergencyReason },
+): Promise<Declared> {
+  const args = { declarationId: randomId(), reason, handle };
+  const result = await withoutSummary(() =>
+    session.client.submit({ fn: 'emergency.declare', args }, signer),
+  );
+  return declaredOf(result);
+}
+
+/** Opens once more under a declaration of one's own that is not over. Throws `refused`. */
+export async function accessAgain(
+  { session, signer }: Clinician,
+  declarationId: string,
+): Promise<Declared> {
+  const call = { fn: 'emergency.access', args: { declarationId } };
+  return declaredOf(await withoutSummary(() => session.client.submit(call, signer)));
+}
+
+export interface ReadSummary {
+  readonly summary: EmergencySummary;
+  /** Hospitals whose shares opened it. */
+  readonly from: readonly string[];
+  /** Hospitals that gave what is not theirs to give. */
+  readonly liars: readonly string[];
+}
+
+/**
+ * Opens the summary with the shares of n − f hospitals. There is no other answer than a summary: where
+ * it does not come, the error says that nothing may be concluded from that.
+ */
+export async function readSummary(
+  clinician: Clinician,
+  { result, declarationId }: Declared,
+): Promise<ReadSummary> {
+  return withoutSummary(async () => {
+    try {
+      return await open(clinician, result);
+    } catch (error) {
+      if (!isBetweenDeposits(error)) throw error;
+      await clinician.session.clock.sleep(RETRY_MS);
+      const again = await accessAgain(clinician, declarationId);
+      return open(clinician, again.result);
+    }
+  });
+}
+
+const patientValue = z.object({ pseudonym: z.string() });
+
+async function open(clinician: Clinician, result: CertifiedResult): Promise<ReadSummary> {
+  const { session, keystore } = clinician;
+  const { signingKey: key, encryption } = keystore;
+  const { secret, payload, from, liars } = await openEscrow({ session, key, encryption }, result);
+  const { pseudonym } = parseValue(patientValue, result.value, 'emergency.declare');
+  const place = { network: session.client.name, pseudonym };
+  return { summary: await openSummary(payload, secret, place), from, liars };
+}
+
+/** Some hospitals hold the deposit before the one that the receipt names, or after it. */
+function isBetweenDeposits(error: unknown): boolean {
+  if (!(error instanceof SdkError)) return false;
+  const failures = error.details['failures'];
+  const words = Array.isArray(failures) ? failures.join(' ') : '';
+  return /escrow_(missing|superseded)/.test(words);
+}
+
+/** Whatever goes wrong, nobody may take it for an empty summary. */
+async function withoutSummary<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SdkError) || error.message.includes(NO_SUMMARY_TEXT)) throw error;
+    const { code, nextStep, details, cause } = error;
+    const options = { nextStep, details, cause: cause ?? error };
+    throw new SdkError(code, `${error.message} ${NO_SUMMARY_TEXT}`, options);
+  }
+}
+
+function declaredOf(result: CertifiedResult): Declared {
+  const { declarationId, until } = parseValue(declaredValue, result.value, 'emergency.declare');
+  return { declarationId, until, result };
+}
+
+const listedSchema = declarationSchema.extend({ isOver: z.boolean(), isOverdue: z.boolean() });
+/** A declaration, with what follows from the time. */
+export type ListedDeclaration = Declaration & { isOver: boolean; isOverdue: boolean };
+
+/** Declarations that the signer may see, oldest first, without a gap. */
+export async function listDeclarations(
+  { client }: Session,
+  signer: RequestSigner,
+  control: CallControl = {},
+): Promise<ListedDeclaration[]> {
+  const query = { fn: 'emergency.list', item: listedSchema, signer };
+  return allEntries(client, query, { ...control, fresh: true });
+}
+
+/** Says whether a declaration was justified. Throws `refused`. */
+export async function reviewDeclaration(
+  { client }: Session,
+  signer: RequestSigner,
+  review: { declarationId: string; verdict: EmergencyVerdict },
+): Promise<CertifiedResult> {
+  return client.submit({ fn: 'emergency.review', args: { ...review } }, signer);
+}
