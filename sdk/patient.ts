@@ -313,7 +313,7 @@ export class Patient {
 
   /** What the keystore is to remember of the emergency summary; undefined forgets it. */
   async keepEmergency(emergency: PatientData['emergency']): Promise<void> {
-    await this.#change({ emergency });
+    await this.update({ emergency });
   }
 
   async inbox(control: CallControl = {}): Promise<InboxEntry[]> {

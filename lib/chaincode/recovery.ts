@@ -96,7 +96,7 @@ export const recoveryEnd = defineTransaction({
     const escrow = await endEscrow(call, pseudonym, 'recovery');
     call.draft.put(cells.recoverySetup(pseudonym), { ...setup, status: 'ended' });
     await remember(call, pseudonym, {});
-    return endValue(escrow);
+    return endValue([escrow]);
   },
 });
 
