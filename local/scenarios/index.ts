@@ -1,9 +1,10 @@
 // The scenarios of `npm run demo`, by name.
 import { LocalError } from '../lib/errors.ts';
 import { journey } from './journey.ts';
+import { lyingCa } from './lying-ca.ts';
 import type { Scenario } from './scenario.ts';
 
-export const scenarios: readonly Scenario[] = [journey];
+export const scenarios: readonly Scenario[] = [journey, lyingCa];
 
 /** The named ones; `all` is every one. Throws LocalError for a name that is none. */
 export function scenariosNamed(names: readonly string[]): Scenario[] {
