@@ -20,6 +20,7 @@ import { addReenrol } from './commands/reenrol.ts';
 import { addRenew } from './commands/renew.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addUnmask } from './commands/unmask.ts';
+import { addRotate } from './commands/rotate.ts';
 import { addUpload } from './commands/upload.ts';
 import { addValidators } from './commands/validators.ts';
 import { addVerify } from './commands/verify.ts';
@@ -39,6 +40,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addReenrol,
   addGrant,
   addRevoke,
+  addRotate,
   addUpload,
   addCountersign,
   addDispute,

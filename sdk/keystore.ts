@@ -42,6 +42,8 @@ export interface Keystore {
   replaceKeys(keys: FreshKeys): Promise<void>;
   /** Writes the file anew. Throws `keystore_changed` if another program saved meanwhile. */
   save(): Promise<void>;
+  /** Puts the file under another passphrase, and saves. */
+  relock(passphrase: string, workFactor?: number): Promise<void>;
 }
 
 /** Keys as they are kept in a keystore, base64url: PKCS #8, and the seed of the X-Wing pair. */
@@ -117,7 +119,12 @@ export function requireKind(keystore: Keystore, kind: KeystoreKind): void {
   });
 }
 
-async function keystoreOf(path: string, lock: KeystoreLock, body: KeystoreBody): Promise<Keystore> {
+async function keystoreOf(
+  path: string,
+  madeWith: KeystoreLock,
+  body: KeystoreBody,
+): Promise<Keystore> {
+  let lock = madeWith;
   let { open } = body;
   let keys: FreshKeys = body;
   let pair = await keyPairs(keys);
@@ -163,6 +170,10 @@ async function keystoreOf(path: string, lock: KeystoreLock, body: KeystoreBody):
         await writeTextFile(path, text, { isPrivate: true });
       });
       open = next;
+    },
+    async relock(passphrase, workFactor = WORK_FACTOR_DEFAULT) {
+      lock = await createLock(passphrase, workFactor);
+      await keystore.save();
     },
   };
   return keystore;

@@ -13,7 +13,7 @@ import {
 } from '../lib/crypto/p256.ts';
 import { randomBytes, randomId } from '../lib/crypto/random.ts';
 import { xWingKeyPair } from '../lib/crypto/x-wing.ts';
-import { rotationSigningBytes } from '../lib/chaincode/rotation.ts';
+import { guardSigningBytes, rotationSigningBytes } from '../lib/chaincode/rotation.ts';
 import { sealingKeyDigest } from '../lib/records/layer-key.ts';
 import {
   categoryTag,
@@ -66,6 +66,23 @@ export async function rotate(old: Patient, options: RotateOptions = {}): Promise
   const isDone = records.stuck.length === 0;
   const finished = isDone ? await finish(patient, rotation.other) : null;
   return { patient, from, begun, finished, permissions, records };
+}
+
+/** Names a rotation key: without it no rotation begins from then on. `previous` lets go. */
+export async function guardRotation(
+  patient: Patient,
+  rotationKey: SigningKey,
+  previous?: SigningKey,
+): Promise<CertifiedResult> {
+  const { publicKey } = rotationKey;
+  const { pseudonym, networkName: network } = patient;
+  const bytes = guardSigningBytes({ network, pseudonym, publicKey });
+  const args = {
+    rotationKey: toBase64url(publicKey),
+    signature: toBase64url(await rotationKey.sign(bytes)),
+    ...(previous && { previousSignature: toBase64url(await previous.sign(bytes)) }),
+  };
+  return patient.session.client.submit({ fn: 'patient.guard-rotation', args }, patient.signer);
 }
 
 /** Whether a rotation is under way in this keystore. */

@@ -2,9 +2,10 @@
 import { LocalError } from '../lib/errors.ts';
 import { journey } from './journey.ts';
 import { lyingCa } from './lying-ca.ts';
+import { rotation } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 
-export const scenarios: readonly Scenario[] = [journey, lyingCa];
+export const scenarios: readonly Scenario[] = [journey, lyingCa, rotation];
 
 /** The named ones; `all` is every one. Throws LocalError for a name that is none. */
 export function scenariosNamed(names: readonly string[]): Scenario[] {

@@ -75,6 +75,11 @@ export class FakeLedger {
     return this.#heads.length - 1;
   }
 
+  /** All that a validator stores of it: pages of state, and receipts. */
+  get stored(): Uint8Array[] {
+    return [...this.#store.values(), ...this.#receipts.values()];
+  }
+
   receipt(id: string): Uint8Array | undefined {
     return this.#receipts.get(id);
   }
