@@ -87,6 +87,7 @@ const publishSchema = z.object({
     'permission.narrow',
     'permission.reseal',
     'patient.rotate-begin',
+    'recovery.rotate',
     'permission.revoke',
   ]),
   pseudonym: text32,
@@ -95,9 +96,9 @@ const publishSchema = z.object({
   categoryKeysVersion: z.int().min(1),
 });
 
-/** `patient.rotate-begin`: from this pseudonym to that one. */
+/** A rotation begins, by the owner or by recovery: from this pseudonym to that one. */
 const rotateSchema = z.object({
-  fn: z.enum(['patient.rotate-begin']),
+  fn: z.enum(['patient.rotate-begin', 'recovery.rotate']),
   pseudonym: text32,
   from: text32,
   ownerKid: text32,

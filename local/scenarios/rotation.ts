@@ -120,13 +120,14 @@ async function stopInTheMiddle({ steps }: Stage, patient: Patient): Promise<void
         if (done * 2 >= of) stop.abort();
       },
     });
-    const ended = await running.then(
-      () => null,
-      (error: unknown) => error,
-    );
     // Few records may be over before the stop is seen: then there is nothing to go on with.
-    const isStopped = ended instanceof SdkError && ended.code === 'aborted';
-    if (ended !== null && !isStopped) throw ended;
+    const isStopped = await running.then(
+      () => false,
+      (error: unknown) => {
+        if (error instanceof SdkError && error.code === 'aborted') return true;
+        throw error;
+      },
+    );
     return { value: null, proof: isStopped ? `stopped ${progress}` : 'it was over already' };
   });
 }
