@@ -179,6 +179,7 @@ function resultOf(done: Rotated, options: RotateCommandOptions): CommandResult {
         : []),
       ...permissions.failed.map(({ permissionId, reason }) => `${permissionId} ended: ${reason}.`),
       certifiedLine(finished),
+      'An emergency summary or guardians of before belong to the old keys: prepare them anew.',
       ...(words
         ? [
             'The keystore has its old passphrase: if somebody knows it, give another with --new-passphrase-file.',
