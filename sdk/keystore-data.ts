@@ -39,6 +39,25 @@ const oneTimeSchema = z.strictObject({
 });
 export type OneTimeData = z.infer<typeof oneTimeSchema>;
 
+/** An escrow that not every validator holds its share of yet. */
+const deliverySchema = z.strictObject({
+  escrowId: z.string().max(64),
+  generation: z.int().min(1),
+  threshold: z.int().min(2),
+  receipt: z.string().max(262_144),
+  payload: z.string().max(131_072),
+  missing: z
+    .array(
+      z.strictObject({
+        validator: z.string().max(64),
+        share: z.strictObject({ enc: text, ciphertext: text }),
+      }),
+    )
+    .max(31),
+  holders: z.int().min(1),
+});
+export type DeliveryData = z.infer<typeof deliverySchema>;
+
 /** Keys of a patient before or after those that count now. */
 const otherKeysSchema = z.strictObject({
   root: z.string().max(64),
@@ -59,6 +78,26 @@ const rotationSchema = z.strictObject({
   ),
 });
 export type RotationData = z.infer<typeof rotationSchema>;
+
+/** Guardians of a patient: who they are stands here and on the kit, and nowhere else. */
+const guardiansSchema = z.strictObject({
+  setupId: z.string().max(64),
+  escrowId: z.string().max(64),
+  needed: z.int().min(2),
+  guardians: z.array(z.strictObject({ name: z.string().max(128), kid: z.string().max(64) })).max(9),
+  /** Categories that the recovery blob names. */
+  categories: z.array(z.string().max(64)).max(41),
+  since: z.int(),
+  /** What hospitals still have to be handed; null once all have it. */
+  delivery: deliverySchema.nullable(),
+});
+export type GuardiansData = z.infer<typeof guardiansSchema>;
+
+/** The new device of a recovery that was released: the keys here have to be rotated by it. */
+const recoveredSchema = z.strictObject({
+  recoveryId: z.string().max(64),
+  receivingKey: z.string().max(512),
+});
 
 export const patientDataSchema = z.strictObject({
   enrolment: enrolmentSchema.optional(),
@@ -82,8 +121,37 @@ export const patientDataSchema = z.strictObject({
   earlierTags: z.record(z.string(), z.string().max(64)).optional(),
   /** Once an emergency summary was prepared. */
   emergency: emergencyDataSchema.optional(),
+  guardians: guardiansSchema.optional(),
+  recovered: recoveredSchema.optional(),
 });
 export type PatientData = z.infer<typeof patientDataSchema>;
+
+/** A new device on its way to a patient's keys: none of them is here yet. */
+export const recoveringDataSchema = z.strictObject({
+  enrolment: enrolmentSchema.optional(),
+  oneTime: z.array(oneTimeSchema).max(200),
+  recovering: z.strictObject({
+    recoveryId: z.string().max(64),
+    /** PKCS #8, base64url. */
+    receivingKey: z.string().max(512),
+    /** Once guardians approved: whose keys, by which setup, and the shares that they sealed. */
+    approved: z
+      .strictObject({
+        pseudonym: z.string().max(64),
+        setupId: z.string().max(64),
+        shares: z
+          .array(
+            z.strictObject({
+              index: z.int().min(0),
+              share: z.strictObject({ enc: text, ciphertext: text }),
+            }),
+          )
+          .max(9),
+      })
+      .optional(),
+  }),
+});
+export type RecoveringData = z.infer<typeof recoveringDataSchema>;
 
 export const clinicianDataSchema = z.strictObject({
   enrolment: enrolmentSchema.optional(),
@@ -105,7 +173,10 @@ export function readData<T>(keystore: Keystore, schema: z.ZodType<T>): T {
 }
 
 /** Puts data into a keystore; durable after its `save`. */
-export function putData(keystore: Keystore, data: PatientData | ClinicianData): void {
+export function putData(
+  keystore: Keystore,
+  data: PatientData | RecoveringData | ClinicianData,
+): void {
   // A round trip through JSON leaves out members that are undefined, as the file would.
   keystore.data = JSON.parse(JSON.stringify(data)) as Keystore['data'];
 }

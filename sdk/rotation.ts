@@ -97,14 +97,29 @@ async function begin(old: Patient, options: RotateOptions): Promise<Patient> {
   const rotation = known ?? (await prepare(old));
   const ownerKey = await importSigningKey(fromBase64url(rotation.other.ownerKey));
   try {
-    const call = { fn: 'patient.rotate-begin', args: await successorArgs(old, ownerKey, options) };
-    await old.session.client.submit(call, old.signer);
+    const { call, signer } = await beginCall(old, await successorArgs(old, ownerKey, options));
+    await old.session.client.submit(call, signer);
   } catch (error) {
     // A run before this one may have come so far; so may somebody else with the same keys.
-    if (reasonOf(error) !== 'owner_key_retired') throw error;
+    const reason = reasonOf(error);
+    if (reason !== 'owner_key_retired' && reason !== 'patient_rotated') throw error;
     if (!(await isRegistered(old, ownerKey))) throw takenOver(error);
   }
   return swapKeys(old, rotation);
+}
+
+/** Signed by the owner key; after a recovery by the device that the keys were given back to. */
+async function beginCall(old: Patient, successor: Awaited<ReturnType<typeof successorArgs>>) {
+  const { recovered } = old.data;
+  if (!recovered) {
+    return { call: { fn: 'patient.rotate-begin', args: successor }, signer: old.signer };
+  }
+  const key = await importSigningKey(fromBase64url(recovered.receivingKey));
+  const receivingKey = toBase64url(key.publicKey);
+  const { guardSignature, ...rest } = successor;
+  void guardSignature;
+  const args = { ...rest, recoveryId: recovered.recoveryId, receivingKey };
+  return { call: { fn: 'recovery.rotate', args }, signer: old.signerOf(key) };
 }
 
 async function prepare(old: Patient): Promise<RotationData> {
@@ -167,6 +182,8 @@ async function swapKeys(old: Patient, { other, permissions }: RotationData): Pro
     rotation: { step: 'begun', other: { root, ownerKey, pseudonym }, permissions },
     earlierTags: { ...earlierTags, ...Object.fromEntries(tags) },
     publishedFrom: undefined,
+    guardians: undefined,
+    recovered: undefined,
     oneTime: [],
   });
   const patient = await Patient.open(old.session, old.keystore);

@@ -4,13 +4,14 @@ import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
-import type { Actor, IdentityActor, PatientActor } from './functions.ts';
+import type { Actor, ChaincodeFunction, IdentityActor, PatientActor } from './functions.ts';
 import { hospitalIdentity } from './hospital.ts';
-import type { Identity } from './values.ts';
+import type { Identity, Owner } from './values.ts';
 
 /**
  * The actor of a signer whose signatures were verified with `resolveKeys` at the same time.
- * `isForSuspended` lets a key act whose device was reported lost.
+ * `isForSuspended` lets a key act whose device was reported lost; `isForOwnerAlone` an owner key
+ * without a one-time certificate.
  * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_suspended`,
  *   `identity_renewed`, `identity_expired`, `owner_key_retired`
  */
@@ -18,20 +19,31 @@ export async function actorOf(
   reader: Reader,
   signer: Signer,
   time: number,
-  isForSuspended = false,
+  { isForSuspended = false, isForOwnerAlone = false }: SignedBy = {},
 ): Promise<Actor> {
   if (signer.kind === 'patient') {
     const owner = await reader.get(cells.owner(signer.ownerKid));
-    if (owner?.retired) throw new ChaincodeError('owner_key_retired');
-    const pseudonym = owner?.pseudonym ?? null;
-    const mustRotate = owner?.mustRotate !== undefined;
-    return { kind: 'patient', role: 'patient', kid: signer.ownerKid, pseudonym, mustRotate };
+    return patientActor(signer.ownerKid, owner);
+  }
+  if (isForOwnerAlone) {
+    const owner = await reader.get(cells.owner(signer.kid));
+    if (owner) return patientActor(signer.kid, owner);
   }
   const listed = await reader.get(cells.identity(signer.kid));
   const identity = listed ?? (await hospitalIdentity(reader, signer.kid));
   if (!identity) throw new ChaincodeError('unknown_signer');
   await requireActive(reader, identity, { time, isForSuspended });
   return { kind: 'identity', role: identity.role, kid: signer.kid, identity };
+}
+
+/** What a function lets sign beyond active identities and patients. */
+type SignedBy = Pick<ChaincodeFunction, 'isForSuspended' | 'isForOwnerAlone'>;
+
+function patientActor(kid: string, owner: Owner | null): Actor {
+  if (owner?.retired) throw new ChaincodeError('owner_key_retired');
+  const pseudonym = owner?.pseudonym ?? null;
+  const mustRotate = owner?.mustRotate !== undefined;
+  return { kind: 'patient', role: 'patient', kid, pseudonym, mustRotate };
 }
 
 /** The patient who acts. @throws ChaincodeError `unknown_signer` before registration */

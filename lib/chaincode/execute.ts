@@ -47,7 +47,7 @@ export async function execute(
     const wanted = find(transaction, context);
     if (wanted.kind !== 'transaction') throw new ChaincodeError('unknown_function');
     const parsed = parseArgs(wanted, args);
-    const actor = await actorOf(draft.reader, signer, time, wanted.isForSuspended);
+    const actor = await actorOf(draft.reader, signer, time, wanted);
     requireRole(wanted, actor.role);
     await requireNotErased(draft, actor);
     requireNotRecovered(wanted, actor);
@@ -78,7 +78,7 @@ export async function query(
   const wanted = find(transaction, context);
   if (wanted.kind !== 'query') throw new ChaincodeError('unknown_function');
   const parsed = parseArgs(wanted, transaction.args);
-  const actor = await actorOf(reader, transaction.signer, context.time, wanted.isForSuspended);
+  const actor = await actorOf(reader, transaction.signer, context.time, wanted);
   requireRole(wanted, actor.role);
   return wanted.run(parsed, { actor, reader, context });
 }

@@ -81,6 +81,8 @@ interface FunctionHead extends Versions {
   schema: z.ZodType;
   /** Whether a suspended key may call it, too: what its holder needs to object. */
   isForSuspended?: boolean;
+  /** Whether an owner key may sign it alone: what no membership service can keep a patient from. */
+  isForOwnerAlone?: boolean;
   /** Whether an owner key may still call it after a recovery was released. */
   isForRecovered?: boolean;
 }
@@ -105,6 +107,7 @@ interface Definition<S extends z.ZodType, C> extends Versions {
   roles: readonly Role[];
   schema: S;
   isForSuspended?: boolean;
+  isForOwnerAlone?: boolean;
   isForRecovered?: boolean;
   run: (args: z.infer<S>, call: C) => Promise<PlainValue>;
   /** Keys that are known from the arguments alone, for one prefetch. */

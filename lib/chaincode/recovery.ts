@@ -145,6 +145,7 @@ export const recoveryVeto = defineTransaction({
   roles: ['patient'],
   schema: z.strictObject({ recoveryId: idField }),
   hints: ({ recoveryId }) => [keys.recovery(recoveryId)],
+  isForOwnerAlone: true,
   isForRecovered: true,
   async run({ recoveryId }, call) {
     const { pseudonym } = patientOf(call.actor);

@@ -31,7 +31,8 @@ export async function resolveKeys(
   const { signer } = transaction;
   if (signer.kind === 'key') {
     const identity = await reader.get(cells.identity(signer.kid));
-    const known = identity ?? (await readKeyNamed(reader, signer.kid));
+    const owner = ownerAlone.has(transaction.fn) ? await reader.get(cells.owner(signer.kid)) : null;
+    const known = identity ?? owner ?? (await readKeyNamed(reader, signer.kid));
     if (!known) throw new ChaincodeError('unknown_signer');
     return { outer: known.publicKey, inner: null };
   }
@@ -55,6 +56,9 @@ async function oneTimeKeyOf(
   if (thumbprint(publicKey) !== signer.tcertKid) throw new ChaincodeError('certificate_mismatch');
   return publicKey;
 }
+
+/** Functions that an owner key may sign without a one-time certificate: `isForOwnerAlone`. */
+const ownerAlone: ReadonlySet<string> = new Set(['recovery.veto']);
 
 /** Functions that bring the key which signs them inside, and the argument that it is in. */
 const keyArguments: ReadonlyMap<string, string> = new Map([

@@ -164,6 +164,7 @@ export const ownerSchema = z.strictObject({
   /** Set by the release of a recovery: the key can only rotate from this block on, or veto. */
   mustRotate: momentSchema.optional(),
 });
+export type Owner = z.infer<typeof ownerSchema>;
 
 export const patientSchema = z.strictObject({
   ownerKid: kidField,

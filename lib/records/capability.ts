@@ -89,6 +89,7 @@ const publishSchema = z.object({
     'patient.rotate-begin',
     'recovery.rotate',
     'permission.revoke',
+    'recovery.rotate',
   ]),
   pseudonym: text32,
   ownerKid: text32,

@@ -289,6 +289,21 @@ describe('a recovery', () => {
     expect(outcome(await veto(world, alice, id16('another')))).toBe('unknown_recovery');
   });
 
+  it('is vetoed by the owner key without any certificate, and nothing else is', async () => {
+    const world = await waiting();
+    const alone = { kid: alice.ownerKid };
+    expect(outcome(await world.submit(alone, 'recovery.end', {}))).toBe('unknown_signer');
+    expect(outcome(await world.submit(alone, 'patient.erase', {}))).toBe('unknown_signer');
+    expect(outcome(await veto(world.fork(), { kid: bob.ownerKid }))).toBe('unknown_recovery');
+    expect(outcome(await veto(world, { kid: device.ownerKid }))).toBe('unknown_signer');
+    const at = { time: world.time, network: NETWORK };
+    const signed = await world.signed({ key: alice.owner }, 'recovery.veto', { recoveryId });
+    expect(await verifyTransaction(signed, await resolveKeys(world, signed, at))).toBe(true);
+    const other = await world.signed({ key: alice.owner }, 'recovery.end', {});
+    await expect(resolveKeys(world, other, at)).rejects.toMatchObject({ code: 'unknown_signer' });
+    expect(outcome(await veto(world, alone))).toBe('COMMITTED');
+  });
+
   it('is one at a time, and nothing of it changes while it is open', async () => {
     const world = await waiting();
     const second = { recoveryId: id16('second'), receivingKey: pointOf(thief.owner) };

@@ -37,6 +37,7 @@ import { nodeFiles } from '../../sdk/platform/node.ts';
 import { openSession, type Session } from '../../sdk/session.ts';
 import { callApi } from '../functions/call.ts';
 import { type MemoryItemStore, memoryItemStore } from '../membership/memory-item-store.ts';
+import type { Parameters } from '../../lib/wire/parameters.ts';
 import { makeNetwork, type ShareHolder, type TestNetwork } from '../support/network.ts';
 import { fakeFetch, type FakeHandler } from './fake-fetch.ts';
 import { FakeLedger, validatorHandler } from './fake-ledger.ts';
@@ -109,8 +110,8 @@ export class Power {
 
 export class PowerCut extends Error {}
 
-export async function makeWorld(): Promise<World> {
-  const net = await makeNetwork(4, {}, Date.now() - 60_000);
+export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<World> {
+  const net = await makeNetwork(4, parameters, Date.now() - 60_000);
   const power = new Power();
   const skewMs = { value: 0 };
   const now = (): number => Date.now() + skewMs.value;
