@@ -1,6 +1,7 @@
-/** `npm run bench -- latency|throughput|files|ledger`: figures from this machine, printed as tables. */
+/** `npm run bench -- latency|emergency|throughput|files|ledger`: figures from this machine, printed as tables. */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { Command } from 'commander';
+import { benchEmergency, emergencyTable } from './emergency.ts';
 import { benchFiles, filesTable } from './files.ts';
 import { benchLedger, flatness, ledgerTables } from './ledger.ts';
 import { benchLatency, latencyTables } from './latency.ts';
@@ -46,6 +47,16 @@ async function latency(options: Options): Promise<void> {
   try {
     const figures = await benchLatency(measured, Number(options.rounds), log);
     report(options, figures, latencyTables(figures));
+  } finally {
+    await measured.close();
+  }
+}
+
+async function emergency(options: Options): Promise<void> {
+  const measured = await openMeasured(options.folder, log);
+  try {
+    const figures = await benchEmergency(measured, Number(options.rounds), log);
+    report(options, figures, emergencyTable(figures));
   } finally {
     await measured.close();
   }
@@ -105,6 +116,7 @@ const program = new Command('bench')
 Examples:
   npm run bench -- latency                    on a network of its own
   npm run bench -- latency --folder .local    on the running network of that folder
+  npm run bench -- emergency                  a summary read by shares of the hospitals
   npm run bench -- throughput --count 2000 --bulk 100
   npm run bench -- files --sizes 1,100,2048
   npm run bench -- ledger                     10,000 to 1,000,000 keys, some minutes`,
@@ -118,6 +130,13 @@ program
   .option(...folder)
   .option(...json)
   .action(latency);
+program
+  .command('emergency')
+  .description('from the declaration of an emergency to the open summary')
+  .option('--rounds <n>', 'measured repetitions', '20')
+  .option(...folder)
+  .option(...json)
+  .action(emergency);
 program
   .command('throughput')
   .description('committed transactions a second with bulk submission')

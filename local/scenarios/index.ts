@@ -1,11 +1,12 @@
 // The scenarios of `npm run demo`, by name.
 import { LocalError } from '../lib/errors.ts';
+import { emergency } from './emergency.ts';
 import { journey } from './journey.ts';
 import { lyingCa } from './lying-ca.ts';
 import { rotation } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 
-export const scenarios: readonly Scenario[] = [journey, lyingCa, rotation];
+export const scenarios: readonly Scenario[] = [journey, lyingCa, rotation, emergency];
 
 /** The named ones; `all` is every one. Throws LocalError for a name that is none. */
 export function scenariosNamed(names: readonly string[]): Scenario[] {
