@@ -37,6 +37,8 @@ export const emergencyDataSchema = z.strictObject({
   /** When it was compared with the ledger last, milliseconds. */
   checkedAt: z.int().min(0),
   delivery: deliverySchema.nullable(),
+  /** Whether the membership service can name the card for a declaration without one. */
+  atMembership: z.enum(['told', 'due', 'forget', 'never']),
 });
 export type EmergencyData = z.infer<typeof emergencyDataSchema>;
 

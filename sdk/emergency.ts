@@ -7,8 +7,10 @@ import {
   type EmergencyReason,
   type EmergencyVerdict,
 } from '../lib/chaincode/emergency-values.ts';
+import { COMMITMENT_SALT_BYTES } from '../lib/crypto/commitment.ts';
 import { randomBytes, randomId } from '../lib/crypto/random.ts';
 import { escrowBounds } from '../lib/escrow/bounds.ts';
+import { identityCommitment, type NamedPerson } from '../lib/membership/emergency.ts';
 import type { Clinician } from './clinician.ts';
 import { deliveryOfData, deliveryToData } from './emergency-data.ts';
 import {
@@ -48,20 +50,31 @@ export interface Prepared {
   readonly missing: readonly string[];
 }
 
+export interface PrepareOptions {
+  /** The card before is void. */
+  readonly newCard?: boolean | undefined;
+  /** Only who has the card finds the summary. @default as before, at first by name as well */
+  readonly cardOnly?: boolean | undefined;
+}
+
 /** Seals the summary, and puts its key into escrow. A first time, or `newCard`, makes a new card. */
 export async function prepareEmergency(
   patient: Patient,
   summary: EmergencySummary,
-  { newCard = false }: { newCard?: boolean } = {},
+  options: PrepareOptions = {},
 ): Promise<Prepared> {
   const known = patient.data.emergency;
-  const isNewCard = newCard || known === undefined;
+  const isNewCard = options.newCard === true || known === undefined;
   const handle = isNewCard ? randomId() : known.handle;
   const secret = randomBytes(escrowBounds.secretBytes);
   const place = { network: patient.networkName, pseudonym: patient.pseudonym };
   const payload = await sealSummary(summary, secret, place);
   const checkedAt = patient.session.clock.now();
-  const base = { handle, summary, checkedAt };
+  const before = known?.atMembership ?? 'never';
+  const isCardOnly = options.cardOnly ?? (before === 'never' && known !== undefined);
+  const forgotten = before === 'never' ? 'never' : 'forget';
+  const atMembership = isCardOnly ? forgotten : 'due';
+  const base = { handle, summary, checkedAt, atMembership } as const;
   // Kept first: a card that the ledger names must never be forgotten here.
   await patient.keepEmergency({ ...base, checkedAt: 0, generation: 0, delivery: null });
   const { result, delivery } = await depositEscrow(
@@ -77,8 +90,28 @@ export async function prepareEmergency(
         delivery: deliveryToData(one),
       }),
   );
+  await tellMembership(patient);
   const missing = delivery.missing.map((one) => one.validator);
   return { handle, isNewCard, result, missing };
+}
+
+/** A service that is away is told at a later login: the card works without it. */
+async function tellMembership(patient: Patient): Promise<void> {
+  const { emergency, enrolment } = patient.data;
+  const state = emergency?.atMembership;
+  if (!emergency || !enrolment || (state !== 'due' && state !== 'forget')) return;
+  try {
+    await patient.session.membership.keepCard(
+      enrolment.enrolmentId,
+      patient.keystore.signingKey,
+      state === 'due' ? handleDigest(emergency.handle) : null,
+    );
+  } catch (error) {
+    if (!(error instanceof SdkError) || error.code === 'aborted') throw error;
+    return;
+  }
+  const atMembership = state === 'due' ? 'told' : 'never';
+  await patient.keepEmergency({ ...emergency, atMembership });
 }
 
 /** What a login did: nothing was due, a hospital got its share, all got new ones, or a new card. */
@@ -100,6 +133,7 @@ export async function maintainEmergency(patient: Patient): Promise<Maintained> {
     delivery = deliveryToData(rest);
     await patient.keepEmergency({ ...data, delivery });
   }
+  await tellMembership(patient);
   if (now - data.checkedAt < CHECK_MS) return done;
   const { escrow, isCurrent } = await escrowStanding(ownerOf(patient), 'emergency');
   if (escrow?.ended) {
@@ -107,7 +141,7 @@ export async function maintainEmergency(patient: Patient): Promise<Maintained> {
     return 'withdrawn';
   }
   if (isCurrent && escrow?.generation === data.generation) {
-    await patient.keepEmergency({ ...data, delivery, checkedAt: now });
+    await patient.keepEmergency({ ...(patient.data.emergency ?? data), delivery, checkedAt: now });
     return done;
   }
   try {
@@ -128,8 +162,14 @@ export async function withdrawEmergency(
   const owner = ownerOf(patient);
   const call = { fn: 'emergency.withdraw', args: {} };
   const result = await patient.session.client.submit(call, patient.signer);
+  const left = await eraseEnded(owner, result);
+  const { emergency } = patient.data;
+  if (emergency && emergency.atMembership !== 'never') {
+    await patient.keepEmergency({ ...emergency, atMembership: 'forget' });
+    await tellMembership(patient);
+  }
   await patient.keepEmergency(undefined);
-  return { result, left: await eraseEnded(owner, result) };
+  return { result, left };
 }
 
 const endedValue = z.object({ escrows: z.array(z.object({ escrowId: z.string() })) });
@@ -177,6 +217,31 @@ export async function declareByCard(
     session.client.submit({ fn: 'emergency.declare', args }, signer),
   );
   return declaredOf(result);
+}
+
+/**
+ * Declares an emergency about somebody who has no card at hand. The ledger gets a commitment alone;
+ * the membership service names the card there. Throws `refused`, or `problem` with `no_card`.
+ */
+export async function declareByName(
+  clinician: Clinician,
+  { person, reason }: { person: NamedPerson; reason: EmergencyReason },
+): Promise<Declared> {
+  const { session, signer, keystore } = clinician;
+  const salt = randomBytes(COMMITMENT_SALT_BYTES);
+  const declarationId = randomId();
+  const args = { declarationId, reason, identity: identityCommitment(person, salt) };
+  return withoutSummary(async () => {
+    const { receipt } = await session.client.submit({ fn: 'emergency.declare', args }, signer);
+    const asked = { receipt, person, salt };
+    const bound = await session.membership.bindEmergency(asked, keystore.signingKey);
+    if (bound === null) return accessAgain(clinician, declarationId);
+    const result = await session.client.certified(bound);
+    const { status, value } = result;
+    const isOurs = declaredValue.safeParse(value).data?.declarationId === declarationId;
+    if (status === 'COMMITTED' && isOurs) return declaredOf(result);
+    return accessAgain(clinician, declarationId);
+  });
 }
 
 /** Opens once more under a declaration of one's own that is not over. Throws `refused`. */

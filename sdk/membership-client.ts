@@ -19,6 +19,7 @@ import {
   type RequestType,
   signMembershipRequest,
 } from '../lib/membership/requests.ts';
+import type { NamedPerson } from '../lib/membership/emergency.ts';
 import type { Role } from '../lib/membership/roles.ts';
 import { backOffMs, type Clock, systemClock } from './clock.ts';
 import { SdkError } from './errors.ts';
@@ -102,6 +103,7 @@ export type UnmaskNotice = NonNullable<z.infer<typeof noticesAnswer>['notices']>
 /** Who is behind a one-time certificate. */
 export type Unmasked = z.infer<typeof unmaskedAnswer>;
 
+const bindAnswer = z.object({ transactionId: z.string().max(64).optional() });
 const certificatesAnswer = z.object({ certificates: z.array(text).max(oneTimeCertificatesMax) });
 const directoryAnswer = z.object({
   entries: z
@@ -204,6 +206,35 @@ export class MembershipClient {
     const body = { receipt: toBase64url(receipt), serial, salt: toBase64url(salt) };
     const answer = await this.#call('POST', path, body, { dpop });
     return parseAnswer(unmaskedAnswer, answer, 'membership');
+  }
+
+  /** Says by which digest the ledger knows the emergency card of an enrolled patient. */
+  async keepCard(
+    enrolmentId: string,
+    signingKey: SigningKey,
+    handle: string | null,
+  ): Promise<void> {
+    const payload = { ...this.#head(), nonce: randomId(), enrolmentId, handle };
+    const request = await signMembershipRequest('cq-emergency-card', payload, signingKey);
+    await this.#call('POST', '/v1/emergency/cards', { request });
+  }
+
+  /**
+   * Has the card of a person named on the ledger for a declaration of one's own. Gives the transaction,
+   * or null where the card was named before. Throws `problem` with `no_card`.
+   */
+  async bindEmergency(
+    asked: { receipt: Uint8Array; person: NamedPerson; salt: Uint8Array },
+    key: SigningKey,
+  ): Promise<string | null> {
+    const { receipt, person, salt } = asked;
+    const path = '/v1/emergency/bindings';
+    const url = `${this.#network.genesis.document.membership.apiUrl.replace(/\/+$/, '')}${path}`;
+    const dpop = await createDpop({ method: 'POST', url, receipt }, key, this.#clock.now());
+    const { name, birthDate } = person;
+    const body = { receipt: toBase64url(receipt), name, birthDate, salt: toBase64url(salt) };
+    const answer = await this.#call('POST', path, body, { dpop });
+    return parseAnswer(bindAnswer, answer, 'membership').transactionId ?? null;
   }
 
   async #answerChallenge(

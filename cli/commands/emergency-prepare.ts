@@ -38,6 +38,8 @@ interface PrepareOptions extends CommonOptions {
   readonly nothingRecorded?: readonly SectionName[];
   readonly from?: string;
   readonly newCard?: boolean;
+  readonly cardOnly?: boolean;
+  readonly byName?: boolean;
 }
 
 interface CardOptions extends CommonOptions {
@@ -63,7 +65,9 @@ export function addPrepare(emergency: Command, run: Runner): void {
     .addOption(
       new Option('--from <record>', 'this record of yours says so, not you').argParser(parseId),
     )
-    .option('--new-card', 'make a new card: the old one is void');
+    .option('--new-card', 'make a new card: the old one is void')
+    .option('--card-only', 'only who has your card finds it, not who knows name and birth date')
+    .option('--by-name', 'undo --card-only');
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum emergency prepare --allergy "Penicillin: anaphylaxis" --none-known conditions --keystore anna.keystore',
     'carequorum emergency prepare --medicine "Apixaban 5 mg twice a day" --from RECORD --keystore anna.keystore',
@@ -112,9 +116,13 @@ async function prepare(context: CommandContext, options: PrepareOptions): Promis
     ],
     'Is it right?',
   );
-  const newCard = options.newCard === true;
+  const { newCard, cardOnly, byName } = options;
+  if (cardOnly && byName) {
+    throw new UsageError('--card-only and --by-name exclude each other.', 'Give one of them.');
+  }
+  const ways = { newCard, cardOnly: cardOnly ?? (byName ? false : undefined) };
   const done = await context.work('Splitting the key among the hospitals', () =>
-    prepareEmergency(patient, summary, { newCard }),
+    prepareEmergency(patient, summary, ways),
   );
   await context.keepReceipts([done.result]);
   const { handle, missing, isNewCard } = done;

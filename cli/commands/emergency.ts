@@ -6,11 +6,13 @@ import {
   emergencyVerdictField,
   type EmergencyVerdict,
 } from '../../lib/chaincode/emergency-values.ts';
+import type { NamedPerson } from '../../lib/membership/emergency.ts';
 import { parseCardCode } from '../../sdk/card-code.ts';
 import {
   accessAgain,
   type Declared,
   declareByCard,
+  declareByName,
   listDeclarations,
   type ListedDeclaration,
   readSummary,
@@ -19,6 +21,7 @@ import {
 import { summaryLines } from '../../sdk/emergency-summary.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
 import type { CommandContext } from '../context.ts';
+import { UsageError } from '../errors.ts';
 import {
   type CommonOptions,
   examples,
@@ -31,12 +34,14 @@ import { type CommandResult, shortId, table } from '../output.ts';
 import { byId, holderOf, identitiesOf, personText } from '../people.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
-import { timeText } from '../times.ts';
+import { parseDay, timeText } from '../times.ts';
 import { listText } from '../words.ts';
 import { addCard, addPrepare, addWithdraw } from './emergency-prepare.ts';
 
 interface DeclareOptions extends CommonOptions {
-  readonly card: string;
+  readonly card?: string;
+  readonly name?: string;
+  readonly birthDate?: string;
   readonly reason: EmergencyReason;
 }
 
@@ -80,7 +85,11 @@ function addDeclare(emergency: Command, run: Runner): void {
         'the hospitals have agreed on it. The patient is told at once. Somebody of another hospital reviews it.\n' +
         `Reasons:\n${reasonLines.join('\n')}`,
     )
-    .requiredOption('--card <number>', 'the number on the card; blanks and hyphens do not matter')
+    .option('--card <number>', 'the number on the card; blanks and hyphens do not matter')
+    .option('--name <name>', 'without a card: the full name of the patient')
+    .addOption(
+      new Option('--birth-date <date>', 'without a card: as 1961-04-23').argParser(parseDay),
+    )
     .addOption(
       new Option('--reason <reason>', 'why')
         .choices(Object.keys(emergencyReasons))
@@ -88,6 +97,7 @@ function addDeclare(emergency: Command, run: Runner): void {
     );
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum emergency declare --card "7ZZZ 1234 …" --reason unconscious --keystore jonas.keystore',
+    'carequorum emergency declare --name "Anna Muster" --birth-date 1961-04-23 --reason unconscious --keystore jonas.keystore',
     'carequorum emergency declare --card 7ZZZ-1234-… --reason severe-allergy --yes --json --keystore jonas.keystore',
   ]).action((options: DeclareOptions) => run(options, (context) => declare(context, options)));
 }
@@ -141,11 +151,9 @@ function addReview(emergency: Command, run: Runner): void {
   );
 }
 
-async function declare(
-  context: CommandContext,
-  { card, reason }: DeclareOptions,
-): Promise<CommandResult> {
-  const handle = parseCardCode(card);
+async function declare(context: CommandContext, options: DeclareOptions): Promise<CommandResult> {
+  const { reason } = options;
+  const whom = whomOf(options);
   const clinician = await context.clinician();
   await context.confirm(
     [
@@ -155,9 +163,25 @@ async function declare(
     'Declare it?',
   );
   const declared = await context.work('Asking the hospitals', () =>
-    declareByCard(clinician, { handle, reason }),
+    'handle' in whom
+      ? declareByCard(clinician, { ...whom, reason })
+      : declareByName(clinician, { person: whom, reason }),
   );
   return shown(context, clinician, declared);
+}
+
+/** By the card, or by name and birth date: one of the two. */
+function whomOf({ card, name, birthDate }: DeclareOptions): { handle: string } | NamedPerson {
+  if (card !== undefined && name === undefined && birthDate === undefined) {
+    return { handle: parseCardCode(card) };
+  }
+  if (card === undefined && name !== undefined && birthDate !== undefined) {
+    return { name, birthDate };
+  }
+  throw new UsageError(
+    'Nothing says whom it is about, or two things do.',
+    'Give --card, or --name and --birth-date together.',
+  );
 }
 
 async function readAgain(context: CommandContext, wanted: string): Promise<CommandResult> {

@@ -246,6 +246,11 @@ const membershipRows = {
     'The invitation is for another key, role or hospital',
     'Ask the operator for an invitation of this key.',
   ],
+  no_card: [
+    404,
+    'No emergency card is known of such a person',
+    'Conclude nothing from it: ask those who know the patient, or look for the card.',
+  ],
   unknown_enrolment: [404, 'There is no such enrolment', CHECK_ID],
   already_enrolled: [
     409,

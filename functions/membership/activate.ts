@@ -210,6 +210,14 @@ async function personDigest(
   return context.vault.digest('person', `${role} ${canonicalName(name)} ${birthDate}`);
 }
 
+/** By this the one active patient of a name and birth date is found. */
+export function patientDigest(
+  { vault }: Pick<MembershipContext, 'vault'>,
+  { name, birthDate }: { name: string; birthDate: string },
+): Promise<string> {
+  return vault.digest('person', `patient ${canonicalName(name)} ${birthDate}`);
+}
+
 /** Only those whom others look up by name. */
 export function isListed({ role }: Enrolment): boolean {
   return roleRow(role).way === 'cosigned';

@@ -8,10 +8,12 @@ import type { ServiceGenesis, OperatorKeys } from '../aws/service-genesis.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Vault } from './vault.ts';
 
-/** What the service can do on the ledger by its own key: end a person, and nothing more. */
+/** What the service can do on the ledger by its own key: end a person, and name a card. */
 export interface LedgerPort {
   /** One step of `identity.lapse`; `done` where nothing is left, or nothing ever was. */
   lapse(subject: string, reason: LapseReason): Promise<'done' | 'more' | 'unavailable'>;
+  /** `emergency.bind`: its transaction, why the ledger refuses it, or null where nobody answers. */
+  bind(declarationId: string, handle: string): Promise<{ id: string } | { code: string } | null>;
 }
 export type LapseReason = 'licence-lapsed' | 'number-deactivated' | 'excluded' | 'left-hospital';
 

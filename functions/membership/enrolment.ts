@@ -75,6 +75,8 @@ export const itemKeys = {
   trace: (digest: string): ItemKey => ({ pk: `trace#${digest}`, sk: 'enrolment' }),
   /** What the holder of an enrolment is told at the next login. */
   notice: (id: string, unmaskId: string): ItemKey => ({ pk: `notice#${id}`, sk: unmaskId }),
+  /** The card that a patient carries, sealed. */
+  card: (id: string): ItemKey => ({ pk: `card#${id}`, sk: 'handle' }),
   /** A used request. */
   nonce: (kid: string, nonce: string): ItemKey => ({ pk: `nonce#${kid}`, sk: nonce }),
 } as const;

@@ -1,4 +1,4 @@
-/** The membership service on the ledger: its key signs `identity.lapse`, which can end, not make. */
+/** The membership service on the ledger: its key ends people, and names cards; it makes nobody. */
 
 import { z } from 'zod';
 import { signJws } from '../../lib/crypto/jws.ts';
@@ -11,7 +11,7 @@ import type { TransactionResult } from '../../lib/wire/result.ts';
 import { encodeRequest, jwsTypes, parseTransaction } from '../../lib/wire/transaction.ts';
 import { checkReceipt, type PermitContext } from '../aws/permit.ts';
 import type { ValidatorClient } from '../records/validator-client.ts';
-import type { LapseReason, LedgerPort } from './context.ts';
+import type { LedgerPort } from './context.ts';
 
 const VALIDITY_MS = 10 * 60_000;
 const WAIT_MS_MAX = 5_000;
@@ -31,7 +31,7 @@ const NOTHING_LEFT: readonly string[] = ['unknown_identity', 'already_lapsed'];
 export function membershipLedger(options: LedgerOptions): LedgerPort {
   return {
     async lapse(subject, reason) {
-      const result = await submit(options, subject, reason);
+      const result = await submit(options, 'identity.lapse', { subject, reason });
       if (result === null) return 'unavailable';
       if (result.status === 'INVALID') {
         return NOTHING_LEFT.includes(result.code) ? 'done' : 'unavailable';
@@ -39,20 +39,25 @@ export function membershipLedger(options: LedgerOptions): LedgerPort {
       const { remaining } = lapsedSchema.parse(result.value);
       return remaining > 0 ? 'more' : 'done';
     },
+    async bind(declarationId, handle) {
+      const result = await submit(options, 'emergency.bind', { declarationId, handle });
+      if (result === null) return null;
+      return result.status === 'COMMITTED' ? { id: result.id } : { code: result.code };
+    },
   };
 }
 
 async function submit(
   options: LedgerOptions,
-  subject: string,
-  reason: LapseReason,
+  fn: string,
+  args: Readonly<Record<string, string>>,
 ): Promise<TransactionResult | null> {
   const { network, validators, permit } = options;
   const genesis = await permit.genesis.require();
   const key = await options.authorityKey();
   const issuedAt = permit.now();
   const payload = encodeRequest({
-    ...{ network, ledger: MAIN_LEDGER, fn: 'identity.lapse', args: { subject, reason } },
+    ...{ network, ledger: MAIN_LEDGER, fn, args },
     nonce: randomId(),
     issuedAt,
     expiresAt: issuedAt + VALIDITY_MS,

@@ -56,6 +56,17 @@ export const unmaskSchema = z.strictObject({
 });
 export type UnmaskBody = z.infer<typeof unmaskSchema>;
 
+export const cardSchema = z.strictObject({ request: jws('cq-emergency-card') });
+export const bindSchema = z.strictObject({
+  /** Of `emergency.declare` without a card. */
+  receipt: base64url(2_000_000),
+  name: z.string().min(1).max(200),
+  birthDate: z.iso.date(),
+  /** Of the commitment that the ledger holds. */
+  salt: exactly(32),
+});
+export type BindBody = z.infer<typeof bindSchema>;
+
 export const proofSchema = z.strictObject({ answer: exactly(32) });
 export const oneTimeSchema = z.strictObject({ request: jws('cq-tcert-request') });
 export const revokeSchema = z.strictObject({ request: jws('cq-revoke') });
@@ -164,6 +175,27 @@ export const routes: readonly DocumentedRoute[] = [
         name: z.string(),
         birthDate: z.string().nullable(),
         enrolledAt: timeField,
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/emergency/cards',
+    body: cardSchema,
+    summary: 'Keep by which digest the ledger knows the card of a patient, or forget it.',
+    answers: { 200: z.strictObject({ enrolmentId: idField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/emergency/bindings',
+    body: bindSchema,
+    summary: 'Name the card of a person on the ledger, for a declaration that commits to them.',
+    parameters: [dpopParameter],
+    answers: {
+      200: z.strictObject({
+        declarationId: idField,
+        /** Of `emergency.bind`; missing where it was bound before. */
+        transactionId: z.string().optional(),
       }),
     },
   },

@@ -7,12 +7,15 @@ import { prove } from './activate.ts';
 import { authorityCertificate } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import { lookUp } from './directory.ts';
+import { bindEmergency, keepCard } from './emergency.ts';
 import { enrol } from './enrol.ts';
 import { issueOneTime } from './one-time.ts';
 import { openApiInfo } from './openapi-info.ts';
 import { renew } from './renew.ts';
 import { revoke } from './revoke.ts';
 import {
+  bindSchema,
+  cardSchema,
   enrolSchema,
   oneTimeSchema,
   proofSchema,
@@ -41,6 +44,10 @@ export function membershipOperations(context: MembershipContext): Operations {
     ),
     'POST /v1/certificates': withBody(oneTimeSchema, ({ request }) =>
       issueOneTime(context, request),
+    ),
+    'POST /v1/emergency/cards': withBody(cardSchema, ({ request }) => keepCard(context, request)),
+    'POST /v1/emergency/bindings': withBody(bindSchema, (body, request) =>
+      bindEmergency(context, request, body),
     ),
     'GET /v1/directory': { run: ({ query }) => lookUp(context, query) },
     'POST /v1/revocations': withBody(revokeSchema, ({ request }) => revoke(context, request)),

@@ -98,7 +98,9 @@ export const emergencyDeclare = defineTransaction({
       return bindTo(call, declaration, handleDigest(handle), { kid, identity: own });
     }
     draft.put(cells.declaration(declarationId), declaration);
-    return { declarationId, reason, until: declaration.until, status: 'unbound' };
+    // Who declared may ask the membership service to name the card.
+    const asked = { readerKid: kid, identity: identity ?? null };
+    return { declarationId, reason, until: declaration.until, status: 'unbound', ...asked };
   },
 });
 

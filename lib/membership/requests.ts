@@ -73,6 +73,15 @@ export const requestSchemas = {
     hospital: validatorIdField,
     kid: thumbprintField,
   }),
+  /** By an enrolled patient's key: the digest of the emergency card that counts, null for none. */
+  'cq-emergency-card': z.strictObject({
+    ...head,
+    enrolmentId: idField,
+    handle: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43}$/)
+      .nullable(),
+  }),
   /** By an operator: lets a person of a hospital enrol in a role that no registry lists. */
   'cq-invitation': z.strictObject({
     ...head,

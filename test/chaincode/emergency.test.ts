@@ -213,6 +213,7 @@ describe('a declaration without a card', () => {
     expect(value).toEqual({
       ...{ fn: 'emergency.declare', declarationId, reason: 'unconscious' },
       ...{ status: 'unbound', until: expect.any(Number) as number },
+      ...{ readerKid: nurse.kid, identity },
     });
     const again = () => world.submit(nurse, 'emergency.access', { declarationId });
     expect(outcome(await again())).toBe('declaration_unbound');

@@ -30,7 +30,8 @@ beforeAll(async () => {
   world = await makeWorld();
   network = await networkFile(world);
   for (const one of [anna, ada, bruno]) one[1] = file(one[1] as string);
-  await good(['enrol', '--role', 'patient', '--name', 'Anna Muster', ...anna]);
+  const birth = ['--birth-date', '1961-04-23'];
+  await good(['enrol', '--role', 'patient', '--name', 'Anna Muster', ...birth, ...anna]);
   const doctor = ['enrol', '--role', 'doctor', '--state', 'NY', '--licence', '900001'];
   const first = ['--name', 'Ada Okonjo', '--npi', '1000000012', '--hospital', 'hospital-a'];
   const second = ['--name', 'Bruno Castellan', '--npi', '1000000020', '--hospital', 'hospital-b'];
@@ -128,6 +129,32 @@ describe('emergency', () => {
     expect(shut.err).toContain('2 hospitals gave a good share; 3 are needed');
     expect(shut.err).toContain('does NOT mean that there are no allergies');
     expect(shut.out).toBe('');
+  });
+
+  it('finds the card by name and birth date, and concludes nothing where there is none', async () => {
+    const named = (...argv: string[]): string[] =>
+      emergency('declare', '--reason', 'unconscious', '--yes', ...argv, ...ada);
+    const { out } = await good(named('--name', 'muster anna', '--birth-date', '1961-04-23'));
+    expect(out).toContain('Penicillin: anaphylaxis');
+    const others = [
+      ['--name', 'Anna Muster', '--birth-date', '1961-04-24'],
+      ['--name', 'Ada Okonjo', '--birth-date', '1961-04-23'],
+    ];
+    for (const argv of others) {
+      const none = await typed(named(...argv));
+      expect(none.exitCode).toBe(1);
+      expect(none.err).toContain('no_card');
+      expect(none.err).toContain('does NOT mean that there are no allergies');
+      expect(none.err).not.toMatch(/none known/i);
+    }
+    expect((await typed(named('--name', 'Anna Muster'))).exitCode).toBe(2);
+    await good(emergency('prepare', '--card-only', '--yes', ...anna));
+    const shut = await typed(named('--name', 'Anna Muster', '--birth-date', '1961-04-23'));
+    expect(shut.err).toContain('no_card');
+    await good(emergency('prepare', '--yes', ...anna));
+    expect((await typed(named(...others[0]!))).err).toContain('no_card');
+    await good(emergency('prepare', '--by-name', '--yes', ...anna));
+    await good(named('--name', 'Anna Muster', '--birth-date', '1961-04-23'));
   });
 
   it('is reviewed by another hospital, and overdue until then', async () => {

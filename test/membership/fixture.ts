@@ -72,6 +72,7 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
         lapses.told.push(`${subject} ${reason}`);
         return lapses.answer;
       },
+      bind: async () => null,
     },
     vault: createVault(store, {
       wrap: async (purpose, secret) => Uint8Array.of(purpose.length, ...secret.map((b) => b ^ 90)),
