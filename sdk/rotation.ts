@@ -23,6 +23,7 @@ import {
   ROOT_BYTES,
   sealingSeed,
 } from './category-keys.ts';
+import { eraseEnded } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import { grantAgain } from './grants.ts';
 import { reasonOf } from './http.ts';
@@ -98,7 +99,9 @@ async function begin(old: Patient, options: RotateOptions): Promise<Patient> {
   const ownerKey = await importSigningKey(fromBase64url(rotation.other.ownerKey));
   try {
     const { call, signer } = await beginCall(old, await successorArgs(old, ownerKey, options));
-    await old.session.client.submit(call, signer);
+    const result = await old.session.client.submit(call, signer);
+    // What a hospital that is away still keeps is released to nobody any more.
+    await eraseEnded({ session: old.session, key: ownerKey }, result);
   } catch (error) {
     // A run before this one may have come so far; so may somebody else with the same keys.
     const reason = reasonOf(error);
@@ -174,7 +177,7 @@ async function isRegistered(old: Patient, ownerKey: SigningKey): Promise<boolean
 
 /** The new keys take the place of the old ones, which are needed until all has come over. */
 async function swapKeys(old: Patient, { other, permissions }: RotationData): Promise<Patient> {
-  const { root, ownerKey, pseudonym, categories, earlierTags } = old.data;
+  const { root, ownerKey, pseudonym, categories, earlierTags, emergency } = old.data;
   const oldRoot = fromBase64url(root);
   const tags = categories.map((name) => [categoryTag(oldRoot, name), name] as const);
   await old.update({
@@ -182,6 +185,8 @@ async function swapKeys(old: Patient, { other, permissions }: RotationData): Pro
     rotation: { step: 'begun', other: { root, ownerKey, pseudonym }, permissions },
     earlierTags: { ...earlierTags, ...Object.fromEntries(tags) },
     publishedFrom: undefined,
+    // The card is void: the next login deposits the summary anew, and makes another.
+    ...(emergency ? { emergency: { ...emergency, checkedAt: 0, delivery: null } } : {}),
     guardians: undefined,
     recovered: undefined,
     oneTime: [],

@@ -11,14 +11,13 @@ export type EscrowKind = z.infer<typeof escrowKindField>;
 const momentSchema = z.strictObject({ time: timeField, height: heightField });
 
 /** The share of one validator: bytes that only it holds, and only sealed to its share key. */
-export const escrowShareSchema = z.strictObject({
+const escrowShareSchema = z.strictObject({
   validator: validatorIdField,
   /** Tagged hash of the share: a wrong one is told before it is used. */
   commitment: digestField,
   /** Digest of what is sealed to the validator. */
   sealedDigest: digestField,
 });
-export type EscrowShare = z.infer<typeof escrowShareSchema>;
 
 export const escrowSharesField = z.array(escrowShareSchema).min(4).max(limits.validatorsMax);
 

@@ -16,6 +16,7 @@ import {
 } from '../../sdk/emergency.ts';
 import type { EmergencySummary } from '../../sdk/emergency-summary.ts';
 import { Patient } from '../../sdk/patient.ts';
+import { rotate } from '../../sdk/rotation.ts';
 import { keySigner } from '../../sdk/signing.ts';
 import type { FakeHandler } from './fake-fetch.ts';
 import { makeWorld, type World } from './world.ts';
@@ -128,6 +129,26 @@ describe('emergency access', () => {
     expect(await maintainEmergency(await login())).toBe('renewed');
     expect((await login()).data.emergency).toMatchObject({ generation: 2, delivery: null });
     expect(await whileDown(['hospital-a'], read)).toEqual(summary);
+  });
+
+  it('leaves nothing in escrow by a rotation, and makes a new card for the new pseudonym', async () => {
+    const before = await prepareEmergency(patient, summary);
+    const kept = async (): Promise<unknown[]> =>
+      Promise.all(
+        [...world.escrows.values()].map(async (store) => {
+          const { escrowId } = before.result.value as { escrowId: string };
+          return (await store.get({ pk: `escrow#${escrowId}`, sk: 'held' }))?.value;
+        }),
+      );
+    for (const one of await kept()) expect(one).not.toMatchObject({ kept: null });
+    await rotate(patient);
+    for (const one of await kept()) expect(one).toMatchObject({ kept: null, generation: 2 });
+    await expect(
+      declareByCard(doctor, { handle: before.handle, reason: 'other' }),
+    ).rejects.toMatchObject({ details: { reason: 'unknown_escrow' } });
+    expect(await maintainEmergency(await login())).toBe('new-card');
+    expect((await login()).data.emergency?.handle).not.toBe(before.handle);
+    expect(await read()).toEqual(summary);
   });
 
   it('ends for a keystore too, when it was ended from another device', async () => {
