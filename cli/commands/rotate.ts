@@ -179,7 +179,10 @@ function resultOf(done: Rotated, options: RotateCommandOptions): CommandResult {
         : []),
       ...permissions.failed.map(({ permissionId, reason }) => `${permissionId} ended: ${reason}.`),
       certifiedLine(finished),
-      'An emergency summary or guardians of before belong to the old keys: prepare them anew.',
+      'Guardians of before belong to the old keys: name them anew.',
+      ...(patient.data.emergency
+        ? ['Your emergency card is void: your next command makes a new one.']
+        : []),
       ...(words
         ? [
             'The keystore has its old passphrase: if somebody knows it, give another with --new-passphrase-file.',
