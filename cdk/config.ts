@@ -3,6 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 
+import { registryListsSchema } from '../functions/membership/registry/configured.ts';
+
 /** Why a configuration was refused. */
 export type ConfigErrorCode = 'config_missing' | 'config_not_json' | 'config_invalid';
 
@@ -56,6 +58,8 @@ const membershipSchema = z.strictObject({
   endpoint: endpointSchema.optional(),
   /** Registry of clinicians: NPPES, or its local stand-in. */
   registryUrl: urlSchema,
+  /** Lists and the data bank beside it; docs/registries.md. */
+  ...registryListsSchema.shape,
 });
 
 const recordsSchema = z.strictObject({
@@ -144,6 +148,18 @@ function checkDistinct(config: NetworkConfig, complain: Complain): void {
   });
 }
 
+/** Every address at which clinicians are looked up, by the member that names it. */
+function registryUrls({ membership }: NetworkConfig): [string, string][] {
+  const { registryUrl, deactivationUrl, licenceLists, npdbUrl } = membership;
+  const lists = licenceLists.map(({ url }): [string, string] => ['licenceLists', url]);
+  const named: [string, string | undefined][] = [
+    ['registryUrl', registryUrl],
+    ['deactivationUrl', deactivationUrl],
+    ['npdbUrl', npdbUrl],
+  ];
+  return [...named.filter((one): one is [string, string] => one[1] !== undefined), ...lists];
+}
+
 function checkLocal(config: NetworkConfig, complain: Complain): void {
   if (!config.network.startsWith('local-')) {
     complain(['network'], 'with target local the name starts with local-');
@@ -155,8 +171,8 @@ function checkLocal(config: NetworkConfig, complain: Complain): void {
       complain([...path, 'endpoint'], `${endpoint} is not a loopback address`);
     }
   }
-  if (!isLoopback(config.membership.registryUrl)) {
-    complain(['membership', 'registryUrl'], 'target local uses a loopback registry');
+  for (const [name, url] of registryUrls(config)) {
+    if (!isLoopback(url)) complain(['membership', name], 'target local uses a loopback registry');
   }
 }
 
@@ -170,8 +186,8 @@ function checkAws(config: NetworkConfig, complain: Complain): void {
       complain([...path, 'endpoint'], 'target aws takes no endpoint');
     }
   }
-  if (!config.membership.registryUrl.startsWith('https://')) {
-    complain(['membership', 'registryUrl'], 'target aws needs https');
+  for (const [name, url] of registryUrls(config)) {
+    if (!url.startsWith('https://')) complain(['membership', name], 'target aws needs https');
   }
 }
 

@@ -5,6 +5,7 @@ import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { Construct } from 'constructs';
 
+import { registryListsSchema } from '../../functions/membership/registry/configured.ts';
 import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey, WrapKey } from '../constructs/keys.ts';
 import { KeyedTable } from '../constructs/tables.ts';
@@ -66,6 +67,7 @@ export class MembershipStack extends PartyStack {
         CA_KEY_ID: caKey.key.keyId,
         WRAP_KEY_ID: wrapKey.key.keyId,
         REGISTRY_URL: config.membership.registryUrl,
+        REGISTRY_LISTS: JSON.stringify(registryListsSchema.strip().parse(config.membership)),
         OPERATOR_KEYS: JSON.stringify(operatorKeys(config)),
       },
     });

@@ -24,6 +24,7 @@ import {
   requireEnrolment,
   type StoredEnrolment,
 } from './enrolment.ts';
+import type { ClinicianClaim } from './registry/registry.ts';
 
 const ATTEMPTS_MAX = 5;
 const DAY_MS = 86_400_000;
@@ -102,10 +103,23 @@ async function judge(
   if (npi !== undefined && state !== undefined && licence !== undefined) {
     const verdict = await context.registry.verify({ npi, name, state, licence });
     if (verdict === 'unavailable') return 'registry_unavailable';
-    return verdict === 'verified' || verdict === 'review' ? verdict : 'not_verified';
+    if (verdict !== 'verified') return verdict === 'review' ? verdict : 'not_verified';
+    return needsNumber ? askNpdb(context, enrolment, { npi, name, state, licence }) : verdict;
   }
   if (needsNumber) return 'not_verified';
   return enrolment.isInvited ? 'verified' : 'review';
+}
+
+/** A certified self-query will do; with reports, a person reads them and an operator vouches. */
+async function askNpdb(
+  { npdb }: MembershipContext,
+  { selfQuery, isInvited }: Enrolment,
+  claim: ClinicianClaim,
+): Promise<Verdict> {
+  if (npdb.service === null && selfQuery === null) return 'verified';
+  const found = selfQuery?.verdict ?? (await npdb.service?.query(claim)) ?? 'unavailable';
+  if (found === 'unavailable') return 'registry_unavailable';
+  return found === 'clear' || isInvited ? 'verified' : 'review';
 }
 
 async function activate(

@@ -17,7 +17,7 @@ import { tellLapses } from './lapse.ts';
 import { membershipLedger } from './ledger.ts';
 import { recheckPending } from './recheck.ts';
 import { recheckActive } from './recheck-active.ts';
-import { nppesRegistry } from './registry/nppes.ts';
+import { registriesOf, registryListsSchema } from './registry/configured.ts';
 import { routes } from './routes.ts';
 import { validatorClient } from '../records/validator-client.ts';
 import { membershipOperations } from './service.ts';
@@ -33,6 +33,7 @@ const environment = z
     CA_KEY_ID: z.string().min(1),
     WRAP_KEY_ID: z.string().min(1),
     REGISTRY_URL: z.url({ protocol: /^https?$/ }),
+    REGISTRY_LISTS: jsonText.pipe(registryListsSchema),
     OPERATOR_KEYS: jsonText.pipe(operatorKeysSchema),
   })
   .parse(process.env);
@@ -73,7 +74,7 @@ function createContext(): MembershipContext {
     ...withGenesis,
     operatorKeys,
     vault: createVault(store, kmsSecretWrap(kmsClient(), environment.WRAP_KEY_ID, network)),
-    registry: nppesRegistry(environment.REGISTRY_URL),
+    ...registriesOf(environment.REGISTRY_URL, environment.REGISTRY_LISTS, base.now),
     ledger: membershipLedger({
       network,
       authorityKey: base.authorityKey,

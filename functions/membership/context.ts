@@ -1,10 +1,12 @@
 /** What the handlers of the membership service work on. */
 
+import type { X509Certificate } from 'node:crypto';
 import type { SigningKey } from '../../lib/crypto/p256.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { CertificateAuthority } from '../../lib/membership/certificates.ts';
 import type { ItemStore } from '../aws/item-store.ts';
 import type { ServiceGenesis, OperatorKeys } from '../aws/service-genesis.ts';
+import type { NpdbService } from './registry/npdb.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Vault } from './vault.ts';
 
@@ -17,6 +19,13 @@ export interface LedgerPort {
 }
 export type LapseReason = 'licence-lapsed' | 'number-deactivated' | 'excluded' | 'left-hospital';
 
+/** The data bank of reports: neither where a network does not ask it. */
+export interface NpdbPort {
+  service: NpdbService | null;
+  /** Who certifies what clinicians bring themselves. */
+  issuer: X509Certificate | null;
+}
+
 export interface MembershipContext {
   network: string;
   /** Base URL of this API as deployed, without a trailing slash. */
@@ -25,6 +34,7 @@ export interface MembershipContext {
   store: ItemStore;
   vault: Vault;
   registry: Registry;
+  npdb: NpdbPort;
   genesis: ServiceGenesis;
   ledger: LedgerPort;
   /** The KMS key of the authority. */

@@ -23,6 +23,7 @@ import {
   requireEnrolment,
   type StoredEnrolment,
 } from './enrolment.ts';
+import { verifySelfQuery } from './registry/self-query.ts';
 import type { EnrolBody } from './routes.ts';
 
 const CHALLENGE_BYTES = 32;
@@ -58,6 +59,7 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
     isInvited,
     subject: randomId(),
     predecessor: null,
+    selfQuery: await readSelfQuery(context, body),
   });
 }
 
@@ -107,7 +109,7 @@ export function requireFree(known: { enrolment: Enrolment } | null): void {
 /** What an enrolment is begun with. */
 export type FreshEnrolment = Pick<
   Enrolment,
-  'id' | 'role' | 'kid' | 'hospital' | 'isInvited' | 'subject' | 'predecessor'
+  'id' | 'role' | 'kid' | 'hospital' | 'isInvited' | 'subject' | 'predecessor' | 'selfQuery'
 > &
   Record<'signingKey' | 'encryptionKey' | 'identity', Uint8Array>;
 
@@ -181,6 +183,27 @@ function checkIdentity(context: MembershipContext, body: EnrolBody, kid: string)
   if (identity.hospital === undefined || !Object.hasOwn(context.operatorKeys, identity.hospital)) {
     refuse('Name the hospital by the id of its validator.');
   }
+}
+
+/** What the data bank certified for this very person. Throws where the document does not fit. */
+async function readSelfQuery(
+  context: MembershipContext,
+  { selfQuery, identity }: EnrolBody,
+): Promise<Enrolment['selfQuery']> {
+  const { issuer } = context.npdb;
+  if (selfQuery === undefined || issuer === null) return null;
+  const { npi = '', name, state = '', licence = '' } = identity;
+  const claim = { npi, name, state, licence };
+  const now = context.now();
+  const { verdict, searchedAt, reference } = await verifySelfQuery(selfQuery, claim, {
+    issuer,
+    now,
+  });
+  if (verdict === 'void') {
+    throw new HttpError('invalid_identity', 'The self-query is not certified, old, or of another.');
+  }
+  const digest = await context.vault.digest('reference', reference);
+  return { verdict, searchedAt, digest };
 }
 
 /** True with a good invitation, false without one. Throws where it is not good. */

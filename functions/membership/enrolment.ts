@@ -31,6 +31,14 @@ export const enrolmentSchema = z.strictObject({
   revoked: z.strictObject({ at: z.int(), reason: z.string(), by: z.string() }).nullable(),
   /** Enrolment of the same person whose key this one takes over. */
   predecessor: z.string().nullable(),
+  /** What a certified self-query said: verdict, day and a keyed digest of its number alone. */
+  selfQuery: z
+    .strictObject({
+      verdict: z.enum(['clear', 'reports']),
+      searchedAt: z.int(),
+      digest: z.string(),
+    })
+    .nullable(),
   /** When a registry first did not confirm it any more. */
   doubtedAt: z.int().nullable(),
 });

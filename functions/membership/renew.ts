@@ -52,6 +52,7 @@ export async function renew(context: MembershipContext, body: RenewBody): Promis
     identity: await context.vault.seal(id, identity),
     ...{ hospital, isInvited, subject },
     predecessor: previous.id,
+    selfQuery: null,
   });
 }
 

@@ -31,6 +31,8 @@ export const enrolSchema = z.strictObject({
   request: jws('cq-enrol'),
   identity: identitySchema,
   operatorInvitation: jws('cq-invitation').optional(),
+  /** What NPDB certified to the clinician. */
+  selfQuery: jws('npdb-self-query').max(16_384).optional(),
 });
 export type EnrolBody = z.infer<typeof enrolSchema>;
 

@@ -18,7 +18,7 @@ export interface Vault {
   seal(enrolmentId: string, value: unknown): Promise<Uint8Array>;
   open(enrolmentId: string, sealed: Uint8Array): Promise<unknown>;
   /** A keyed digest of what is looked up by, base64url: without the secret it tells nothing. */
-  digest(kind: 'npi' | 'name' | 'person' | 'serial', text: string): Promise<string>;
+  digest(kind: 'npi' | 'name' | 'person' | 'serial' | 'reference', text: string): Promise<string>;
 }
 
 const SECRET_BYTES = 32;

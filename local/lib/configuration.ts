@@ -45,6 +45,8 @@ export function makeConfiguration(input: ConfigurationInput): NetworkConfigInput
     membership: {
       ...party(only('membership')),
       registryUrl: `${endpointOf(only('registry'))}/api/`,
+      deactivationUrl: `${endpointOf(only('registry'))}/deactivated.csv`,
+      npdbUrl: `${endpointOf(only('registry'))}/npdb`,
     },
     records: party(only('records')),
     throttle: THROTTLE,

@@ -43,6 +43,7 @@ export const CLINICIANS: readonly Clinician[] = [
   clinician(7, 'Goran', 'Whitlock', 'PHARMD', PHARMACIST, 'NY', '900007'),
   clinician(9, 'Ines', 'Marchetti', 'M.D.', ONCOLOGY, 'NY', '900009'),
   clinician(10, 'Jonas', 'Abeyta', 'M.D.', INTERNAL, 'NY', '900010'),
+  clinician(11, 'Kira', 'Vossberg', 'M.D.', INTERNAL, 'NY', '900011'),
   { ...clinician(8, 'Hesper', 'Quillon', 'M.D.', INTERNAL, 'NY', '900008'), active: false },
 ];
 
@@ -66,6 +67,34 @@ export function answerQuery(query: URLSearchParams, extra: readonly object[] = [
   const records = [...CLINICIANS.filter(({ active }) => active).map(nppesRecord), ...extra];
   const results = records.filter((record) => matches(record, query)).slice(0, limit);
   return { result_count: results.length, results };
+}
+
+/** In the public form of the monthly report, as CSV: a title, a head, a row for each number. */
+export function deactivatedList(): string {
+  const rows = CLINICIANS.filter(({ active }) => !active).map(({ npi }) => `${npi},01/15/2024`);
+  return ['Deactivated NPI Report (invented)', 'NPI,NPPES Deactivation Date', ...rows, ''].join(
+    '\r\n',
+  );
+}
+
+/** The one invented clinician of whom the simulator has reports. */
+const REPORTED = 'Vossberg';
+const npdbQuerySchema = z.looseObject({ npi: z.string() });
+
+/** Answers for NPDB, which only registered entities may query: it says that it is none. */
+export function simulateNpdb(body: string): object {
+  const simulator = 'a simulator of CareQuorum: this is not the NPDB';
+  let query: unknown;
+  try {
+    query = JSON.parse(body);
+  } catch {
+    return { simulator, error: 'not JSON' };
+  }
+  const parsed = npdbQuerySchema.safeParse(query);
+  if (!parsed.success) return { simulator, error: 'no number' };
+  const { npi } = parsed.data;
+  const person = CLINICIANS.find((one) => one.npi === npi);
+  return { simulator, npi, reports: person?.lastName === REPORTED ? 1 : 0 };
 }
 
 const recordSchema = z.looseObject({

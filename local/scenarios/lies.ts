@@ -154,7 +154,7 @@ class Liar {
           (caught: unknown) => caught,
         );
         if (!(error instanceof SdkError) || error.code !== 'mismatch') {
-          throw new UnexpectedError(`nobody noticed the wrong key: ${String(error)}`);
+          throw new UnexpectedError('nobody noticed the wrong key');
         }
         return { value: null, proof: `nothing was granted or sealed: ${error.message}` };
       },
@@ -326,9 +326,11 @@ class Liar {
   }
 
   #proofOf(error: unknown, code: string): string {
-    const found = error === null ? 'committed' : (reasonOf(error) ?? String(error));
+    if (error === null) throw new UnexpectedError(`committed where ${code} is due`);
+    if (!(error instanceof SdkError)) throw error;
+    const found = reasonOf(error) ?? error.code;
     if (found !== code) throw new UnexpectedError(`${found} where ${code} is due`);
-    const { height } = (error as SdkError).details as { height?: number };
+    const { height } = error.details as { height?: number };
     return height === undefined ? `${code} by the hospitals` : `${code} in block ${height}`;
   }
 }

@@ -65,6 +65,7 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
   const context: MembershipContext = {
     ...base,
     apiUrl: 'http://membership.test',
+    npdb: { service: null, issuer: null },
     operatorKeys,
     genesis,
     ledger: {

@@ -270,6 +270,7 @@ async function membership(
       unwrap: async (_purpose, wrapped) => wrapped.map((byte) => byte ^ 90),
     }),
     registry: { verify: async () => registry.verdict },
+    npdb: { service: null, issuer: null },
   };
   return serve(membershipRoutes, membershipOperations(parties.membership));
 }

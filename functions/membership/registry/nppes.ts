@@ -103,6 +103,7 @@ function isLicence(licence: string): boolean {
   return licence.length >= LICENCE_CHARS_MIN && /\d/.test(licence);
 }
 
-function comparable(value: string): string {
+/** Letters and digits alone, in capitals. */
+export function comparable(value: string): string {
   return value.toUpperCase().replaceAll(/[^A-Z0-9]/g, '');
 }
