@@ -327,7 +327,7 @@ class Liar {
 
   #proofOf(error: unknown, code: string): string {
     if (error === null) throw new UnexpectedError(`committed where ${code} is due`);
-    if (!(error instanceof SdkError)) throw error;
+    if (!(error instanceof SdkError)) throw new UnexpectedError('it failed', { cause: error });
     const found = reasonOf(error) ?? error.code;
     if (found !== code) throw new UnexpectedError(`${found} where ${code} is due`);
     const { height } = error.details as { height?: number };
