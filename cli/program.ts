@@ -14,6 +14,7 @@ import { addHistory } from './commands/history.ts';
 import { addInbox } from './commands/inbox.ts';
 import { addLetter } from './commands/letter.ts';
 import { addNetwork } from './commands/network.ts';
+import { addPrivate } from './commands/private.ts';
 import { addRead } from './commands/read.ts';
 import { addRecords } from './commands/records.ts';
 import { addReenrol } from './commands/reenrol.ts';
@@ -47,6 +48,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addRecords,
   addRead,
   addHistory,
+  addPrivate,
   addExport,
   addInbox,
   addEmergency,

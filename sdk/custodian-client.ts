@@ -77,6 +77,17 @@ const relayerAnswer = z.discriminatedUnion('status', [
   }),
 ]);
 export type RelayerAnswer = z.infer<typeof relayerAnswer>;
+const privateAnswer = z.object({
+  items: z.array(
+    z.object({
+      privateId: text,
+      version: z.int().min(1),
+      sealed: sealedSchema(recordsBounds.privateBytesMax),
+    }),
+  ),
+  next: text.optional(),
+});
+type KeptPrivate = z.infer<typeof privateAnswer>['items'][number];
 const metadataAnswer = z.object({
   records: z.array(z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField })),
   next: text.optional(),
@@ -220,6 +231,35 @@ export class CustodianClient {
     permit: { key: SigningKey; receipt: Uint8Array },
   ): Promise<void> {
     await this.#call('POST', `/v1/rotations/${pseudonym}/records/${recordId}/settle`, permit, {});
+  }
+
+  /** Ends a rotation: what only the old keys opened is deleted. */
+  async finishRotation(
+    pseudonym: string,
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    await this.#call('POST', `/v1/rotations/${pseudonym}/finish`, permit, {});
+  }
+
+  /** Keeps what the patient sealed to nobody else. */
+  async putPrivate(
+    sealed: SealedText,
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    await this.#call('POST', '/v1/private', permit, { sealed });
+  }
+
+  /** All private data under a pseudonym of the caller. */
+  async privateData(pseudonym: string, key: SigningKey): Promise<KeptPrivate[]> {
+    const found: KeptPrivate[] = [];
+    let page: z.infer<typeof privateAnswer> | null = null;
+    do {
+      const body = { pseudonym, ...(page?.next === undefined ? {} : { after: page.next }) };
+      const answer = await this.#call('POST', '/v1/private/fetch', { key, receipt: null }, body);
+      page = parseAnswer(privateAnswer, answer, 'records');
+      found.push(...page.items);
+    } while (page.next !== undefined);
+    return found;
   }
 
   /** One call with a fresh proof for each try; silence and 429 and 5xx are waited out. */

@@ -27,10 +27,11 @@ import { eraseEnded } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import { grantAgain } from './grants.ts';
 import { reasonOf } from './http.ts';
-import type { OtherKeys, RotationData } from './keystore-data.ts';
+import type { RotationData } from './keystore-data.ts';
 import { parseValue } from './pages.ts';
 import { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
+import { movePrivate, type PrivateData } from './private.ts';
 import { makePublication } from './publication.ts';
 import { notProven, type RotateOptions, throwIfAborted } from './rotation-options.ts';
 import { moveRecords, type MovedRecords } from './rotation-records.ts';
@@ -49,6 +50,8 @@ export interface Rotated {
     readonly failed: readonly { readonly permissionId: string; readonly reason: string }[];
   };
   readonly records: MovedRecords;
+  /** Private data that the custodian does not give as it was committed to. */
+  readonly broken: PrivateData['broken'];
 }
 
 const patientValue = z.object({ categoryKeysRoot: z.string(), categoryKeysFrom: z.string() });
@@ -64,9 +67,12 @@ export async function rotate(old: Patient, options: RotateOptions = {}): Promise
   options.onProgress?.({ step: 'keys', done: 1, of: 1 });
   const permissions = await sharePermissions(patient, from, options);
   const records = await moveRecords(patient, rotation.other, options);
-  const isDone = records.stuck.length === 0;
-  const finished = isDone ? await finish(patient, rotation.other) : null;
-  return { patient, from, begun, finished, permissions, records };
+  const { root, pseudonym } = rotation.other;
+  const broken = await movePrivate(patient, { root: fromBase64url(root), pseudonym });
+  const isDone =
+    records.stuck.length === 0 && (broken.length === 0 || options.leaveBehind === true);
+  const finished = isDone ? await finish(patient) : null;
+  return { patient, from, begun, finished, permissions, records, broken };
 }
 
 /** Names a rotation key: without it no rotation begins from then on. `previous` lets go. */
@@ -297,7 +303,7 @@ async function note(
 }
 
 /** The end: the old root leaves the keystore. */
-async function finish(patient: Patient, other: OtherKeys): Promise<CertifiedResult> {
+async function finish(patient: Patient): Promise<CertifiedResult> {
   const { client } = patient.session;
   const call = { fn: 'patient.rotate-finish', args: {} };
   const finished = await client.submit(call, patient.signer).catch(async (error: unknown) => {
@@ -308,7 +314,10 @@ async function finish(patient: Patient, other: OtherKeys): Promise<CertifiedResu
     if (!last) throw error;
     return client.certified(last.transaction);
   });
-  if (requireRotation(patient).other.pseudonym !== other.pseudonym) throw new Error('not this one');
+  const { receipt } = finished;
+  await patient.session.custodian.finishRotation(patient.pseudonym, {
+    ...{ key: patient.ownerKey, receipt },
+  });
   await patient.update({ rotation: undefined });
   return finished;
 }

@@ -149,14 +149,15 @@ async function confirm(context: CommandContext, patient: Patient): Promise<void>
 
 /** Throws where records are in the way: the rotation is not over. */
 function resultOf(done: Rotated, options: RotateCommandOptions): CommandResult {
-  const { records, permissions, begun, finished, patient, from } = done;
+  const { records, permissions, begun, finished, patient, from, broken } = done;
   if (finished === null) {
-    const isMissing = records.stuck.some(({ reason }) => reason === 'missing');
-    throw new SdkError('refused', `${plural(records.stuck.length, 'record')} did not come over.`, {
+    const isMissing = broken.length > 0 || records.stuck.some(({ reason }) => reason === 'missing');
+    const count = records.stuck.length + broken.length;
+    throw new SdkError('refused', `${plural(count, 'record')} did not come over.`, {
       nextStep: isMissing
         ? 'Ask the custodian for them, then run `carequorum rotate` again; or give --leave-behind.'
         : 'They never opened with your keys: run `carequorum rotate --leave-behind`.',
-      details: { stuck: records.stuck.map((one) => ({ ...one })) },
+      details: { stuck: records.stuck.map((one) => ({ ...one })), broken: [...broken] },
     });
   }
   const words = options.newPassphraseFile === undefined;

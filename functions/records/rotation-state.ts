@@ -35,6 +35,17 @@ export async function requireRotation(
   throw new HttpError('unknown_rotation', 'The custodian knows no such rotation of this key.');
 }
 
+/** Who owns what a pseudonym went to, or null where it is the newest. */
+export async function findSuccessor(
+  store: ItemStore,
+  pseudonym: string,
+): Promise<RotationState | null> {
+  const item = await store.get(wrapKeys.rotated(pseudonym));
+  if (!item) return null;
+  const next = await store.get(wrapKeys.rotation(parseWith(rotatedSchema, item.value).to));
+  return next && parseWith(rotationSchema, next.value);
+}
+
 /** Whether rotations led from one pseudonym to another. */
 export async function leadsTo(store: ItemStore, from: string, to: string): Promise<boolean> {
   let at = from;

@@ -14,6 +14,7 @@ import { forgetPublished } from './category-keys.ts';
 import type { RecordsContext } from './context.ts';
 import { forgetNext, keepNext } from './next-wraps.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
+import { forgetPrivate } from './private.ts';
 import {
   conflict,
   findRecord,
@@ -48,6 +49,20 @@ export async function openRotation(
   await forgetPublished(context, from);
   await forgetShares(context, from);
   return { status: 200, body: { pseudonym, from } };
+}
+
+/** By the receipt of `patient.rotate-finish`: what only the old keys opened is deleted. */
+export async function finishRotation(
+  context: RecordsContext,
+  request: HttpRequest,
+  body: z.infer<typeof settleSchema>,
+): Promise<HttpAnswer> {
+  const { proof, receipt } = await requireReceipt(context, request, body.receipt);
+  const { pseudonym, from } = readCapability('finish', receipt.result);
+  if (request.params['pseudonym'] !== pseudonym) throw unknownRecord();
+  await requireRotation(context.store, pseudonym, proof.kid);
+  await forgetPrivate(context, from);
+  return { status: 200, body: { pseudonym } };
 }
 
 /** Keeps the new wraps of a record until the ledger names them: a crash loses neither. */

@@ -25,6 +25,7 @@ const receiptField = base64url(recordsBounds.receiptBytesMax).meta({
 const wrapField = sealedSchema(recordsBounds.wrapBytesMax);
 const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
 const shareField = sealedSchema(recordsBounds.shareBytesMax);
+const privateField = sealedSchema(recordsBounds.privateBytesMax);
 const partsMax = Math.ceil(recordsBounds.objectBytesMax / (8 * 1024 * 1024));
 
 export const uploadSchema = z.strictObject({
@@ -108,6 +109,18 @@ export const relayerSchema = z.strictObject({
 export const wrapSchema = z.strictObject({ wrap: wrapField, sealedMetadata: metadataField });
 /** Receipt of `record.retag` or `record.leave`. */
 export const settleSchema = z.strictObject({ receipt: receiptField });
+
+export const privateSchema = z.strictObject({
+  /** Of `patient.private`. */
+  receipt: receiptField,
+  sealed: privateField,
+});
+export const fetchPrivateSchema = z.strictObject({
+  /** One's own, or one that a rotation led here from. */
+  pseudonym: hash,
+  /** `next` of the answer before. */
+  after: idField.optional(),
+});
 
 const statusField = z.enum(['open', 'verified', 'stored']);
 const partField = z.strictObject({ number: z.int(), etag: z.string(), length: z.int() });
@@ -269,6 +282,40 @@ const rotationRoutes: readonly DocumentedRoute[] = [
   },
 ];
 
+const privateRoutes: readonly DocumentedRoute[] = [
+  {
+    method: 'POST',
+    path: '/v1/private',
+    body: privateSchema,
+    summary: 'Keep what a patient sealed to nobody else; the ledger holds a commitment.',
+    parameters: [dpop],
+    answers: { 200: z.strictObject({ privateId: idField }) },
+  },
+  {
+    method: 'POST',
+    path: '/v1/private/fetch',
+    body: fetchPrivateSchema,
+    summary: 'What the caller has sealed to nobody else.',
+    parameters: [dpop],
+    answers: {
+      200: z.strictObject({
+        items: z.array(
+          z.strictObject({ privateId: idField, version: z.int(), sealed: privateField }),
+        ),
+        next: idField.optional(),
+      }),
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/rotations/{pseudonym}/finish',
+    body: settleSchema,
+    summary: 'A rotation is over: what only the old keys opened is deleted.',
+    parameters: [rotated, dpop],
+    answers: { 200: z.strictObject({ pseudonym: hash }) },
+  },
+];
+
 const readRoutes: readonly DocumentedRoute[] = [
   {
     method: 'POST',
@@ -357,6 +404,7 @@ export const routes: readonly DocumentedRoute[] = [
   ...uploadRoutes,
   ...keyRoutes,
   ...rotationRoutes,
+  ...privateRoutes,
   ...readRoutes,
   {
     method: 'GET',

@@ -13,9 +13,11 @@ import { openApiInfo } from './openapi-info.ts';
 import {
   accessSchema,
   completeSchema,
+  fetchPrivateSchema,
   fetchSharesSchema,
   fetchTeamKeySchema,
   metadataSchema,
+  privateSchema,
   publishSchema,
   relayerSchema,
   rotateSchema,
@@ -28,7 +30,8 @@ import {
   wrapSchema,
 } from './routes.ts';
 import { relayerRecord } from './relayer.ts';
-import { openRotation, putWrap, settleRecord } from './rotation.ts';
+import { fetchPrivate, putPrivate } from './private.ts';
+import { finishRotation, openRotation, putWrap, settleRecord } from './rotation.ts';
 import { fetchShares, putShare, withdrawShare } from './shares.ts';
 import { fetchTeamKey, putTeamKeys } from './team-keys.ts';
 import { abortUpload, openUpload, uploadStatus } from './uploads.ts';
@@ -61,6 +64,15 @@ export function recordsOperations(context: RecordsContext): Operations {
     'POST /v1/rotations/{pseudonym}/records/{recordId}/settle': withBody(
       settleSchema,
       (body, request) => settleRecord(context, request, body),
+    ),
+    'POST /v1/private': withBody(privateSchema, (body, request) =>
+      putPrivate(context, request, body),
+    ),
+    'POST /v1/private/fetch': withBody(fetchPrivateSchema, (body, request) =>
+      fetchPrivate(context, request, body),
+    ),
+    'POST /v1/rotations/{pseudonym}/finish': withBody(settleSchema, (body, request) =>
+      finishRotation(context, request, body),
     ),
     'POST /v1/shares': withBody(shareSchema, (body, request) => putShare(context, request, body)),
     'POST /v1/shares/fetch': withBody(fetchSharesSchema, (body, request) =>

@@ -39,6 +39,9 @@ export const chaincodeBounds = {
   guardiansMin: 2,
   /** How long a recovery may be finished after its delay, milliseconds. */
   recoveryMs: 30 * 86_400_000,
+  /** Pieces of private data of one patient, and how often one may change. */
+  privateMax: 256,
+  privateVersionMax: 1_000_000,
   certificateBytesMax: 4_096,
   /** An X-Wing public key. */
   shareKeyBytes: 1_216,

@@ -19,6 +19,7 @@ import {
 import { type EscrowKind, escrowPointerSchema, escrowSchema } from './escrow-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
 import { recoverySchema, recoverySetupIdSchema, recoverySetupSchema } from './recovery-values.ts';
+import { privateEntrySchema, privateSchema } from './private-values.ts';
 import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
 import { earlierTermsSchema } from './terms.ts';
@@ -78,6 +79,8 @@ export const cells = {
   rotated: (pseudonym: string) => cell(keys.rotated(pseudonym), rotatedSchema),
   rotation: (pseudonym: string) => cell(keys.rotation(pseudonym), rotationSchema),
   rotationGuard: (pseudonym: string) => cell(keys.rotationGuard(pseudonym), rotationGuardSchema),
+  privateData: (pseudonym: string, id: string) =>
+    cell(keys.privateData(pseudonym, id), privateSchema),
   epoch: (pseudonym: string, tag: string) => cell(keys.epoch(pseudonym, tag), epochsSchema),
   permission: (id: string) => cell(keys.permission(id), permissionSchema),
   holdings: (pseudonym: string, subject: string) =>
@@ -112,6 +115,7 @@ export const listCells = {
     listCell(lists.earlierTerms(permission), earlierTermsSchema),
   teams: (hospital: string) => listCell(lists.teams(hospital), teamEntrySchema),
   teamLog: (team: string) => listCell(lists.teamLog(team), teamLogSchema),
+  privateData: (pseudonym: string) => listCell(lists.privateData(pseudonym), privateEntrySchema),
   records: (pseudonym: string) => listCell(lists.records(pseudonym), recordEntrySchema),
   tagRecords: (pseudonym: string, tag: string) =>
     listCell(lists.tagRecords(pseudonym, tag), recordEntrySchema),

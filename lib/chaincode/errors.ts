@@ -86,6 +86,9 @@ export const chaincodeErrors = {
   unknown_patient: 'no such patient, or none that the signer may know of',
   revision_not_newer: 'a published revision is not above the present one',
   too_many_revisions: 'a category would have more revised months than are kept',
+  // private data
+  version_not_next_one: 'the version is not one above what is there',
+  too_much_private: 'the patient keeps as many pieces of private data as are allowed',
   // rotation
   owner_key_retired: 'a rotation has retired this owner key',
   bad_owner_signature: 'the new owner key, or the rotation key, did not sign this',

@@ -35,6 +35,8 @@ export const keys = {
   rotation: (pseudonym: string): string => `rotation/${pseudonym}`,
   /** A key kept apart that must agree to a rotation. */
   rotationGuard: (pseudonym: string): string => `rotation-guard/${pseudonym}`,
+  /** A commitment to private data. */
+  privateData: (pseudonym: string, id: string): string => `private/${pseudonym}/${id}`,
   /** Key revisions of a category. */
   epoch: (pseudonym: string, tag: string): string => `epoch/${pseudonym}/${tag}`,
   permission: (id: string): string => `permission/${id}`,
@@ -84,6 +86,8 @@ export const lists = {
   /** Every team of a hospital, and what became of each. */
   teams: (hospital: string): ListKeys => list(`teams/${hospital}`),
   teamLog: (team: string): ListKeys => list(`team-log/${team}`),
+  /** All private data of a patient. */
+  privateData: (pseudonym: string): ListKeys => list(`privates/${pseudonym}`),
   /** Every record of a patient. */
   records: (pseudonym: string): ListKeys => list(`records/${pseudonym}`),
   /** Every record of a category. */

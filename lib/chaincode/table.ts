@@ -52,6 +52,7 @@ import {
   recoveryStart,
   recoveryVeto,
 } from './recovery.ts';
+import { patientPrivate, patientPrivateList } from './private.ts';
 import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
 import { identityApproveUnmask, identityUnmask, identityUnmaskings } from './unmask.ts';
@@ -81,6 +82,8 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   rotateFinish,
   guardRotation,
   patientRotations,
+  patientPrivate,
+  patientPrivateList,
   permissionGrant,
   permissionNarrow,
   permissionExtend,

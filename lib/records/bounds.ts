@@ -11,6 +11,8 @@ export const recordsBounds = {
   /** `ciphertext` of what a member of a care team gets: the seeds of its newest keys, bytes. */
   teamSealBytesMax: 4 * 1024,
   teamMembersMax: 32,
+  /** `ciphertext` of a patient's sealed private data, bytes. */
+  privateBytesMax: 96 * 1024,
   /** Public keys of one publication; 1,216 bytes each, in one request of 6 MB. */
   categoryKeysMax: 1_000,
   /** A receipt, bytes. */

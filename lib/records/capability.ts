@@ -127,6 +127,23 @@ const settleSchema = z.discriminatedUnion('fn', [
   }),
 ]);
 
+/** `patient.private`: this may be kept for its owner, in the place of earlier versions. */
+const privateSchema = z.object({
+  fn: z.literal('patient.private'),
+  pseudonym: text32,
+  ownerKid: text32,
+  privateId: id,
+  version: z.int().min(1),
+  sealedDigest: text32,
+});
+
+/** `patient.rotate-finish`: what was kept for the old keys alone is not wanted any more. */
+const finishSchema = z.object({
+  fn: z.literal('patient.rotate-finish'),
+  pseudonym: text32,
+  from: text32,
+});
+
 /** Access is decided: a denial is committed like a permit. */
 const decisionSchema = z.object({ decision: z.enum(['permit', 'deny']) });
 
@@ -141,6 +158,8 @@ const schemas = {
   publish: publishSchema,
   rotate: rotateSchema,
   settle: settleSchema,
+  finish: finishSchema,
+  private: privateSchema,
 } as const;
 type Kind = keyof typeof schemas;
 

@@ -50,6 +50,11 @@ export const wrapKeys = {
     pk: `next-wrap#${recordId}`,
     sk: digest,
   }),
+  /** Private data of a patient. */
+  privateData: (pseudonym: string, privateId: string): WrapKey => ({
+    pk: `private#${pseudonym}`,
+    sk: privateId,
+  }),
   /** A used proof of possession. */
   proof: (kid: string, jti: string): WrapKey => ({ pk: `proof#${kid}`, sk: jti }),
 } as const;

@@ -187,6 +187,7 @@ async function alreadyDone(patient: Patient): Promise<Rotated> {
     begun: await find('patient.rotate-begin'),
     finished: await find('patient.rotate-finish'),
     permissions: { shared: [], failed: [] },
+    broken: [],
     records: { moved: (await patient.records()).map(({ id }) => id), left: [], stuck: [] },
   };
 }

@@ -83,6 +83,9 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
       ...{ ...registerArgs(alice), pseudonym: digest, ownerSignature: previousSignature },
       sealingKeyDigest: digest,
     },
+    'patient.private': {
+      ...{ privateId: recordId, version: 1, commitment: digest, sealedDigest: digest },
+    },
     'patient.guard-rotation': {
       rotationKey: `BA${'A'.repeat(85)}`,
       signature: previousSignature,

@@ -29,6 +29,8 @@ export const expected: Record<string, Role[]> = {
   'patient.rotate-finish': ['patient'],
   'patient.guard-rotation': ['patient'],
   'patient.rotations': ['patient'],
+  'patient.private': ['patient'],
+  'patient.private-list': ['patient'],
   'permission.grant': ['patient'],
   'permission.narrow': ['patient'],
   'permission.extend': ['patient'],
