@@ -15,9 +15,12 @@ import {
   withdrawEmergency,
 } from '../../sdk/emergency.ts';
 import type { EmergencySummary } from '../../sdk/emergency-summary.ts';
+import { escrowStanding } from '../../sdk/escrow.ts';
+import { approveProposal, propose } from '../../sdk/governance.ts';
 import { Patient } from '../../sdk/patient.ts';
 import { rotate } from '../../sdk/rotation.ts';
 import { keySigner } from '../../sdk/signing.ts';
+import type { ShareHolder } from '../support/network.ts';
 import type { FakeHandler } from './fake-fetch.ts';
 import { makeWorld, type World } from './world.ts';
 
@@ -160,7 +163,65 @@ describe('emergency access', () => {
     expect(await maintainEmergency(other)).toBe('withdrawn');
     expect(other.data.emergency).toBeUndefined();
   });
+
+  it('is split anew among those who take part after a hospital was replaced', async () => {
+    await prepareEmergency(patient, summary);
+    await replace('hospital-d', 'hospital-e');
+    world.skewMs.value += DAY;
+    expect(await maintainEmergency(await login())).toBe('renewed');
+    const { escrow } = await escrowStanding(await login(), 'emergency');
+    expect(escrow?.shares.map(({ validator }) => validator).join()).toBe(
+      'hospital-a,hospital-b,hospital-c,hospital-e',
+    );
+    expect((await login()).data.emergency).toMatchObject({ generation: 2, delivery: null });
+    // The one that left is not needed, and the one that joined is.
+    expect(await whileDown(['hospital-a', 'hospital-d'], read)).toEqual(summary);
+  });
 });
+
+/** Another hospital takes a seat, by a quorum of operators; two heights on it acts. */
+async function replace(validator: string, id: string): Promise<void> {
+  const [operator, kms, vote, readKey, share] = await Promise.all([
+    generateSigningKey(),
+    generateSigningKey(),
+    generateSigningKey(),
+    generateSigningKey(),
+    xWingKeyPair(),
+  ]);
+  const one = { id, operator, kms, vote, read: readKey, share };
+  world.ledger.join(one);
+  world.openHospital(one);
+  const newcomer = {
+    ...{ validator: id, name: id, apiUrl: `http://${id}.test` },
+    kmsKey: toBase64url(kms.publicKey),
+    operatorKey: toBase64url(operator.publicKey),
+    session: { certificate: await certificateOf(one, 'vote', 0) },
+    read: { certificate: await certificateOf(one, 'read', 0) },
+    shareKey: toBase64url(share.publicKey),
+  };
+  const by = world.net.validators.map((each) => ({
+    session: world.session(),
+    signer: keySigner(each.operator),
+  }));
+  const { proposalId, quorum } = await propose(by[0]!, { kind: 'replace', validator, newcomer });
+  for (const each of by.slice(1, quorum)) await approveProposal(each, proposalId);
+  for (const label of ['one', 'two']) {
+    const call = { fn: 'governance.probe', args: { label } };
+    await world.session().client.submit(call, by[0]!.signer);
+  }
+}
+
+async function certificateOf(
+  one: ShareHolder,
+  purpose: 'vote' | 'read',
+  incarnation: number,
+): Promise<string> {
+  const range = { incarnation, fromHeight: 0, untilHeight: 2 ** 40 };
+  const key = one[purpose].publicKey;
+  const body = { network: 'local-test', validator: one.id, purpose, key, ...range };
+  const signature = await one.kms.sign(sessionSigningBytes(body));
+  return toBase64url(encodeCbor({ body, signature }));
+}
 
 /** A hospital that lost its share key comes back with another. */
 async function rejoin(id: string): Promise<void> {
@@ -170,18 +231,13 @@ async function rejoin(id: string): Promise<void> {
     generateSigningKey(),
     xWingKeyPair(),
   ]);
-  const certificate = async (purpose: 'vote' | 'read', key: Uint8Array): Promise<string> => {
-    const range = { incarnation: 1, fromHeight: 0, untilHeight: 2 ** 40 };
-    const body = { network: 'local-test', validator: id, purpose, key, ...range };
-    const signature = await one.kms.sign(sessionSigningBytes(body));
-    return toBase64url(encodeCbor({ body, signature }));
-  };
+  const next = { ...one, vote, read: readKey, share };
   const args = {
     ...{ validator: id, incarnation: 1, shareKey: toBase64url(share.publicKey) },
-    session: await certificate('vote', vote.publicKey),
-    read: await certificate('read', readKey.publicKey),
+    session: await certificateOf(next, 'vote', 1),
+    read: await certificateOf(next, 'read', 1),
   };
   const { client } = world.session('hospital-a');
   await client.submit({ fn: 'validator.rejoin', args }, keySigner(one.kms));
-  Object.assign(one, { vote, read: readKey, share });
+  Object.assign(one, next);
 }

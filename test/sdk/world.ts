@@ -52,6 +52,8 @@ export interface World {
   objects: Map<string, Uint8Array>;
   /** What each validator keeps in escrow. */
   escrows: Map<string, MemoryItemStore>;
+  /** Serves the API of one that joins, with an escrow of its own. */
+  openHospital(one: ShareHolder): void;
   /** All that the custodian's table holds. */
   wraps: MemoryItemStore;
   folder: string;
@@ -130,14 +132,15 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
   const parties: { membership: MembershipContext | null } = { membership: null };
   const transport = poweredTransport(power, bytesTransport(objects, fakeFetch(handlers)));
   const escrows = new Map<string, MemoryItemStore>();
-  for (const one of net.validators) {
+  const openHospital = (one: ShareHolder): void => {
     const store = memoryItemStore();
     escrows.set(one.id, store);
     const escrow = serve(escrowRoutes, escrowOperations(escrowOf(net, one, store, now)));
     const main = validatorHandler(ledger, one.id);
     handlers[`http://${one.id}.test`] = (request) =>
       request.url.pathname.startsWith('/v1/escrow/') ? escrow(request) : main(request);
-  }
+  };
+  net.validators.forEach(openHospital);
   handlers['http://membership.test'] = await membership(net, now, transport, registry, parties);
   const wraps = memoryItemStore();
   handlers['http://records.test'] = await records(net, now, { objects, wraps, transport, power });
@@ -151,6 +154,7 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
     handlers,
     objects,
     escrows,
+    openHospital,
     wraps,
     folder,
     power,

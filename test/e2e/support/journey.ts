@@ -6,6 +6,7 @@ import { fromBase64url } from '../../../lib/crypto/bytes.ts';
 import type { MedicalRecord } from '../../../lib/chaincode/values.ts';
 import { lookupKey, monthOf } from '../../../sdk/category-keys.ts';
 import type { Clinician } from '../../../sdk/clinician.ts';
+import { declareByCard, prepareEmergency, readSummary } from '../../../sdk/emergency.ts';
 import { grant } from '../../../sdk/grants.ts';
 import type { Keystore } from '../../../sdk/keystore.ts';
 import { openBody, openLock, parseKeystoreFile } from '../../../sdk/keystore-format.ts';
@@ -43,6 +44,7 @@ export function makeSecrets() {
       address: `${street} 17/4, ${title(randomWord())}`,
       postcode: `PX-${randomWord(8)}`,
     },
+    allergy: `${title(randomWord())}: anaphylaxis in ${title(randomWord())}`,
     sentence: `The ${randomWord()} marker of the left ${randomWord()} is raised.`,
     fileName: `Befund ${title(randomWord())}.txt`,
     mediaType: `text/x-${randomWord()}`,
@@ -72,7 +74,28 @@ export async function gather(world: World, secrets: Secrets): Promise<People> {
     world.doctor(1, 'hospital-b'),
   ]);
   const patient = await world.patient(secrets.uii, [secrets.shared, secrets.kept]);
+  await breakGlass(patient, reader, secrets);
   return { writer, reader, patient };
+}
+
+/** The patient prepares a summary, and the reader opens it in an emergency. */
+async function breakGlass(
+  patient: Patient,
+  reader: Clinician,
+  { uii, allergy }: Secrets,
+): Promise<void> {
+  const madeAt = Date.now();
+  const source = { by: 'patient', time: madeAt } as const;
+  const { handle } = await prepareEmergency(patient, {
+    format: 'carequorum-emergency-1',
+    person: { name: uii.name, birthDate: uii.birthDate },
+    madeAt,
+    allergies: { state: 'recorded', entries: [{ text: allergy, source }] },
+    medicines: { state: 'not-asked' },
+    conditions: { state: 'not-asked' },
+  });
+  const declared = await declareByCard(reader, { handle, reason: 'unconscious' });
+  await readSummary(reader, declared);
 }
 
 /** The patient lets the writer write; two documents come in, and the patient countersigns. */
@@ -120,8 +143,10 @@ export async function grantReading(
 /** What must not be found anywhere, in any form. */
 export async function needlesOf(world: World, secrets: Secrets, people: People): Promise<Needle[]> {
   const { uii, given, family, street, sentence, fileName, mediaType, shared, kept } = secrets;
+  const { allergy } = secrets;
   const { patient } = people;
-  const texts = { given, family, street, sentence, fileName, mediaType, shared, kept, ...uii };
+  const documents = { sentence, fileName, mediaType, shared, kept, allergy };
+  const texts = { given, family, street, ...documents, ...uii };
   const canonical = canonicalUii(uii);
   const { fields } = decode<{ fields: Record<string, string> }>(canonical);
   const passphrase = world.passphrase;
