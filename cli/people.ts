@@ -43,7 +43,11 @@ export async function identitiesOf(
   return found;
 }
 
-export function personText({ name, role, hospital }: LedgerIdentity): string {
+export function personText({
+  name,
+  role,
+  hospital,
+}: Pick<LedgerIdentity, 'name' | 'role' | 'hospital'>): string {
   if (role === 'custodian') return 'the custodian';
   return `${name} (${hospital === null ? role : `${role}, ${hospital}`})`;
 }

@@ -15,11 +15,13 @@ import { addInbox } from './commands/inbox.ts';
 import { addLetter } from './commands/letter.ts';
 import { addNetwork } from './commands/network.ts';
 import { addPrivate } from './commands/private.ts';
+import { addPermission } from './commands/permission.ts';
 import { addRead } from './commands/read.ts';
 import { addRecords } from './commands/records.ts';
 import { addReenrol } from './commands/reenrol.ts';
 import { addRenew } from './commands/renew.ts';
 import { addRevoke } from './commands/revoke.ts';
+import { addTeam } from './commands/team.ts';
 import { addUnmask } from './commands/unmask.ts';
 import { addRotate } from './commands/rotate.ts';
 import { addUpload } from './commands/upload.ts';
@@ -40,6 +42,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addRenew,
   addReenrol,
   addGrant,
+  addPermission,
   addRevoke,
   addRotate,
   addUpload,
@@ -52,6 +55,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addExport,
   addInbox,
   addEmergency,
+  addTeam,
   addVerify,
   addNetwork,
   addUnmask,

@@ -5,8 +5,9 @@ import type { SigningKey } from '../lib/crypto/p256.ts';
 import type { XWingKeyPair } from '../lib/crypto/x-wing.ts';
 import type { InboxEntry, MedicalRecord, Permission } from '../lib/chaincode/values.ts';
 import { epochsSchema } from '../lib/chaincode/values.ts';
-import type { Purpose } from '../lib/chaincode/fields.ts';
-import type { Role } from '../lib/membership/roles.ts';
+import type { Purpose, Right } from '../lib/chaincode/fields.ts';
+import { rightsOfRole } from '../lib/chaincode/roles.ts';
+import { type Role, roleSchema } from '../lib/membership/roles.ts';
 import { type CategoryKey, verifyCategoryKey } from '../lib/records/category-keys.ts';
 import type { SealedText } from '../lib/records/sealed.ts';
 import { categoryName } from './categories.ts';
@@ -32,11 +33,15 @@ import type { CertifiedResult } from './proofs.ts';
 import { digestOfSealed, openShare, type CategoryEpoch, type Share } from './seal.ts';
 import { enrolOrResume, type Session } from './session.ts';
 import { keySigner, type RequestSigner } from './signing.ts';
+import { type CareTeam, heldTeamKey, teamsOf } from './teams.ts';
 import { uploadDocument, type Uploaded } from './upload.ts';
 
 /** A permission of the ledger with what the patient handed over for it. */
 export interface ReceivedGrant {
+  /** With the rights alone that this person's role can hold. */
   readonly permission: Permission;
+  /** The care team that it was given to, or null. */
+  readonly team: { readonly id: string; readonly name: string } | null;
   /** Null where the custodian has nothing of it, or what does not open as the ledger names it. */
   readonly share: Share | null;
 }
@@ -222,27 +227,69 @@ export class Clinician {
       { fn: 'permission.received', item: itemSchemas.permission, signer },
       { ...control, fresh: true },
     );
-    // What was sealed to keys before the present ones is there until patients seal anew.
     const sealedById = new Map<string, { sealed: SealedText; seed: Uint8Array }>();
-    for (const { signingKey, encryption } of await this.#allKeys()) {
+    // What was sealed to keys before the present ones is there until patients seal anew.
+    for (const { signingKey, encryption } of await this.allKeys()) {
       for (const { permissionId, sealed } of await session.custodian.shares(signingKey)) {
         sealedById.set(permissionId, { sealed, seed: encryption.seed });
       }
     }
+    const found = await this.#opened(permissions, null, ({ id }) => sealedById.get(id) ?? null);
+    for (const team of await teamsOf(this)) found.push(...(await this.#teamGrants(team, control)));
+    return found;
+  }
+
+  /** What a team was given. Without the team's key, the permissions are known and no share is. */
+  async #teamGrants(team: CareTeam, control: CallControl): Promise<ReceivedGrant[]> {
+    const { session, signer } = this;
+    const query = { fn: 'team.permissions', args: { teamId: team.id }, signer };
+    const item = itemSchemas.permission;
+    const all = await allEntries(session.client, { ...query, item }, { ...control, fresh: true });
+    const allowed = this.#rights();
+    const permissions = all.map((one) => ({
+      ...one,
+      rights: one.rights.filter((right) => allowed.includes(right)),
+    }));
+    const named = { id: team.id, name: team.name };
+    const held = await heldTeamKey(this, team).catch((error: unknown) => {
+      if (error instanceof SdkError) return null;
+      throw error;
+    });
+    if (held === null) return this.#opened(permissions, named, () => null);
+    const deposited = await session.custodian.shares(held.signingKey, team.id);
+    const sealedById = new Map(deposited.map((one) => [one.permissionId, one.sealed]));
+    return this.#opened(permissions, named, ({ id, teamEpoch }) => {
+      const sealed = sealedById.get(id);
+      const seed = held.seeds.get(teamEpoch ?? 0);
+      return sealed && seed ? { sealed, seed } : null;
+    });
+  }
+
+  async #opened(
+    permissions: readonly Permission[],
+    team: ReceivedGrant['team'],
+    find: (permission: Permission) => { sealed: SealedText; seed: Uint8Array } | null,
+  ): Promise<ReceivedGrant[]> {
     return Promise.all(
       permissions.map(async (permission) => {
-        const found = sealedById.get(permission.id);
+        const found = find(permission);
         const share = found ? await this.#openShare(found, permission) : null;
-        return { permission, share };
+        return { permission, team, share };
       }),
     );
   }
 
   /** Former keys first, so that what the present ones open counts. */
-  async #allKeys(): Promise<{ signingKey: SigningKey; encryption: XWingKeyPair }[]> {
+  async allKeys(): Promise<{ signingKey: SigningKey; encryption: XWingKeyPair }[]> {
     const { signingKey, encryption } = this.keystore;
     const former = await Promise.all((this.#data.former ?? []).map(keyPairs));
     return [...former, { signingKey, encryption }];
+  }
+
+  /** Rights that the role of this person can hold. */
+  #rights(): readonly Right[] {
+    const role = roleSchema.safeParse(this.#data.enrolment?.role);
+    return role.success ? rightsOfRole(role.data) : [];
   }
 
   /** One patient's share; nonsense in it must not hide what other patients handed over. */
@@ -258,7 +305,7 @@ export class Clinician {
         permissionId: permission.id,
         grantee: permission.grantee,
       });
-      return fits(share, permission) ? share : null;
+      return fitted(share, permission);
     } catch {
       return null;
     }
@@ -351,9 +398,13 @@ function windows(first: string, last: string, size: number): { from: string; unt
   return cut;
 }
 
-/** A share speaks of the very permission that the ledger has. */
-function fits(share: Share, permission: Permission): boolean {
-  const isSame = share.permissionId === permission.id && share.pseudonym === permission.pseudonym;
-  const tags = new Set(permission.categories);
-  return isSame && share.categories.every((one) => tags.has(one.tag));
+/**
+ * What a share says of the very permission that the ledger has; null of another. A permission may
+ * have been narrowed since: what it no longer covers is left out.
+ */
+function fitted(share: Share, permission: Permission): Share | null {
+  const { id, pseudonym, categories } = permission;
+  if (share.permissionId !== id || share.pseudonym !== pseudonym) return null;
+  const tags = new Set(categories);
+  return { ...share, categories: share.categories.filter((one) => tags.has(one.tag)) };
 }

@@ -54,6 +54,7 @@ const sharesAnswer = z.object({
   shares: z.array(z.object({ permissionId: text }).extend(shareField.shape)),
   next: text.optional(),
 });
+const teamKeyAnswer = z.object({ sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable() });
 const accessAnswer = z.object({
   url: z.url({ protocol: /^https?$/ }),
   wrap: wrapField,
@@ -162,12 +163,38 @@ export class CustodianClient {
     await this.#call('POST', '/v1/shares', permit, { share });
   }
 
-  /** All that is sealed to the holder of this key. */
-  async shares(key: SigningKey): Promise<{ permissionId: string; sealed: SealedText }[]> {
+  /** Has what was sealed for a revoked permission forgotten. */
+  async withdrawShare(permit: Permit): Promise<void> {
+    await this.#call('POST', '/v1/shares/withdraw', permit, {});
+  }
+
+  /** Tells who is in a care team now, and deposits what members sealed to each other. */
+  async putTeamKeys(
+    seals: readonly { kid: string; sealed: SealedText }[],
+    permit: Permit,
+  ): Promise<void> {
+    await this.#call('POST', '/v1/team-keys', permit, { seals });
+  }
+
+  /** What a member of the team sealed to the holder of this key, or null. */
+  async teamKey(teamId: string, key: SigningKey): Promise<SealedText | null> {
+    const permit = { key, receipt: null };
+    const answer = await this.#call('POST', '/v1/team-keys/fetch', permit, { teamId });
+    return parseAnswer(teamKeyAnswer, answer, 'records').sealed;
+  }
+
+  /** All that is sealed to the holder of this key, or to a care team of the holder. */
+  async shares(
+    key: SigningKey,
+    teamId?: string,
+  ): Promise<{ permissionId: string; sealed: SealedText }[]> {
     const found: { permissionId: string; sealed: SealedText }[] = [];
     let page: z.infer<typeof sharesAnswer> | null = null;
     do {
-      const body = page?.next === undefined ? {} : { after: page.next };
+      const body = {
+        ...(teamId === undefined ? {} : { teamId }),
+        ...(page?.next === undefined ? {} : { after: page.next }),
+      };
       const answer = await this.#call('POST', '/v1/shares/fetch', { key, receipt: null }, body);
       page = parseAnswer(sharesAnswer, answer, 'records');
       for (const { permissionId, ...sealed } of page.shares) found.push({ permissionId, sealed });

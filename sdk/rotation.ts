@@ -261,7 +261,9 @@ async function sharePermissions(
     try {
       await grantAgain(patient, permission, { revisions, permissionId });
     } catch (error) {
-      const reason = reasonOf(error);
+      // Nobody to seal to is found: who is gone, or a care team without a key.
+      const isNobody = error instanceof SdkError && error.code === 'not_found';
+      const reason = isNobody ? 'unknown_identity' : reasonOf(error);
       if (reason === null || !gone.has(reason)) throw error;
       failed.push({ permissionId: permission.id, reason });
       continue;

@@ -20,10 +20,13 @@ export interface RequestSigner {
   sign(request: SignedRequest, kind: RequestKind): Promise<string>;
 }
 
+/** Arguments of a function of the chaincode. */
+export type JsonArgs = SignedRequest['args'];
+
 /** What a caller asks for; the rest of a request is filled in. */
 export interface Call {
   readonly fn: string;
-  readonly args: SignedRequest['args'];
+  readonly args: JsonArgs;
   /** @default `main` */
   readonly ledger?: string;
   /** Milliseconds until it can no longer be executed. @default 5 minutes */

@@ -2,13 +2,17 @@
 import type { Permission } from '../lib/chaincode/values.ts';
 import { findIdentity, type LedgerIdentity } from './directory.ts';
 import { SdkError } from './errors.ts';
-import { type Granted, rekeyAfter, renewGrant } from './grants.ts';
 import type { Patient } from './patient.ts';
+import { keepUp, type KeptUp } from './permission-changes.ts';
+import { recipientOf } from './recipients.ts';
+import { rekeyAfter, reseal, type Resealed } from './rekey.ts';
 
 /** What was done. */
 export interface Tended {
-  /** Permissions given anew, as the grantee's key is another one. */
-  readonly resealed: readonly Granted[];
+  /** Permissions sealed anew, as the key of the grantee, or of a team, is another one. */
+  readonly resealed: readonly Resealed[];
+  /** Those of teams whose new key the patient has to look at. */
+  readonly undecided: KeptUp['undecided'];
   /** Permissions that ended with their holder, after which keys were renewed. */
   readonly lapsed: readonly Permission[];
 }
@@ -16,32 +20,36 @@ export interface Tended {
 /**
  * Follows the ledger: a grantee who renewed the key is sealed to anew; after a re-enrolment keys
  * are renewed too, since the old device may be in other hands; and after a lapse all that its
- * holder had seeds of gets new keys. Harmless when repeated or interrupted.
+ * holder had seeds of gets new keys; teams with a new key are followed. Harmless when repeated or interrupted.
  */
 export async function tend(patient: Patient): Promise<Tended> {
   const lapsed = await tendLapses(patient);
   const now = patient.session.clock.now();
   const permissions = await patient.permissions();
-  const live = permissions.filter((one) => one.revoked === null && one.until > now);
+  const live = permissions.filter(
+    (one) => one.granteeKind === 'person' && one.revoked === null && one.until > now,
+  );
   const identities = new Map<string, LedgerIdentity>();
-  const resealed: Granted[] = [];
+  const resealed: Resealed[] = [];
   for (const permission of live) {
     const { grantee: subject } = permission;
     const identity = identities.get(subject) ?? (await identityOf(patient, subject));
-    // A care team is no person, and changes its keys by itself.
     if (identity === null) continue;
     identities.set(subject, identity);
-    const isNewer = identity.since.height > permission.granted.height;
-    const isDone = resealed.some(({ replaces }) => replaces === permission.id);
+    const isNewer = identity.since.height > permission.sealed.height;
+    const isDone = resealed.some((one) => one.permission.id === permission.id);
     if (identity.status !== 'active' || identity.origin === null || !isNewer || isDone) continue;
     const isReader = permission.rights.includes('read');
     if (identity.origin.how === 're-enrolled' && isReader) {
       resealed.push(...(await rekeyAfter(patient, permission)));
     } else {
-      resealed.push(await renewGrant(patient, permission, await patient.revisions()));
+      const recipient = await recipientOf(patient, permission);
+      const revisions = await patient.revisions();
+      resealed.push(await reseal(patient, permission, { recipient, revisions }));
     }
   }
-  return { resealed, lapsed };
+  const { renewed, undecided } = await keepUp(patient);
+  return { resealed: [...resealed, ...renewed], lapsed, undecided };
 }
 
 /** Notices since the last time say which permissions ended with their holder. */

@@ -1,11 +1,9 @@
 /** `carequorum grant`: a patient lets somebody read or write; `--list` shows what was given. */
 import type { Command } from 'commander';
-import type { Permission } from '../../lib/chaincode/values.ts';
 import type { Right } from '../../lib/chaincode/fields.ts';
-import { findGrantee, type LedgerIdentity } from '../../sdk/directory.ts';
 import { grant, type GrantTerms } from '../../sdk/grants.ts';
-import type { Patient } from '../../sdk/patient.ts';
-import { openListed } from '../../sdk/read.ts';
+import { findRecipient, type Recipient, type RecipientQuery } from '../../sdk/recipients.ts';
+import { grantTemplates, templateNamed, templateTimes } from '../../sdk/templates.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import {
@@ -18,15 +16,19 @@ import {
   receiptsOption,
   yesOption,
 } from '../options.ts';
-import { type CommandResult, plural, shortId, table } from '../output.ts';
-import { coveredBy, identitiesOf, patientReader, personText } from '../people.ts';
+import { type CommandResult, shortId, table } from '../output.ts';
+import { followTeams, holdersOf, namedTerms, resealedLines } from '../permissions.ts';
+import { byCategory, openedBy, recipientText, releaseLines, termLines } from '../preview.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { parseMonth, parseWhen, timeOf, timeText, type When } from '../times.ts';
-import { type GrantablePurpose, listText, purposeWord, stateOf } from '../words.ts';
+import { type GrantablePurpose, listText, stateOf } from '../words.ts';
 
 interface GrantOptions extends CommonOptions {
   readonly list?: boolean;
+  readonly template?: string;
+  readonly templates?: boolean;
+  readonly preview?: boolean;
   readonly to?: string;
   readonly rights?: readonly Right[];
   readonly category?: readonly string[];
@@ -39,23 +41,26 @@ interface GrantOptions extends CommonOptions {
   readonly anonymise?: boolean;
 }
 
-/** Records that are named one by one before you sign. */
-const SHOWN_RECORDS_MAX = 20;
-
 export function addGrant(program: Command, run: Runner): void {
   const command = program
     .command('grant')
     .summary('patients: let somebody read or write some of your records, for a time')
     .description(
-      'Lets a clinician read records of yours, or write new ones, for a time and a purpose. Before you ' +
-        'sign you see who it is, and what is released.\n\n' +
+      'Lets a clinician, or a care team of a hospital, read records of yours, or write new ones, for a ' +
+        'time and a purpose. Before you sign you see who it is, and what is released.\n\n' +
         'read   may open your records of these categories, those of today and those added until the end\n' +
         'write  may add records; may not read what others wrote\n' +
         'share  may release records to a study (with read, --study and --anonymise or --no-anonymise)\n\n' +
         'You can take it back at any time with `carequorum revoke`. What was read by then stays known to ' +
         'the one who read it. --list shows all permissions that you ever gave.',
     )
-    .option('--to <npi|name>', 'whom: NPI of ten digits, or the full name')
+    .option(
+      '--to <whom>',
+      'NPI of ten digits, full name, or a care team as team:NAME (`carequorum team list`)',
+    )
+    .option('--template <name>', 'terms of a template; other options change them')
+    .option('--templates', 'show the templates')
+    .option('--preview', 'only show what this would release; sign nothing')
     .option('--rights <list>', 'read, write, share; separated by commas', parseRights)
     .option(
       '--category <name>',
@@ -82,169 +87,179 @@ export function addGrant(program: Command, run: Runner): void {
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum grant --keystore anna.keystore --to 1000000012 --rights write --category laboratory --until 30d',
     'carequorum grant --keystore anna.keystore --to "Bruno Castellan" --rights read --category laboratory,radiation-dose --until 2027-01-01 --data-from 2026-01',
+    'carequorum grant --keystore anna.keystore --template radiation-oncology-team --to "team:Radiation oncology" --preview',
     'carequorum grant --keystore anna.keystore --list',
   ]).action((options: GrantOptions) =>
-    run(options, (context) => (options.list === true ? list(context) : give(context, options))),
+    run(options, async (context) => {
+      if (options.templates === true) return templates();
+      return options.list === true ? list(context) : give(context, options);
+    }),
   );
 }
 
 async function give(context: CommandContext, options: GrantOptions): Promise<CommandResult> {
-  const terms = termsOf(options, context.now());
+  const now = context.now();
+  const terms = termsOf(options, now);
   const patient = await context.patient();
-  const { identity } = await context.look('Looking for that person', () =>
-    findGrantee(patient.session, patient.signer, terms.to),
+  const recipient = await context.look('Looking for who that is', () =>
+    findRecipient(patient, terms.to),
   );
-  const released = await context.look('Looking what would be released', () =>
-    releasedLines(context, patient, terms),
-  );
-  const question = `Sign this and give the permission to ${identity.name}?`;
-  await context.confirm([...explain(identity, terms, context.now()), ...released], question);
-  const to = { ...terms.to, subject: identity.subject };
+  const isWatched = context.asks || options.preview === true;
+  const opened = await context.look('Looking what would be released', async () => {
+    const records = openedBy(patient, await patient.records(), terms);
+    return byCategory(context, patient, records, isWatched);
+  });
+  const lines = [
+    options.preview === true ? 'This would let' : 'You are about to let',
+    ...(await termLines(patient, recipient, terms, now)),
+    ...releaseLines(terms, opened),
+  ];
+  if (options.preview === true) {
+    return {
+      json: { preview: { to: namedJson(recipient), ...plainTerms(terms), released: opened } },
+      lines: [...lines, 'Nothing was signed: this was a preview.'],
+    };
+  }
+  await context.confirm(lines, `Sign this and give the permission to ${recipient.name}?`);
+  const to = recipient.kind === 'team' ? { team: recipient.id } : exactly(terms.to, recipient.id);
   const given = await context.work('Asking the hospitals', () => grant(patient, { ...terms, to }));
   await context.keepReceipts([given.result]);
+  const followed = await followTeams(context, patient);
   const { permissionId, grantee, result } = given;
   return {
     json: {
       permissionId,
-      to: { name: grantee.name, role: grantee.role, hospital: grantee.hospital },
-      rights: terms.rights,
-      categories: terms.categories,
-      until: terms.until,
+      to: namedJson(grantee),
+      ...plainTerms(terms),
       ...certifiedJson(result),
     },
     lines: [
-      `${personText(grantee)} may ${listText(terms.rights)} ${listText(terms.categories)} until ${timeText(terms.until)}.`,
+      `${recipientText(grantee)} may ${listText(terms.rights)} ${listText(terms.categories)} until ${timeText(terms.until)}.`,
       `Permission: ${permissionId}`,
       certifiedLine(result),
       `To take it back: carequorum revoke ${permissionId}`,
+      ...resealedLines(followed),
     ],
   };
 }
 
+/** The same person that was shown, should the directory change its mind. */
+function exactly(to: RecipientQuery, subject: string): RecipientQuery {
+  return 'team' in to ? to : { ...to, subject };
+}
+
+function namedJson({ name, role, hospital, id }: Recipient): object {
+  return { name, role, hospital, id };
+}
+
+function plainTerms({ rights, categories, until }: GrantTerms): object {
+  return { rights, categories, until };
+}
+
+/** Options, and the template's terms where an option says nothing. */
 function termsOf(options: GrantOptions, now: number): GrantTerms {
-  const { to, rights, category, until, from, study, anonymise } = options;
+  const template = options.template === undefined ? null : templateNamed(options.template);
+  if (options.template !== undefined && !template) {
+    throw usage(`There is no template ${options.template}: see \`carequorum grant --templates\`.`);
+  }
+  const times = template ? templateTimes(template, now) : null;
+  const rights = options.rights ?? template?.rights;
+  const categories = options.category ?? template?.categories;
+  const { to, study, from } = options;
+  const until = options.until === undefined ? times?.until : timeOf(options.until, now);
   const lacking = [
     ...(to === undefined ? ['--to'] : []),
     ...(rights === undefined ? ['--rights'] : []),
-    ...(category === undefined ? ['--category'] : []),
+    ...(categories === undefined ? ['--category'] : []),
     ...(until === undefined ? ['--until'] : []),
   ];
-  if (!to || !rights || !category || !until) {
+  if (!to || !rights || !categories || until === undefined) {
     throw usage(`${listText(lacking)} ${lacking.length === 1 ? 'is' : 'are'} missing.`);
   }
+  const start = from === undefined ? undefined : timeOf(from, now);
+  const isShare = rights.includes('share');
+  const anonymise = options.anonymise ?? (isShare ? template?.anonymise : undefined);
+  const terms = {
+    ...{ to: recipientQuery(to), rights, categories, until },
+    ...(start === undefined ? {} : { from: start }),
+    dataFrom: options.dataFrom ?? times?.dataFrom,
+    dataUntil: options.dataUntil,
+    purposes: options.purpose ?? template?.purposes ?? (['TREAT'] as const),
+    ...(isShare || study !== undefined || anonymise !== undefined ? { study, anonymise } : {}),
+  };
+  requireSound(terms, now);
+  return terms;
+}
+
+function requireSound(terms: GrantTerms, now: number): void {
+  const { rights, study, anonymise, from, until, dataFrom, dataUntil } = terms;
   const isShare = rights.includes('share');
   if (isShare !== (study !== undefined) || isShare !== (anonymise !== undefined)) {
     throw usage('The right share, and it alone, goes with --study and --anonymise.');
   }
   if (isShare && !rights.includes('read')) throw usage('The right share goes with read.');
-  const start = from === undefined ? undefined : timeOf(from, now);
-  const end = timeOf(until, now);
-  if (end <= Math.max(now, start ?? 0)) throw usage('The permission would end before it starts.');
-  const { dataFrom, dataUntil } = options;
+  if (until <= Math.max(now, from ?? 0)) throw usage('The permission would end before it starts.');
   if (dataFrom !== undefined && dataUntil !== undefined && dataFrom > dataUntil) {
     throw usage('--data-from is after --data-until.');
   }
+}
+
+/** `team:NAME`, an NPI or a full name. */
+function recipientQuery(to: string): RecipientQuery {
+  const team = /^team:\s*(.+)$/i.exec(to)?.[1];
+  if (team !== undefined) return { team };
+  return /^\d{10}$/.test(to) ? { npi: to } : { name: to };
+}
+
+function templates(): CommandResult {
+  const rows = grantTemplates.map((one) => [
+    one.name,
+    one.title,
+    one.rights.join(', '),
+    one.categories.join(', '),
+  ]);
   return {
-    to: /^\d{10}$/.test(to) ? { npi: to } : { name: to },
-    rights,
-    categories: category,
-    until: end,
-    ...(start === undefined ? {} : { from: start }),
-    ...(dataFrom === undefined ? {} : { dataFrom }),
-    ...(dataUntil === undefined ? {} : { dataUntil }),
-    purposes: options.purpose ?? ['TREAT'],
-    ...(isShare ? { study, anonymise } : {}),
+    json: { templates: grantTemplates },
+    lines: [
+      ...table(['template', 'in words', 'may', 'categories'], rows),
+      '',
+      'Use one: carequorum grant --template NAME --to WHOM. Other options change its terms.',
+    ],
   };
-}
-
-function explain(identity: LedgerIdentity, terms: GrantTerms, now: number): string[] {
-  const start = terms.from === undefined || terms.from <= now ? 'now' : timeText(terms.from);
-  const purposes = (terms.purposes ?? []).map(purposeWord);
-  const months =
-    terms.dataFrom === undefined && terms.dataUntil === undefined
-      ? 'of all times'
-      : `of ${terms.dataFrom ?? 'the beginning'} to ${terms.dataUntil ?? 'the end'}`;
-  return [
-    'You are about to let',
-    `  who         ${personText(identity)}`,
-    `  do what     ${listText(terms.rights)}`,
-    `  with        ${listText(terms.categories)}, ${months}`,
-    `  when        from ${start} until ${timeText(terms.until)}`,
-    `  what for    ${listText(purposes)}`,
-    '  and learn   your name and pseudonym',
-    ...(terms.study === undefined
-      ? []
-      : [
-          `  study       ${terms.study}, ${terms.anonymise === true ? 'anonymised' : 'not anonymised'}`,
-        ]),
-  ];
-}
-
-/** What the grantee gets to see once this is signed. */
-async function releasedLines(
-  context: CommandContext,
-  patient: Patient,
-  terms: GrantTerms,
-): Promise<string[]> {
-  const writes = terms.rights.includes('write') ? ['May add records to these categories.'] : [];
-  if (!terms.rights.includes('read')) return [...writes, 'Nothing is released: no right to read.'];
-  const tags = new Set(terms.categories.map((name) => patient.tag(name)));
-  const records = coveredBy(await patient.records(), { tags, ...terms });
-  const later = 'and every record that is added to them until the permission ends.';
-  if (records.length === 0) return [...writes, `Released: nothing of today, ${later}`];
-  const names = patient.categoryNames();
-  const shown = records.slice(0, SHOWN_RECORDS_MAX);
-  const lines = [`Released: ${plural(records.length, 'record')} of today`];
-  // Names are asked for where a person is about to decide; that is an entry of the history too.
-  const { listed } = context.asks
-    ? await openListed(patientReader(patient, context.files), patient.pseudonym, shown)
-    : { listed: shown.map((record) => ({ record, metadata: null })) };
-  for (const { record, metadata } of listed) {
-    const what = names.get(record.categoryTag) ?? '';
-    lines.push(`  ${record.dataMonth}  ${what}  ${metadata?.path ?? shortId(record.id)}`);
-  }
-  if (records.length > shown.length) lines.push(`  … and ${records.length - shown.length} more`);
-  return [...writes, ...lines, later];
 }
 
 async function list(context: CommandContext): Promise<CommandResult> {
   const patient = await context.patient();
   const now = context.now();
-  const { permissions, people } = await context.look('Asking the hospitals', async (signal) => {
+  const { permissions, holders } = await context.look('Asking the hospitals', async (signal) => {
     const all = await patient.permissions({ signal });
-    const subjects = all.map((one) => one.grantee);
-    return {
-      permissions: all,
-      people: await identitiesOf(patient.session, patient.signer, subjects),
-    };
+    return { permissions: all, holders: await holdersOf(patient, all) };
   });
-  const names = patient.categoryNames();
-  const categoriesOf = (one: Permission): string[] =>
-    one.categories.map((tag) => names.get(tag) ?? shortId(tag));
-  const rows = permissions.map((one) => {
-    const person = people.get(one.grantee);
-    return [
-      one.id,
-      stateOf(one, now),
-      person ? personText(person) : shortId(one.grantee),
-      one.rights.join(', '),
-      categoriesOf(one).join(', '),
-      timeText(one.until),
-    ];
-  });
+  const rows = permissions.map((one) => [
+    one.id,
+    stateOf(one, now),
+    holders.get(one.grantee) ?? shortId(one.grantee),
+    one.rights.join(', '),
+    namedTerms(patient, one).categories.join(', '),
+    timeText(one.until),
+  ]);
   return {
     json: {
       permissions: permissions.map((one) => ({
         ...one,
         state: stateOf(one, now),
-        name: people.get(one.grantee)?.name ?? null,
-        categoryNames: categoriesOf(one),
+        name: holders.get(one.grantee) ?? null,
+        categoryNames: namedTerms(patient, one).categories,
       })),
     },
     lines:
       rows.length === 0
         ? ['You gave no permission yet.']
-        : table(['permission', 'state', 'who', 'may', 'categories', 'until'], rows),
+        : [
+            ...table(['permission', 'state', 'who', 'may', 'categories', 'until'], rows),
+            '',
+            'One of them in full: carequorum permission show PERMISSION',
+          ],
   };
 }
 

@@ -8,6 +8,7 @@ import type { CommandContext } from '../context.ts';
 import { type CommonOptions, examples, keystoreOptions, parseLimit } from '../options.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
 import { holderOf } from '../people.ts';
+import { noteUndecided } from '../permissions.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
 import { noticeText } from '../words.ts';
@@ -59,11 +60,13 @@ async function inbox(context: CommandContext, { limit }: InboxOptions): Promise<
 
 /** What the notices call for is done at once; and who had this person named is asked for. */
 async function follow(context: CommandContext, patient: Patient): Promise<UnmaskNotice[]> {
-  const { resealed, lapsed } = await context.work('Following what changed', () => tend(patient));
-  const names = new Set(resealed.map(({ grantee }) => grantee.name));
+  const tended = await context.work('Following what changed', () => tend(patient));
+  const { resealed, lapsed, undecided } = tended;
+  const names = new Set(resealed.map(({ recipient }) => recipient.name));
   for (const name of names) {
     context.note(`${name} has new keys: what you granted was sealed to them anew.`);
   }
+  noteUndecided(context, undecided);
   if (lapsed.length > 0) {
     context.note(
       'Somebody may no longer practise: your keys were renewed, so that they read nothing new.',

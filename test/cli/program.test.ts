@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const wanted =
-  'enrol approve letter renew reenrol grant revoke upload countersign dispute records read history export inbox verify network unmask validators governance genesis';
+  'enrol approve letter renew reenrol grant permission revoke rotate upload countersign dispute records read history export inbox emergency team verify network unmask validators governance genesis';
 
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return command.commands.flatMap((one) => {
@@ -45,6 +45,9 @@ describe('help', () => {
     expect(below('genesis')).toEqual(['collect', 'sign', 'install', 'show']);
     const governance = ['list', 'show', 'propose', 'approve', 'withdraw'];
     expect(below('governance')).toEqual(governance);
+    expect(below('permission')).toEqual(['show', 'narrow', 'extend', 'refresh']);
+    const team = ['list', 'show', 'create', 'change', 'close', 'make-key', 'seal'];
+    expect(below('team')).toEqual(team);
     const reenrol = ['enrol', 'ask', 'approve', 'finish', 'withdraw', 'object', 'show'];
     expect(below('reenrol')).toEqual(reenrol);
     expect(below('unmask')).toEqual(['ask', 'approve', 'name', 'list']);

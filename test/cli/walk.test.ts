@@ -157,7 +157,13 @@ describe('the walk', () => {
     const gone = await typed(['read', id, ...bruno, '--out', file('gone.pdf'), '--json']);
     const error = { code: 'refused', details: { reason: 'permission_revoked' } };
     expect(gone.json).toMatchObject({ error });
-    const nothing = await typed([...several, '--out', file('nothing')]);
+    // The name went with the keys that were taken back; the pseudonym stays in the list.
+    const { permissions } = (await good(['grant', '--list', '--json', ...anna]))
+      .json as unknown as {
+      permissions: { pseudonym: string }[];
+    };
+    const named = ['read', '--all', '--patient', permissions[0]?.pseudonym ?? '', ...bruno];
+    const nothing = await typed([...named, '--out', file('nothing')]);
     expect(nothing.err).toContain('Access to these categories is denied: permission_revoked.');
   });
 

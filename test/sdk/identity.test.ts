@@ -98,7 +98,7 @@ describe('renewal', () => {
     expect(reopened.kid).toBe(clinician.keystore.kid);
     doctor = new Clinician(world.session(), reopened, nodeFiles);
     const { resealed } = await tend(patient);
-    expect(resealed.map(({ grantee }) => grantee.name)).toEqual(['Bruno Castellan']);
+    expect(resealed.map(({ recipient }) => recipient.name)).toEqual(['Bruno Castellan']);
     expect(await readAll(doctor)).toEqual(['first.txt']);
     expect((await tend(patient)).resealed).toEqual([]);
     // The directory goes on naming one person, whose key the ledger proves.

@@ -100,8 +100,8 @@ describe('the journey of a record', () => {
     const stays = await grant(patient, { to: { name: 'Chandra Veluri' }, ...read });
     const goes = await grant(patient, { to: { name: 'Bruno Castellan' }, ...read });
     const { renewed } = await revoke(patient, goes.permissionId);
-    expect(renewed.map((one) => one.grantee.name)).toEqual(['Chandra Veluri']);
-    expect(renewed[0]?.permissionId).not.toBe(stays.permissionId);
+    expect(renewed.map((one) => one.recipient.name)).toEqual(['Chandra Veluri']);
+    expect(renewed[0]?.permission.id).toBe(stays.permissionId);
     const path = join(world.folder, 'later.txt');
     await writeFile(path, 'after the revocation');
     const target = {

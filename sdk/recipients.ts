@@ -1,0 +1,103 @@
+/** Whom a permission is for: a clinician, or a care team of a hospital; proven by the ledger. */
+import { fromBase64url } from '../lib/crypto/bytes.ts';
+import type { Permission } from '../lib/chaincode/values.ts';
+import { findGrantee, findIdentity, type PersonQuery } from './directory.ts';
+import { SdkError } from './errors.ts';
+import type { Session } from './session.ts';
+import type { RequestSigner } from './signing.ts';
+import { type CareTeam, findTeam, teamById } from './teams.ts';
+
+/** A person by number, name or subject; a team by id or name. */
+export type RecipientQuery = PersonQuery | { readonly team: string };
+
+export interface Recipient {
+  readonly kind: 'person' | 'team';
+  /** Subject of the person, or id of the team. */
+  readonly id: string;
+  /** The person's present key; null for a team. */
+  readonly kid: string | null;
+  readonly name: string;
+  /** Of the person; `team` for a team. */
+  readonly role: string;
+  readonly hospital: string | null;
+  /** X-Wing public key, as the ledger proves it. */
+  readonly encryptionKey: Uint8Array;
+  /** Which of a team's keys that is. */
+  readonly teamEpoch: number | null;
+  /** The team, where it is one. */
+  readonly team: CareTeam | null;
+}
+
+interface Looker {
+  readonly session: Session;
+  readonly signer: RequestSigner;
+}
+
+/** Throws `not_found` (a team without a key, too), `bad_input` or `mismatch`. */
+export async function findRecipient(looker: Looker, wanted: RecipientQuery): Promise<Recipient> {
+  if ('team' in wanted) return recipientOfTeam(await findTeam(looker, wanted.team));
+  return person(looker, wanted);
+}
+
+/** The one who holds a permission, with the present key. */
+export async function recipientOf(looker: Looker, permission: Permission): Promise<Recipient> {
+  const { granteeKind, grantee } = permission;
+  if (granteeKind === 'team') return recipientOfTeam(await teamById(looker, grantee));
+  const { name } = await findIdentity(looker.session, looker.signer, { subject: grantee });
+  return person(looker, { name, subject: grantee });
+}
+
+/** As `recipientOf`, or null where nobody can be sealed to now. */
+export async function recipientOrNull(
+  looker: Looker,
+  permission: Permission,
+): Promise<Recipient | null> {
+  try {
+    return await recipientOf(looker, permission);
+  } catch (error) {
+    if (error instanceof SdkError && error.code === 'not_found') return null;
+    throw error;
+  }
+}
+
+async function person({ session, signer }: Looker, wanted: PersonQuery): Promise<Recipient> {
+  const { identity, encryptionKey } = await findGrantee(session, signer, wanted);
+  const { subject: id, kid, name, role, hospital } = identity;
+  return {
+    kind: 'person',
+    id,
+    kid,
+    name,
+    role,
+    hospital,
+    encryptionKey,
+    teamEpoch: null,
+    team: null,
+  };
+}
+
+function recipientOfTeam(team: CareTeam): Recipient {
+  const { id, name, hospital, key, epoch, closed } = team;
+  if (closed !== null) {
+    throw new SdkError('not_found', `The care team «${name}» is closed.`, {
+      nextStep: 'See which teams there are: `carequorum team list`.',
+    });
+  }
+  if (key === null) {
+    throw new SdkError('not_found', `The care team «${name}» has no key at present.`, {
+      nextStep: 'Ask a member of the team to make one: `carequorum team make-key`.',
+    });
+  }
+  const encryptionKey = fromBase64url(key.publicKey);
+  return {
+    kind: 'team',
+    id,
+    kid: null,
+    name,
+    role: 'team',
+    hospital,
+    encryptionKey,
+    teamEpoch: epoch,
+    team,
+  };
+}
