@@ -159,17 +159,29 @@ export async function maintainEmergency(patient: Patient): Promise<Maintained> {
 export async function withdrawEmergency(
   patient: Patient,
 ): Promise<{ result: CertifiedResult; left: readonly string[] }> {
-  const owner = ownerOf(patient);
   const call = { fn: 'emergency.withdraw', args: {} };
   const result = await patient.session.client.submit(call, patient.signer);
-  const left = await eraseEnded(owner, result);
+  return { result, left: await forgetEmergency(patient, result) };
+}
+
+/**
+ * What follows from a transaction that ended what the patient has in escrow, for good: validators
+ * erase, the membership service forgets the card, and so does the keystore. Gives the validators that
+ * did not answer; what they still hold is released to nobody.
+ */
+export async function forgetEmergency(
+  patient: Patient,
+  result: Pick<CertifiedResult, 'receipt' | 'value'>,
+): Promise<string[]> {
+  const left = await eraseEnded(ownerOf(patient), result);
   const { emergency } = patient.data;
-  if (emergency && emergency.atMembership !== 'never') {
+  if (!emergency) return left;
+  if (emergency.atMembership !== 'never') {
     await patient.keepEmergency({ ...emergency, atMembership: 'forget' });
     await tellMembership(patient);
   }
   await patient.keepEmergency(undefined);
-  return { result, left };
+  return left;
 }
 
 const endedValue = z.object({ escrows: z.array(z.object({ escrowId: z.string() })) });

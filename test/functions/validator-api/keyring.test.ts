@@ -48,6 +48,16 @@ describe('bootstrap', () => {
     expect((await keyring.bundle())?.shareKey).toBe(toBase64url(pair.publicKey));
   });
 
+  it('opens the share key beside another ledger table, and without a look at it', async () => {
+    const { kmsKey, genesis, store, deps } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const seed = await new Keyring(deps).openShareSeed();
+    store.ledgerIdentity = () => Promise.reject(new Error('not granted to the escrow'));
+    const escrow = new Keyring(deps);
+    expect(await escrow.openShareSeed()).toEqual(seed);
+    await expect(escrow.openSessionKey()).rejects.toThrow('not granted');
+  });
+
   it('makes them once, whoever asks how often', async () => {
     const { kmsKey, genesis, deps } = await setUp();
     const all = { ...deps, kmsKey, genesis };
