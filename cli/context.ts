@@ -221,6 +221,12 @@ export class CommandContext {
     });
   }
 
+  /** What a person types to a question. Throws `bad_input` where there is nobody. */
+  async ask(question: string): Promise<string> {
+    this.#requirePerson('An answer is needed', 'Give it as an option: see --help.');
+    return this.environment.ask(clean(question));
+  }
+
   /** Whether `confirm` would ask. */
   get asks(): boolean {
     return this.#options.yes !== true;

@@ -109,6 +109,21 @@ const nextSteps: Readonly<Record<string, string>> = {
   patient_rotated: 'The patient has new keys: ask for a permission under the new pseudonym.',
   rotation_guarded: 'Give the file of your rotation key: `carequorum rotate --rotation-key FILE`.',
   rotation_unfinished: 'Go on with it first: `carequorum rotate`.',
+  rotation_forced:
+    'Your keys were recovered, and get new ones before anything else: `carequorum rotate`.',
+  recovery_waits: 'Wait until the time is over: `carequorum recover status` says until when.',
+  recovery_open: 'A recovery is open. If it is not yours, stop it: `carequorum recover veto`.',
+  recovery_vetoed:
+    'If it was not you who objected, somebody else has your old keystore: go to your hospital.',
+  recovery_spent: 'A recovery was stopped before: only the old keystore can name guardians again.',
+  recovery_over: 'Start a new one with your guardians: `carequorum recover start`.',
+  recovery_exists: 'This request was used: make a new one with a new --keystore.',
+  no_guardians:
+    'The guardians gave packages that no longer count: ask each for the newest, or name them anew.',
+  bad_approval: 'Have that guardian approve again, from the request of this computer.',
+  too_few_guardians: 'Ask more of your guardians to approve.',
+  unknown_recovery: 'Start it first: `carequorum recover start`.',
+  wrong_receiving_key: 'Use the keystore that the request was made with.',
   unknown_record: 'Check the id: `carequorum records` lists what you may see.',
   record_not_stored: 'Wait until the custodian holds the record, or have it uploaded again.',
   already_countersigned: 'Nothing is to do: you confirmed this record before.',

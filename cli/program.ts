@@ -10,6 +10,7 @@ import { addExport } from './commands/export.ts';
 import { addGenesis } from './commands/genesis.ts';
 import { addGovernance } from './commands/governance.ts';
 import { addGrant } from './commands/grant.ts';
+import { addGuardians } from './commands/guardians.ts';
 import { addHistory } from './commands/history.ts';
 import { addInbox } from './commands/inbox.ts';
 import { addLetter } from './commands/letter.ts';
@@ -17,6 +18,7 @@ import { addNetwork } from './commands/network.ts';
 import { addPrivate } from './commands/private.ts';
 import { addPermission } from './commands/permission.ts';
 import { addRead } from './commands/read.ts';
+import { addRecover } from './commands/recover.ts';
 import { addRecords } from './commands/records.ts';
 import { addReenrol } from './commands/reenrol.ts';
 import { addRenew } from './commands/renew.ts';
@@ -45,6 +47,8 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addPermission,
   addRevoke,
   addRotate,
+  addGuardians,
+  addRecover,
   addUpload,
   addCountersign,
   addDispute,

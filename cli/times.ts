@@ -61,3 +61,16 @@ export function timeText(time: number): string {
 function isoDate(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
+
+/** A span of time in the largest unit that fits it. */
+export function spanText(ms: number): string {
+  const units = [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+    ['second', 1_000],
+  ] as const;
+  const [name, size] = units.find((unit) => ms >= unit[1]) ?? ['second', 1_000];
+  const count = Math.round(ms / size);
+  return `${count} ${name}${count === 1 ? '' : 's'}`;
+}

@@ -59,6 +59,12 @@ const deeds: Readonly<Record<string, string>> = {
   'emergency.bind': 'found your card for somebody who declared an emergency',
   'emergency.access': 'read your emergency summary again',
   'emergency.review': 'reviewed an emergency that was declared',
+  'recovery.setup': 'named your guardians',
+  'recovery.end': 'ended recovery by guardians',
+  'recovery.start': 'started a recovery of your keys',
+  'recovery.veto': 'stopped a recovery of your keys',
+  'recovery.release': 'got the hospitals’ parts of your keys',
+  'recovery.rotate': 'began to renew all keys after a recovery',
   'access.request': 'asked to read a record',
   'access.list': 'asked for the names of records',
 };
@@ -105,6 +111,11 @@ const notices: Readonly<Record<string, string>> = {
   'emergency.declared': 'An emergency was declared about you: see `carequorum emergency list`.',
   'emergency.accessed': 'Your emergency summary was opened again.',
   'emergency.reviewed': 'Somebody else looked at a declaration of an emergency.',
+  'recovery.started':
+    'SOMEBODY IS RECOVERING YOUR KEYS. If it is not you: `carequorum recover veto`, at once.',
+  'recovery.vetoed': 'A recovery of your keys was stopped.',
+  'recovery.released':
+    'YOUR KEYS WERE GIVEN OUT to a recovery. If it is not yours: `carequorum rotate`, at once.',
   'access.denied': 'Somebody was refused a record of yours.',
 };
 

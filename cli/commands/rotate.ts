@@ -114,23 +114,34 @@ async function rotateAll(
     // Before the new keys are made: none of them is ever under the old passphrase.
     await patient.keystore.relock(passphrase, context.environment.workFactor);
   }
+  const done = await rotateShown(context, patient, { ...options, key: rotationKey });
+  return rotationResult(done, options);
+}
+
+/** Rotates with progress to see, until it is done or stopped by Ctrl-C. */
+export async function rotateShown(
+  context: CommandContext,
+  patient: Patient,
+  {
+    leaveBehind,
+    key,
+  }: Pick<RotateCommandOptions, 'leaveBehind'> & { key?: SigningKey | undefined },
+): Promise<Rotated> {
   const bar = new ProgressBar(context.environment, 'rotation');
   const { interrupt } = context.environment;
   try {
     const done = await interrupt.protect(() =>
       rotate(patient, {
-        rotationKey,
-        leaveBehind: options.leaveBehind,
+        rotationKey: key,
+        leaveBehind,
         signal: interrupt.signal,
         onProgress: (progress) => bar.update(partOf(progress), 1),
       }),
     );
-    bar.clear();
     await context.keepReceipts([done.begun, ...(done.finished ? [done.finished] : [])]);
-    return resultOf(done, options);
-  } catch (error) {
+    return done;
+  } finally {
     bar.clear();
-    throw error;
   }
 }
 
@@ -148,7 +159,7 @@ async function confirm(context: CommandContext, patient: Patient): Promise<void>
 }
 
 /** Throws where records are in the way: the rotation is not over. */
-function resultOf(done: Rotated, options: RotateCommandOptions): CommandResult {
+export function rotationResult(done: Rotated, options: RotateCommandOptions): CommandResult {
   const { records, permissions, begun, finished, patient, from, broken } = done;
   if (finished === null) {
     const isMissing = broken.length > 0 || records.stuck.some(({ reason }) => reason === 'missing');
