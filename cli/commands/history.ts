@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import type { HistoryEntry } from '../../lib/chaincode/values.ts';
 import type { LedgerIdentity } from '../../sdk/directory.ts';
+import type { Patient } from '../../sdk/patient.ts';
+import { teamById } from '../../sdk/teams.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommonOptions, examples, keystoreOptions, parseLimit } from '../options.ts';
 import { type CommandResult, plural, shortId, table } from '../output.ts';
@@ -42,10 +44,11 @@ async function history(context: CommandContext, options: HistoryOptions): Promis
   const people = await context.look('Looking for the people', () =>
     identitiesOf(patient.session, patient.signer, subjects),
   );
+  const teams = await context.look('Looking for the teams', () => teamNames(patient, entries));
   const names = patient.categoryNames();
   const rows = entries.map((one) => [
     timeText(one.time),
-    actorText(one, people),
+    actorText(one, people, teams),
     deedText(one.fn),
     decisionText(one),
     purposeWord(one.purpose),
@@ -70,7 +73,7 @@ async function history(context: CommandContext, options: HistoryOptions): Promis
       count: all.length,
       entries: entries.map((one) => ({
         ...one,
-        who: actorText(one, people),
+        who: actorText(one, people, teams),
         categoryNames: one.categories.map((tag) => names.get(tag) ?? null),
       })),
     },
@@ -83,8 +86,25 @@ async function history(context: CommandContext, options: HistoryOptions): Promis
   };
 }
 
-function actorText({ actor }: HistoryEntry, people: ReadonlyMap<string, LedgerIdentity>): string {
+/** Names of the care teams through which something was done. */
+async function teamNames(
+  patient: Patient,
+  entries: readonly HistoryEntry[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = new Set(entries.flatMap(({ team }) => (team === null ? [] : [team])));
+  const named = await Promise.all(
+    [...ids].map(async (id): Promise<[string, string]> => [id, (await teamById(patient, id)).name]),
+  );
+  return new Map(named);
+}
+
+function actorText(
+  { actor, team }: HistoryEntry,
+  people: ReadonlyMap<string, LedgerIdentity>,
+  teams: ReadonlyMap<string, string>,
+): string {
   if (actor.role === 'patient') return 'you';
   const person = actor.subject === null ? undefined : people.get(actor.subject);
-  return person ? personText(person) : `the ${actor.role}`;
+  const who = person ? personText(person) : `the ${actor.role}`;
+  return team === null ? who : `${who}, of the team ${teams.get(team) ?? shortId(team)}`;
 }
