@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { findIdentity } from '../../sdk/directory.ts';
 import { SdkError } from '../../sdk/errors.ts';
-import type { RevocationReason } from '../../sdk/operator.ts';
+import { lapseReasons, type RevocationReason } from '../../sdk/operator.ts';
 import { readCertificateFile } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
@@ -104,7 +104,11 @@ async function end(
     [`You are about to end ${personText(identity)}, for the reason ${reason}.`],
     'This cannot be undone. End it?',
   );
-  const result = await context.work('Asking the hospitals', () => operator.revoke(kid, reason));
+  const lapse = lapseReasons.find((one) => one === reason);
+  // Whoever leaves or may not practise ends for good, with every grant; a lost key does not.
+  const result = await context.work('Asking the hospitals', () =>
+    lapse === undefined ? operator.revoke(kid, reason) : operator.lapse(identity.subject, lapse),
+  );
   await context.keepReceipts([result]);
   return {
     json: { revoked: { thumbprint: kid, name: identity.name, reason }, ...certifiedJson(result) },

@@ -6,6 +6,7 @@ import { findRecipient, type Recipient, type RecipientQuery } from '../../sdk/re
 import { grantTemplates, templateNamed, templateTimes } from '../../sdk/templates.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { followChanges } from '../follow.ts';
 import {
   collectCategories,
   collectPurposes,
@@ -101,6 +102,7 @@ async function give(context: CommandContext, options: GrantOptions): Promise<Com
   const now = context.now();
   const terms = termsOf(options, now);
   const patient = await context.patient();
+  await followChanges(context, patient);
   const recipient = await context.look('Looking for who that is', () =>
     findRecipient(patient, terms.to),
   );

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import type { UnmaskNotice } from '../../sdk/membership-client.ts';
 import { allEntries, itemSchemas } from '../../sdk/pages.ts';
 import type { Patient } from '../../sdk/patient.ts';
-import { tend } from '../../sdk/tend.ts';
 import type { CommandContext } from '../context.ts';
+import { followChanges } from '../follow.ts';
 import { type CommonOptions, examples, keystoreOptions, parseLimit } from '../options.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
 import { holderOf } from '../people.ts';
@@ -60,18 +60,7 @@ async function inbox(context: CommandContext, { limit }: InboxOptions): Promise<
 
 /** What the notices call for is done at once; and who had this person named is asked for. */
 async function follow(context: CommandContext, patient: Patient): Promise<UnmaskNotice[]> {
-  const tended = await context.work('Following what changed', () => tend(patient));
-  const { resealed, lapsed, undecided } = tended;
-  const names = new Set(resealed.map(({ recipient }) => recipient.name));
-  for (const name of names) {
-    context.note(`${name} has new keys: what you granted was sealed to them anew.`);
-  }
-  noteUndecided(context, undecided);
-  if (lapsed.length > 0) {
-    context.note(
-      'Somebody may no longer practise: your keys were renewed, so that they read nothing new.',
-    );
-  }
+  noteUndecided(context, await followChanges(context, patient));
   const { enrolment } = patient.data;
   if (!enrolment) return [];
   const { membership } = patient.session;
