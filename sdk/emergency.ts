@@ -12,7 +12,6 @@ import { randomBytes, randomId } from '../lib/crypto/random.ts';
 import { escrowBounds } from '../lib/escrow/bounds.ts';
 import { identityCommitment, type NamedPerson } from '../lib/membership/emergency.ts';
 import type { Clinician } from './clinician.ts';
-import { deliveryOfData, deliveryToData } from './emergency-data.ts';
 import {
   type EmergencySummary,
   NO_SUMMARY_TEXT,
@@ -28,6 +27,7 @@ import {
   escrowStanding,
   openEscrow,
 } from './escrow.ts';
+import { deliveryOfData, deliveryToData } from './escrow-delivery.ts';
 import { reasonOf } from './http.ts';
 import type { CallControl } from './network-client.ts';
 import { allEntries, parseValue } from './pages.ts';

@@ -18,8 +18,9 @@ import {
   shareCommitment,
   splitSecret,
 } from '../lib/escrow/shares.ts';
-import { sealedDigest, type SealedText, toSealedText } from '../lib/records/sealed.ts';
+import { sealedDigest, toSealedText } from '../lib/records/sealed.ts';
 import { SdkError } from './errors.ts';
+import type { EscrowDelivery } from './escrow-delivery.ts';
 import { endEscrowAt, putEscrowShare, type Released, releaseEscrowShare } from './escrow-client.ts';
 import { type EscrowPermit, validatorAt } from './escrow-client.ts';
 import { parseValue } from './pages.ts';
@@ -66,17 +67,6 @@ export interface EscrowContent {
   readonly secret: Uint8Array;
   /** Sealed under the secret by the caller; each validator keeps a copy, 64 KiB at most. */
   readonly payload: Uint8Array;
-}
-
-/** What is to be handed to a validator that was not reached yet. */
-export interface EscrowDelivery {
-  readonly escrowId: string;
-  readonly generation: number;
-  readonly threshold: number;
-  readonly receipt: Uint8Array;
-  readonly payload: Uint8Array;
-  readonly missing: readonly { readonly validator: string; readonly share: SealedText }[];
-  readonly holders: number;
 }
 
 export interface Deposited {

@@ -15,10 +15,10 @@ import {
   deliverEscrow,
   depositEscrow,
   eraseEscrow,
-  type EscrowDelivery,
   type EscrowOwner,
   escrowStanding,
 } from './escrow.ts';
+import type { EscrowDelivery } from './escrow-delivery.ts';
 import { type DeliveryData, type GuardiansData, patientDataSchema } from './keystore-data.ts';
 import { parseValue } from './pages.ts';
 import type { Patient } from './patient.ts';

@@ -13,11 +13,11 @@ import {
   deliverEscrow,
   depositEscrow,
   eraseEscrow,
-  type EscrowDelivery,
   escrowStanding,
   openEscrow,
   type EscrowOwner,
 } from '../../sdk/escrow.ts';
+import type { EscrowDelivery } from '../../sdk/escrow-delivery.ts';
 import { putEscrowShare, releaseEscrowShare, validatorAt } from '../../sdk/escrow-client.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import type { CertifiedResult } from '../../sdk/proofs.ts';
