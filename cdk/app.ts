@@ -5,6 +5,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 
 import { routes as membershipRoutes } from '../functions/membership/routes.ts';
 import { routes as recordsRoutes } from '../functions/records/routes.ts';
+import { copyRoutes } from '../functions/validator/copies/routes.ts';
 import { escrowRoutes } from '../functions/validator/escrow/routes.ts';
 import { routes as validatorRoutes } from '../functions/validator/routes.ts';
 import { bundleFunctions } from './bundle.ts';
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
     routes: {
       validator: validatorRoutes,
       escrow: escrowRoutes,
+      copies: copyRoutes,
       membership: membershipRoutes,
       records: recordsRoutes,
     },

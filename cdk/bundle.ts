@@ -20,6 +20,8 @@ export const FUNCTIONS: readonly { readonly service: Service; readonly fn: strin
   { service: 'validator', fn: 'inbox' },
   { service: 'validator', fn: 'timer' },
   { service: 'validator', fn: 'escrow' },
+  { service: 'validator', fn: 'copies' },
+  { service: 'validator', fn: 'replicator' },
   { service: 'membership', fn: 'api' },
   { service: 'records', fn: 'api' },
 ];

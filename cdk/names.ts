@@ -51,6 +51,16 @@ export function timerDlqName(config: NetworkConfig, id: string): string {
   return `${stackName(config, id)}-timer-dlq`;
 }
 
+/** Name of the queue that wakes a validator's replicator. */
+export function copyNotesName(config: NetworkConfig, id: string): string {
+  return `${stackName(config, id)}-copy-notes`;
+}
+
+/** Name of that queue's dead-letter queue. */
+export function copyNotesDlqName(config: NetworkConfig, id: string): string {
+  return `${stackName(config, id)}-copy-notes-dlq`;
+}
+
 /** ARN of a validator's inbox. */
 export function inboxArn(config: NetworkConfig, validator: ValidatorConfig): string {
   return `arn:aws:sqs:${config.region}:${validator.account}:${inboxName(config, validator.id)}`;

@@ -15,8 +15,8 @@ export interface NetworkProps {
   readonly code: CodeProvider;
   /** SHA-256 over all bundles, which institutions compare before they deploy. */
   readonly bundleDigest: string;
-  /** Of each party; `escrow` are those of validators that a function of its own serves. */
-  readonly routes: Readonly<Record<Service | 'escrow', readonly Route[]>>;
+  /** Of each party; `escrow` and `copies` are those of validators that functions of their own serve. */
+  readonly routes: Readonly<Record<Service | 'escrow' | 'copies', readonly Route[]>>;
 }
 
 /** The stacks; none refers to another, so each institution deploys only its own. */
@@ -36,6 +36,7 @@ export function addNetwork(app: App, props: NetworkProps): NetworkStacks {
           ...{ ...common, validator },
           routes: routes.validator,
           escrowRoutes: routes.escrow,
+          copyRoutes: routes.copies,
         }),
     ),
     membership: new MembershipStack(app, { ...common, routes: routes.membership }),

@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addApprove } from './commands/approve.ts';
+import { addCopies } from './commands/copies.ts';
 import { addCountersign } from './commands/countersign.ts';
 import { addDispute } from './commands/dispute.ts';
 import { addEmergency } from './commands/emergency.ts';
 import { addEnrol } from './commands/enrol.ts';
+import { addErase } from './commands/erase.ts';
 import { addExport } from './commands/export.ts';
 import { addGenesis } from './commands/genesis.ts';
 import { addGovernance } from './commands/governance.ts';
@@ -54,6 +56,8 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addDispute,
   addRecords,
   addRead,
+  addCopies,
+  addErase,
   addHistory,
   addPrivate,
   addExport,

@@ -229,8 +229,11 @@ export class Clinician {
     );
     const sealedById = new Map<string, { sealed: SealedText; seed: Uint8Array }>();
     // What was sealed to keys before the present ones is there until patients seal anew.
+    const now = session.clock.now();
+    const live = permissions.filter(({ revoked, until }) => revoked === null && now < until);
+    const wanted = new Map(live.map(({ id, shareDigest }) => [id, shareDigest]));
     for (const { signingKey, encryption } of await this.allKeys()) {
-      for (const { permissionId, sealed } of await session.custodian.shares(signingKey)) {
+      for (const { permissionId, sealed } of await session.sources.shares(signingKey, wanted)) {
         sealedById.set(permissionId, { sealed, seed: encryption.seed });
       }
     }
@@ -256,7 +259,7 @@ export class Clinician {
       throw error;
     });
     if (held === null) return this.#opened(permissions, named, () => null);
-    const deposited = await session.custodian.shares(held.signingKey, team.id);
+    const deposited = await session.custodian.shares(held.signingKey, { teamId: team.id });
     const sealedById = new Map(deposited.map((one) => [one.permissionId, one.sealed]));
     return this.#opened(permissions, named, ({ id, teamEpoch }) => {
       const sealed = sealedById.get(id);

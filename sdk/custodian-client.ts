@@ -20,8 +20,12 @@ import {
 import type { PartyOptions } from './membership-client.ts';
 import type { Network } from './network-file.ts';
 
-const CALL_TIMEOUT_MS = 30_000;
-const RETRIES_MAX = 8;
+/** `short` where a hospital may have a copy: then silence is soon believed. */
+export type Patience = 'short' | 'long';
+const patiences = {
+  short: { timeoutMs: 6_000, retries: 1 },
+  long: { timeoutMs: 30_000, retries: 8 },
+} as const satisfies Record<Patience, object>;
 const RETRY_BASE_MS = 300;
 const RETRY_MAX_MS = 5_000;
 
@@ -50,12 +54,12 @@ const keyAnswer = z.object({
   revision: z.int().min(0),
   proof: z.object({ index: z.int(), size: z.int(), proof: z.array(text) }),
 });
-const sharesAnswer = z.object({
+export const sharesAnswer = z.object({
   shares: z.array(z.object({ permissionId: text }).extend(shareField.shape)),
   next: text.optional(),
 });
 const teamKeyAnswer = z.object({ sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable() });
-const accessAnswer = z.object({
+export const accessAnswer = z.object({
   url: z.url({ protocol: /^https?$/ }),
   wrap: wrapField,
   sealedMetadata: metadataField,
@@ -89,16 +93,18 @@ const privateAnswer = z.object({
   next: text.optional(),
 });
 type KeptPrivate = z.infer<typeof privateAnswer>['items'][number];
-const metadataAnswer = z.object({
+export const metadataAnswer = z.object({
   records: z.array(z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField })),
   next: text.optional(),
 });
+const eraseAnswer = z.object({ status: z.enum(['working', 'erased']) });
 export type ListedMetadata = z.infer<typeof metadataAnswer>['records'][number];
 
 /** What a call proves: the caller's key, and the receipt that permits it. */
 interface Permit {
   readonly key: SigningKey;
   readonly receipt: Uint8Array | null;
+  readonly patience?: Patience;
 }
 
 export class CustodianClient {
@@ -186,7 +192,7 @@ export class CustodianClient {
   /** All that is sealed to the holder of this key, or to a care team of the holder. */
   async shares(
     key: SigningKey,
-    teamId?: string,
+    { teamId, patience = 'long' }: { teamId?: string; patience?: Patience } = {},
   ): Promise<{ permissionId: string; sealed: SealedText }[]> {
     const found: { permissionId: string; sealed: SealedText }[] = [];
     let page: z.infer<typeof sharesAnswer> | null = null;
@@ -195,7 +201,8 @@ export class CustodianClient {
         ...(teamId === undefined ? {} : { teamId }),
         ...(page?.next === undefined ? {} : { after: page.next }),
       };
-      const answer = await this.#call('POST', '/v1/shares/fetch', { key, receipt: null }, body);
+      const permit = { key, receipt: null, patience };
+      const answer = await this.#call('POST', '/v1/shares/fetch', permit, body);
       page = parseAnswer(sharesAnswer, answer, 'records');
       for (const { permissionId, ...sealed } of page.shares) found.push({ permissionId, sealed });
     } while (page.next !== undefined);
@@ -203,18 +210,24 @@ export class CustodianClient {
   }
 
   /** Where the bytes of a record are for a minute, and what opens them. */
-  async access(permit: { key: SigningKey; receipt: Uint8Array }): Promise<RecordAccess> {
-    const answer = await this.#call('POST', '/v1/access', permit, {});
+  async access(
+    permit: { key: SigningKey; receipt: Uint8Array },
+    patience: Patience = 'long',
+  ): Promise<RecordAccess> {
+    const answer = await this.#call('POST', '/v1/access', { ...permit, patience }, {});
     return parseAnswer(accessAnswer, answer, 'records');
   }
 
   /** Sealed metadata of the categories that the receipt names. */
-  async metadata(permit: { key: SigningKey; receipt: Uint8Array }): Promise<ListedMetadata[]> {
+  async metadata(
+    permit: { key: SigningKey; receipt: Uint8Array },
+    patience: Patience = 'long',
+  ): Promise<ListedMetadata[]> {
     const found: ListedMetadata[] = [];
     let page: z.infer<typeof metadataAnswer> | null = null;
     do {
       const body = page?.next === undefined ? {} : { after: page.next };
-      const answer = await this.#call('POST', '/v1/metadata', permit, body);
+      const answer = await this.#call('POST', '/v1/metadata', { ...permit, patience }, body);
       page = parseAnswer(metadataAnswer, answer, 'records');
       found.push(...page.records);
     } while (page.next !== undefined);
@@ -289,14 +302,21 @@ export class CustodianClient {
     return found;
   }
 
+  /** Brings an order to erase; true once nothing is left there, and the ledger says so. */
+  async erase(permit: { key: SigningKey; receipt: Uint8Array }): Promise<boolean> {
+    const answer = await this.#call('POST', '/v1/erasures', permit, {});
+    return parseAnswer(eraseAnswer, answer, 'records').status === 'erased';
+  }
+
   /** One call with a fresh proof for each try; silence and 429 and 5xx are waited out. */
   async #call(
     method: HttpRequest['method'],
     path: string,
-    { key, receipt }: Permit,
+    { key, receipt, patience = 'long' }: Permit,
     body?: Readonly<Record<string, unknown>>,
   ): Promise<HttpAnswer> {
     const url = `${this.#network.recordsUrl}${path}`;
+    const { timeoutMs, retries } = patiences[patience];
     const payload = receipt && body ? { receipt: toBase64url(receipt), ...body } : body;
     for (let attempt = 0; ; attempt += 1) {
       let waitMs = backOffMs(attempt, RETRY_BASE_MS, RETRY_MAX_MS);
@@ -305,19 +325,30 @@ export class CustodianClient {
         const answer = await callJson(this.#transport, {
           method,
           url,
-          timeoutMs: CALL_TIMEOUT_MS,
+          timeoutMs,
           headers: { dpop },
           ...(payload === undefined ? {} : { body: payload }),
         });
         if (answer.status < 300) return answer;
         const isBusy = answer.status === 429 || answer.status >= 500;
-        if (!isBusy || attempt >= RETRIES_MAX) throw problemError(answer, 'records');
+        if (!isBusy || attempt >= retries) throw problemError(answer, 'records');
         waitMs = answer.retryAfterMs ?? waitMs;
       } catch (error) {
         const isSilent = error instanceof SdkError && error.code === 'unreachable';
-        if (!isSilent || attempt >= RETRIES_MAX) throw error;
+        if (!isSilent) throw error;
+        if (attempt >= retries) throw away(error);
       }
       await this.#clock.sleep(waitMs);
     }
   }
+}
+
+function away(cause: SdkError): SdkError {
+  return new SdkError('unreachable', 'The custodian of records does not answer.', {
+    nextStep:
+      'Nothing is lost: reading goes on from copies at hospitals. Run the command again when the ' +
+      'custodian is back.',
+    details: cause.details,
+    cause,
+  });
 }

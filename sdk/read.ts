@@ -6,8 +6,9 @@ import type { SigningKey } from '../lib/crypto/p256.ts';
 import type { ListedMetadata, RecordAccess } from './custodian-client.ts';
 import { type ByteProgress, decryptDocument } from './document.ts';
 import { SdkError } from './errors.ts';
-import type { DocumentSink, FilePlatform } from './platform/files.ts';
+import type { DocumentSink, FilePlatform, Spool } from './platform/files.ts';
 import type { CertifiedResult } from './proofs.ts';
+import type { RecordSource } from './record-sources.ts';
 import {
   type CategoryEpoch,
   fileAad,
@@ -69,7 +70,18 @@ export async function openListed(
   const { session, signer, key, purpose } = reader;
   const call = { fn: 'access.list', args: { pseudonym, purpose } };
   const access = permitted(await session.client.submit(call, signer), 'these categories');
-  const sealed = await session.custodian.metadata({ key, receipt: access.receipt });
+  const permit = { key, receipt: access.receipt };
+  const ids = records
+    .filter((one) => one.erased === null && one.stored !== null)
+    .map(({ id }) => id);
+  const entries = new Map(records.map((record) => [record.id, record]));
+  const isRight = async (one: ListedMetadata): Promise<boolean> => {
+    const record = entries.get(one.recordId);
+    const seed = record && reader.seedOf(epochOf(record));
+    if (!record || !seed) return false;
+    return (await metadataOf(reader, record, seed, one)) !== null;
+  };
+  const sealed = await session.sources.metadata(permit, ids, isRight);
   const byId = new Map(sealed.map((one) => [one.recordId, one]));
   const listed: ListedRecord[] = [];
   for (const record of records) {
@@ -109,37 +121,17 @@ export async function readDocument(
   makeSink: SinkFactory,
   onProgress?: ByteProgress,
 ): Promise<ReadDocument> {
-  const { session, files, key } = reader;
+  const { session, key } = reader;
   const access = await requestAccess(reader, record.id);
   const permit = { key, receipt: access.receipt };
-  let granted: RecordAccess | null = await session.custodian.access(permit);
-  const opened = await openKeys(reader, record, granted);
-  const address = async (): Promise<string> => {
-    const { url } = granted ?? (await session.custodian.access(permit));
-    granted = null;
-    return url;
-  };
-  const spool = await files.spool();
+  const progress: ByteProgress = (done, total) => onProgress?.(done / 2, total);
+  const { spool, fileKey, metadata } = await session.sources.read((source) =>
+    fetchFrom(reader, record, { source, permit, progress }),
+  );
   try {
-    const length = record.ciphertextLength;
-    await download(
-      address,
-      spool,
-      {
-        length,
-        digest: fromBase64url(record.objectDigest),
-        layers: opened.layers,
-        original: fromBase64url(record.digest),
-      },
-      {
-        transport: session.transport,
-        clock: session.clock,
-        onProgress: (done, total) => onProgress?.(done / 2, total),
-      },
-    );
-    const { fileKey, metadata } = opened;
     const { size, commitment, salt } = metadata;
     const aad = fileAad(session.client.name, record.id);
+    const length = record.ciphertextLength;
     const expected = { key: fileKey, aad, ciphertextLength: length, size, commitment, salt };
     const sink = await makeSink(metadata);
     const path = await decryptDocument(spool, sink, expected, (done, total) =>
@@ -148,6 +140,41 @@ export async function readDocument(
     return { recordId: record.id, metadata, path, access };
   } finally {
     await spool.discard();
+  }
+}
+
+/** Keys and ciphertext from one source, all compared with the ledger; nothing is left where not. */
+async function fetchFrom(
+  reader: Reader,
+  record: MedicalRecord,
+  from: {
+    source: RecordSource;
+    permit: { key: SigningKey; receipt: Uint8Array };
+    progress: ByteProgress;
+  },
+): Promise<{ spool: Spool; fileKey: Uint8Array; metadata: RecordMetadata }> {
+  const { source, permit, progress: onProgress } = from;
+  const { transport, clock } = reader.session;
+  let granted: RecordAccess | null = await source.access(permit);
+  const { layers, ...opened } = await openKeys(reader, record, granted);
+  const address = async (): Promise<string> => {
+    const { url } = granted ?? (await source.access(permit));
+    granted = null;
+    return url;
+  };
+  const spool = await reader.files.spool();
+  try {
+    const expected = {
+      length: record.ciphertextLength,
+      digest: fromBase64url(record.objectDigest),
+      layers,
+      original: fromBase64url(record.digest),
+    };
+    await download(address, spool, expected, { transport, clock, onProgress });
+    return { spool, ...opened };
+  } catch (error) {
+    await spool.discard();
+    throw error;
   }
 }
 

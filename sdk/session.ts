@@ -1,6 +1,7 @@
 /** What every person works with: a keystore, and clients of the parties of one network. */
 import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { CopiesClient } from './copies-client.ts';
 import { CustodianClient } from './custodian-client.ts';
 import { SdkError } from './errors.ts';
 import { fetchTransport, type Transport } from './http.ts';
@@ -9,6 +10,7 @@ import type { EnrolmentData } from './keystore-data.ts';
 import { type EnrolmentState, type Identity, MembershipClient } from './membership-client.ts';
 import { NetworkClient, type NetworkClientOptions } from './network-client.ts';
 import type { Network } from './network-file.ts';
+import { RecordSources } from './record-sources.ts';
 import type { Role } from '../lib/membership/roles.ts';
 
 export interface Session {
@@ -16,6 +18,8 @@ export interface Session {
   readonly client: NetworkClient;
   readonly membership: MembershipClient;
   readonly custodian: CustodianClient;
+  /** Who gives out records: the custodian, else hospitals with copies. */
+  readonly sources: RecordSources;
   readonly transport: Transport;
   readonly clock: Clock;
 }
@@ -24,11 +28,16 @@ export interface Session {
 export function openSession(network: Network, options: NetworkClientOptions = {}): Session {
   const transport = options.transport ?? fetchTransport;
   const clock = options.clock ?? systemClock;
+  const client = new NetworkClient(network, options);
+  const custodian = new CustodianClient(network, { transport, clock });
+  const copies = new CopiesClient(transport, clock);
+  const hospitals = () => client.validators;
   return {
     network,
-    client: new NetworkClient(network, options),
+    client,
     membership: new MembershipClient(network, { transport, clock }),
-    custodian: new CustodianClient(network, { transport, clock }),
+    custodian,
+    sources: new RecordSources({ custodian, copies, hospitals, clock }),
     transport,
     clock,
   };

@@ -124,6 +124,7 @@ export async function download(
         headers: done > 0 ? { range: `bytes=${done}-` } : {},
         signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
       });
+      if (response.status === 404) throw lostBytes();
       if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
       if ((announcedLength(response) ?? expected.length) !== expected.length) throw wrongBytes();
       let skip = response.status === 206 ? 0 : done;
@@ -183,6 +184,12 @@ function interrupted(cause: unknown): SdkError {
 function wrongLayers(): SdkError {
   return new SdkError('mismatch', 'Below its layers the record is not what was uploaded.', {
     nextStep: 'Nothing was written. Tell the patient and the custodian.',
+  });
+}
+
+function lostBytes(): SdkError {
+  return new SdkError('mismatch', 'The store does not have the bytes that the ledger names.', {
+    nextStep: 'Nothing was written. Tell the custodian.',
   });
 }
 

@@ -1,4 +1,4 @@
-/** The custodian's bucket of ciphertext. */
+/** Buckets of ciphertext: the custodian's, and those of hospitals' copies. */
 
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
@@ -69,12 +69,21 @@ export class RecordsBucket extends Construct {
     return objects.combine(list);
   }
 
+  /** Lets a role read objects, which is also what it may presign. */
+  grantRead(grantee: IGrantable): Grant {
+    return Grant.addToPrincipal({
+      grantee,
+      actions: ['s3:GetObject'],
+      resourceArns: [this.bucket.arnForObjects('*')],
+    });
+  }
+
   /** Says why a role that was granted objects holds a wildcard. */
-  acknowledgeObjects(role: Construct): void {
+  acknowledgeObjects(role: Construct, reason: string): void {
     acknowledgeWildcard(
       role,
       `Resource::<${this.bucket.stack.getLogicalId(this.bucket.node.defaultChild as never)}.Arn>/*`,
-      'The custodian is the one that holds every object; each release is judged by its receipt.',
+      reason,
     );
   }
 }

@@ -69,6 +69,11 @@ export class KeyedTable extends Construct {
     return this.table.grant(grantee, ...TABLE_READ, ...TABLE_WRITE);
   }
 
+  /** Lets a role read by key and put items, and delete none. */
+  grantReadInsert(grantee: IGrantable): Grant {
+    return this.table.grant(grantee, ...TABLE_READ, 'dynamodb:PutItem', 'dynamodb:BatchWriteItem');
+  }
+
   /** Lets a role read the items of some partitions only. */
   grantReadPartitions(grantee: IGrantable, partitions: readonly string[]): Grant {
     return Grant.addToPrincipal({

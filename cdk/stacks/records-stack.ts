@@ -62,7 +62,10 @@ export class RecordsStack extends PartyStack {
     this.api.serve(props.routes, fn);
     wraps.grantReadWrite(fn.role);
     objects.grantObjects(fn.role);
-    objects.acknowledgeObjects(fn.role);
+    objects.acknowledgeObjects(
+      fn.role,
+      'The custodian is the one that holds every object; each release is judged by its receipt.',
+    );
     signKey.grantSign(fn.role);
     this.output('WrapTable', wraps.table.tableName, 'Table of wraps');
     this.output('RecordsBucket', objects.bucket.bucketName, 'Bucket of ciphertext');

@@ -4,6 +4,7 @@ import type { Construct } from 'constructs';
 
 import type { Route } from '../../functions/aws/route.ts';
 import type { ValidatorConfig } from '../config.ts';
+import { Copies } from '../constructs/copies.ts';
 import { FifoInbox } from '../constructs/fifo-inbox.ts';
 import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey, WrapKey } from '../constructs/keys.ts';
@@ -12,6 +13,8 @@ import { TimerChain } from '../constructs/timer-chain.ts';
 import { inboxUrl, peerUrls, peersOf, principalArn } from '../names.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
+/** A file of any size is copied part by part, over several runs. */
+const REPLICATOR_TIMEOUT_SECONDS = 29;
 /** A client may wait 20 s for its receipt; API Gateway waits 29 s. */
 const API_TIMEOUT_SECONDS = 25;
 /** Partition of the session table that `api` and `timer` may read: the read key, and public keys. */
@@ -25,6 +28,8 @@ export interface ValidatorStackProps extends Omit<PartyStackProps, 'party' | 'de
   readonly validator: ValidatorConfig;
   /** Routes of the escrow, which a function of its own serves. */
   readonly escrowRoutes: readonly Route[];
+  /** Routes of the hospital's copies, which a function of its own serves. */
+  readonly copyRoutes: readonly Route[];
 }
 
 /** Everything that one validator runs. */
@@ -37,6 +42,7 @@ export class ValidatorStack extends PartyStack {
   private readonly wrapKey: WrapKey;
   private readonly inbox: FifoInbox;
   private readonly timers: TimerChain;
+  private readonly copies: Copies;
 
   constructor(scope: Construct, props: ValidatorStackProps) {
     const { config, validator } = props;
@@ -87,11 +93,14 @@ export class ValidatorStack extends PartyStack {
     });
     this.inbox = new FifoInbox(this, 'Inbox', queueProps);
     this.timers = new TimerChain(this, 'Timers', queueProps);
+    this.copies = new Copies(this, 'Copies', queueProps);
 
     const inbox = this.addInbox();
     const api = this.addApi(inbox);
     const timer = this.addTimer();
     this.addEscrow();
+    this.addCopies();
+    this.addReplicator();
     this.trustOwn(inbox, [api, timer]);
     this.addOutputs(inbox);
   }
@@ -136,6 +145,7 @@ export class ValidatorStack extends PartyStack {
         WRAP_KEY_ID: this.wrapKey.key.keyId,
         INBOX_URL: inboxUrl(config, validator),
         TIMER_URL: this.timers.queue.queueUrl,
+        NOTES_URL: this.copies.notes.queue.queueUrl,
         PEERS: JSON.stringify(peerUrls(config, validator.id)),
       },
       { allowRecursion: true, reservedConcurrency: config.inboxConcurrency },
@@ -147,6 +157,7 @@ export class ValidatorStack extends PartyStack {
     this.signKey.grantSign(fn.role);
     this.wrapKey.grantWrapUnwrap(fn.role, ['session', 'read', 'share']);
     this.timers.grantSend(fn.role);
+    this.copies.notes.grantSend(fn.role);
     const peers = peersOf(config, validator.id);
     this.inbox.grantSendToPeers(peers);
     for (const peer of peers) FifoInbox.grantSendTo(config, peer, fn.role);
@@ -201,6 +212,45 @@ export class ValidatorStack extends PartyStack {
     this.wrapKey.grantUnwrap(fn.role, ['share']);
   }
 
+  /** Gives out what the hospital holds, for the same receipts as the custodian. */
+  private addCopies(): void {
+    const { config, validator, copyRoutes } = this.props;
+    const environment = {
+      NETWORK: config.network,
+      VALIDATOR_ID: validator.id,
+      LEDGER_TABLE: this.ledger.table.tableName,
+      API_URL: this.api.url,
+      ...this.copies.environment(),
+    };
+    const description = `Copies at ${validator.id}`;
+    const fn = this.addFunction('CopiesFunction', 'copies', description, environment);
+    this.api.serve(copyRoutes, fn);
+    this.copies.readWith(fn);
+    // The genesis document alone: receipts bring the rest.
+    this.ledger.grantRead(fn.role);
+  }
+
+  /** Copies what the ledger lets the hospital copy, and deletes what it no longer does. */
+  private addReplicator(): void {
+    const { validator } = this.props;
+    const fn = this.addFunction(
+      'ReplicatorFunction',
+      'replicator',
+      `Replicator of ${validator.id}`,
+      {
+        ...this.commonEnvironment(),
+        ...this.copies.environment(),
+        WRAP_KEY_ID: this.wrapKey.key.keyId,
+      },
+      { allowRecursion: true, timeoutSeconds: REPLICATOR_TIMEOUT_SECONDS },
+    );
+    this.copies.writeWith(fn);
+    this.ledger.grantRead(fn.role);
+    this.ledger.grantDescribe(fn.role);
+    this.sessions.grantReadPartitions(fn.role, [READ_PARTITION]);
+    this.wrapKey.grantUnwrap(fn.role, ['read']);
+  }
+
   /**
    * Tells the replica whose notes to itself it may believe. SQS names a sender as
    * `<role id>:<session>`; emulators, and an account's root, are named by the account.
@@ -250,6 +300,13 @@ export class ValidatorStack extends PartyStack {
     this.output('TimerUrl', this.timers.queue.queueUrl, 'Queue of timers');
     this.output('LedgerTable', this.ledger.table.tableName, 'Table of the ledger');
     this.output('SessionTable', this.sessions.table.tableName, 'Table of wrapped keys');
+    this.output('CopiesTable', this.copies.table.table.tableName, 'Table of copies');
+    this.output('CopiesBucket', this.copies.objects.bucket.bucketName, 'Bucket of copies');
+    this.output(
+      'CopyNotesUrl',
+      this.copies.notes.queue.queueUrl,
+      'Queue that wakes the replicator',
+    );
     this.output('EscrowTable', this.escrow.table.tableName, 'Table of escrow');
     this.output('SignKeyId', this.signKey.key.keyId, 'KMS key that signs session certificates');
     this.output('WrapKeyId', this.wrapKey.key.keyId, 'KMS key that wraps');

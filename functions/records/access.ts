@@ -11,11 +11,13 @@ import {
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import type { ItemStore } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
 import { findRecord, findSealed, requireSealed, unknownRecord } from './record-state.ts';
 import { requireNotRotated } from './rotation-state.ts';
+import { requireNotErased } from './tombstones.ts';
 import type { accessSchema, metadataSchema } from './routes.ts';
 
 const PRESIGN_SECONDS = 60;
@@ -39,6 +41,7 @@ export async function openAccess(
   const permit = readCapability('access', receipt.result);
   checkHolder(permit.readerKid, proof.kid);
   checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  await requireNotErased(context.store, { recordId: permit.recordId });
   const found = await findRecord(context.store, permit.recordId);
   if (!found || found.state.status === 'open') throw unknownRecord();
   const { state } = found;
@@ -63,11 +66,13 @@ export async function listMetadata(
   checkHolder(permit.readerKid, proof.kid);
   checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
   await requireNotRotated(context.store, permit.pseudonym);
-  return { status: 200, body: await metadataPage(context, permit, body.after) };
+  await requireNotErased(context.store, permit);
+  return { status: 200, body: await metadataPage(context.store, permit, body.after) };
 }
 
-async function metadataPage(
-  context: RecordsContext,
+/** A page of what a store has under a list's permit; hospitals' copies are laid out the same. */
+export async function metadataPage(
+  store: Pick<ItemStore, 'get' | 'list'>,
   permit: ListCapability,
   start: string | undefined,
 ): Promise<{ records: unknown[]; next?: string }> {
@@ -78,7 +83,7 @@ async function metadataPage(
   let given = start;
   const { pk } = wrapKeys.listed(permit.pseudonym, '', '');
   for (;;) {
-    const page = await context.store.list(pk, {
+    const page = await store.list(pk, {
       limit: PAGE_ITEMS,
       ...(after === undefined ? {} : { after }),
     });
@@ -86,7 +91,7 @@ async function metadataPage(
       after = sk;
       const listed = parseWith(listedSchema, value);
       if (!coversRecord(permit, listed)) continue;
-      const sealed = await findSealed(context.store, listed.recordId);
+      const sealed = await findSealed(store, listed.recordId);
       // One that was given up while it was completed does not hide the others.
       if (!sealed) continue;
       characters += JSON.stringify(sealed).length;

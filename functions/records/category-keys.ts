@@ -15,6 +15,7 @@ import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import type { publishSchema } from './routes.ts';
 import { conflict } from './record-state.ts';
+import { requireNotErased } from './tombstones.ts';
 import { requireNotRotated } from './rotation-state.ts';
 
 const ATTEMPTS_MAX = 4;
@@ -38,6 +39,7 @@ export async function publishKeys(
   const permit = readCapability('publish', receipt.result);
   checkHolder(permit.ownerKid, proof.kid);
   await requireNotRotated(context.store, permit.pseudonym);
+  await requireNotErased(context.store, permit);
   const published = body.keys.map((key) => ({ ...key, publicKey: fromBase64url(key.publicKey) }));
   const leaves = categoryKeyLeaves(published);
   const { pseudonym, categoryKeysRoot: root, categoryKeysVersion: version } = permit;

@@ -114,5 +114,6 @@ async function keepVerified(
     },
   ]);
   if (!isDone) throw conflict();
+  await context.store.remove([wrapKeys.opened(pseudonym, recordId)]);
   return { state, version: version + 1 };
 }

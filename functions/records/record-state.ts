@@ -62,7 +62,10 @@ export interface StoredState {
   version: number;
 }
 
-export async function findRecord(store: ItemStore, recordId: string): Promise<StoredState | null> {
+export async function findRecord(
+  store: Pick<ItemStore, 'get'>,
+  recordId: string,
+): Promise<StoredState | null> {
   const item = await store.get(wrapKeys.record(recordId));
   return item && { state: parseWith(recordStateSchema, item.value), version: item.version };
 }
@@ -86,14 +89,20 @@ export const sealedPartsSchema = z.strictObject({
 export type SealedParts = z.infer<typeof sealedPartsSchema>;
 
 /** What opens a record: its wrap and sealed metadata. Throws HttpError `unknown_record`. */
-export async function requireSealed(store: ItemStore, recordId: string): Promise<SealedParts> {
+export async function requireSealed(
+  store: Pick<ItemStore, 'get'>,
+  recordId: string,
+): Promise<SealedParts> {
   const sealed = await findSealed(store, recordId);
   if (!sealed) throw unknownRecord();
   return sealed;
 }
 
 /** As `requireSealed`, or null where something of it is gone. */
-export async function findSealed(store: ItemStore, recordId: string): Promise<SealedParts | null> {
+export async function findSealed(
+  store: Pick<ItemStore, 'get'>,
+  recordId: string,
+): Promise<SealedParts | null> {
   const [wrap, metadata] = await Promise.all([
     store.get(wrapKeys.wrap(recordId)),
     store.get(wrapKeys.metadata(recordId)),

@@ -12,6 +12,7 @@ import type { ItemChange } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import { forgetPublished } from './category-keys.ts';
 import type { RecordsContext } from './context.ts';
+import { discardRecord } from './discard.ts';
 import { forgetNext, keepNext } from './next-wraps.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { forgetPrivate } from './private.ts';
@@ -25,7 +26,6 @@ import {
 import { leadsTo, requireRotation } from './rotation-state.ts';
 import type { rotateSchema, settleSchema, wrapSchema } from './routes.ts';
 import { forgetShares } from './shares.ts';
-import { discardUpload } from './uploads.ts';
 
 /**
  * Takes note of a rotation: from now on nothing goes by the old pseudonym. What was published and
@@ -108,15 +108,7 @@ async function leave(context: RecordsContext, recordId: string, pseudonym: strin
   if (!found) return;
   const { state } = found;
   if (!(await leadsTo(context.store, state.pseudonym, pseudonym))) throw unknownRecord();
-  const { layering } = state;
-  if (layering) {
-    await context.objects.abort(layering.objectKey, layering.uploadId);
-    await context.objects.remove(layering.objectKey);
-    if (layering.oldKey !== null) await context.objects.remove(layering.oldKey);
-  }
-  await context.store.remove([wrapKeys.listed(state.pseudonym, state.categoryTag, recordId)]);
-  await forgetNext(context, recordId);
-  await discardUpload(context, state);
+  await discardRecord(context, state);
 }
 
 interface Moved {

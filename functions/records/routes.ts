@@ -7,6 +7,7 @@ import { sealedSchema } from '../../lib/records/sealed.ts';
 import { teamSealsSchema } from '../../lib/records/team-key.ts';
 import { networkField, timeField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import { copyRoutes } from './copy-routes.ts';
 import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
 
 const base64url = (bytesMax: number) =>
@@ -401,6 +402,7 @@ const readRoutes: readonly DocumentedRoute[] = [
 ];
 
 export const routes: readonly DocumentedRoute[] = [
+  ...copyRoutes,
   ...uploadRoutes,
   ...keyRoutes,
   ...rotationRoutes,

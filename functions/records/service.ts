@@ -9,6 +9,17 @@ import { listMetadata, openAccess } from './access.ts';
 import { findKey, publishKeys } from './category-keys.ts';
 import { completeUpload } from './complete.ts';
 import type { RecordsContext } from './context.ts';
+import { listForCopies, openForCopies, sharesForCopies } from './copies.ts';
+import {
+  completeRestoreSchema,
+  copiedObjectSchema,
+  copiedRecordsSchema,
+  copiedSharesSchema,
+  eraseSchema,
+  restoreSchema,
+} from './copy-routes.ts';
+import { erase } from './erase.ts';
+import { completeRestore, openRestore } from './restore.ts';
 import { openApiInfo } from './openapi-info.ts';
 import {
   accessSchema,
@@ -93,6 +104,7 @@ export function recordsOperations(context: RecordsContext): Operations {
     'POST /v1/metadata': withBody(metadataSchema, (body, request) =>
       listMetadata(context, request, body),
     ),
+    ...copyOperations(context),
     'GET /v1/bootstrap': {
       run: async () => ({
         status: 200,
@@ -100,6 +112,28 @@ export function recordsOperations(context: RecordsContext): Operations {
       }),
     },
     ...serviceOperations(context, openApiInfo, routes),
+  };
+}
+
+/** What hospitals copy and give back, and what patients have erased. */
+function copyOperations(context: RecordsContext): Operations {
+  return {
+    'POST /v1/copies/records': withBody(copiedRecordsSchema, (body, request) =>
+      listForCopies(context, request, body),
+    ),
+    'POST /v1/copies/object': withBody(copiedObjectSchema, (body, request) =>
+      openForCopies(context, request, body),
+    ),
+    'POST /v1/copies/shares': withBody(copiedSharesSchema, (body, request) =>
+      sharesForCopies(context, request, body),
+    ),
+    'POST /v1/restores': withBody(restoreSchema, (body, request) =>
+      openRestore(context, request, body),
+    ),
+    'POST /v1/restores/complete': withBody(completeRestoreSchema, (body, request) =>
+      completeRestore(context, request, body),
+    ),
+    'POST /v1/erasures': withBody(eraseSchema, (body, request) => erase(context, request, body)),
   };
 }
 

@@ -4,16 +4,23 @@ import { z } from 'zod';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { readCapability } from '../../lib/records/capability.ts';
-import { fromSealedText, sealedDigest, sealedSchema } from '../../lib/records/sealed.ts';
+import {
+  fromSealedText,
+  sealedDigest,
+  sealedSchema,
+  type SealedText,
+} from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import type { ItemStore } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
 import { requireNotRotated } from './rotation-state.ts';
 import type { fetchSharesSchema, shareSchema, withdrawSchema } from './routes.ts';
+import { requireNotErased } from './tombstones.ts';
 import { requireMember } from './team-keys.ts';
 
 const PAGE_CHARS_MAX = 4_500_000;
@@ -40,6 +47,7 @@ export async function putShare(
   const permit = readCapability('grant', receipt.result);
   const { permissionId, granteeKid, team, shareDigest, version, pseudonym } = permit;
   await requireNotRotated(context.store, pseudonym);
+  await requireNotErased(context.store, { pseudonym });
   if (toBase64url(sealedDigest(fromSealedText(body.share))) !== shareDigest) {
     throw new HttpError('share_mismatch', 'This is not the share that the ledger names.');
   }
@@ -95,6 +103,18 @@ export async function forgetShares(context: RecordsContext, pseudonym: string): 
   }
 }
 
+/** The present share of a permission and its holder: a key, perhaps an earlier one, or a team. */
+export async function keptShare(
+  store: Pick<ItemStore, 'get'>,
+  permissionId: string,
+): Promise<{ holder: string; share: SealedText } | null> {
+  const item = await store.get(wrapKeys.shareState(permissionId));
+  const holder = item && parseWith(stateSchema, item.value).holder;
+  const kept = holder ? await store.get(wrapKeys.share(holder, permissionId)) : null;
+  if (!holder || !kept) return null;
+  return { holder, share: parseWith(sealedSchema(recordsBounds.shareBytesMax), kept.value) };
+}
+
 async function forgetShare(context: RecordsContext, permissionId: string): Promise<void> {
   const { store } = context;
   const key = wrapKeys.shareState(permissionId);
@@ -119,12 +139,21 @@ export async function fetchShares(
 ): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
   if (teamId !== undefined) await requireMember(context, teamId, caller.kid);
+  return { status: 200, body: await sharesPage(context.store, teamId ?? caller.kid, start) };
+}
+
+/** A page of what is sealed to one holder; hospitals' copies are laid out the same. */
+export async function sharesPage(
+  store: Pick<ItemStore, 'list'>,
+  holder: string,
+  start: string | undefined,
+): Promise<{ shares: unknown[]; next?: string }> {
   const shares: unknown[] = [];
   let characters = 0;
   let after = start;
-  const { pk } = wrapKeys.share(teamId ?? caller.kid, '');
+  const { pk } = wrapKeys.share(holder, '');
   for (;;) {
-    const page = await context.store.list(pk, {
+    const page = await store.list(pk, {
       limit: PAGE_ITEMS,
       ...(after === undefined ? {} : { after }),
     });
@@ -132,11 +161,11 @@ export async function fetchShares(
       const share = parseWith(sealedSchema(recordsBounds.shareBytesMax), value);
       characters += share.ciphertext.length + share.enc.length;
       if (shares.length > 0 && characters > PAGE_CHARS_MAX) {
-        return { status: 200, body: { shares, ...(after === undefined ? {} : { next: after }) } };
+        return { shares, ...(after === undefined ? {} : { next: after }) };
       }
       shares.push({ permissionId: sk, ...share });
       after = sk;
     }
-    if (page.length < PAGE_ITEMS) return { status: 200, body: { shares } };
+    if (page.length < PAGE_ITEMS) return { shares };
   }
 }

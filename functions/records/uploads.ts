@@ -17,6 +17,7 @@ import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict, findRecord, type RecordState, requireUpload } from './record-state.ts';
 import { requireNotRotated } from './rotation-state.ts';
+import { requireNotErased } from './tombstones.ts';
 import type { uploadSchema } from './routes.ts';
 
 type UploadBody = z.infer<typeof uploadSchema>;
@@ -34,7 +35,8 @@ export async function openUpload(
   const registered = readCapability('register', receipt.result);
   checkHolder(registered.uploaderKid, proof.kid);
   const checksums = checkRegistered(registered, body);
-  const { recordId } = registered;
+  const { recordId, pseudonym } = registered;
+  await requireNotErased(context.store, { recordId, pseudonym });
   await requireNotRotated(context.store, registered.pseudonym);
 
   const known = await findGoingOn(context, recordId);
@@ -93,6 +95,7 @@ export async function discardUpload(context: RecordsContext, state: RecordState)
     wrapKeys.wrap(recordId),
     wrapKeys.metadata(recordId),
     wrapKeys.record(recordId),
+    wrapKeys.opened(state.pseudonym, recordId),
   ]);
 }
 
@@ -156,6 +159,8 @@ async function createUpload(
     etags: null,
     announced: null,
   };
+  // Named first: what nobody finds again could not be erased.
+  await context.store.stage([{ key: wrapKeys.opened(pseudonym, recordId), value: {} }]);
   if (await context.store.insert(wrapKeys.record(recordId), state)) return state;
   await context.objects.abort(objectKey, state.uploadId);
   const winner = await findRecord(context.store, recordId);

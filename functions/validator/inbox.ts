@@ -17,6 +17,7 @@ import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
 import { kmsSigningKey } from '../aws/kms-signing-key.ts';
 import { logger } from '../aws/logger.ts';
+import { GatheredNotes, sqsCopyNotes } from '../aws/sqs-copy-notes.ts';
 import { sqsPeerSender } from '../aws/sqs-peer-sender.ts';
 import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
 import { claimedIncarnation } from './claimed-incarnation.ts';
@@ -29,6 +30,8 @@ import { openSigner, Rejoin } from './rejoin.ts';
 import { SenderQuota } from './sender-quota.ts';
 import { step, type StepEvent } from './step.ts';
 
+/** Blocks of so many milliseconds are one note for the replicator. */
+const GATHER_MS = 2_000;
 /** Decoded pages of the state tree kept by a warm process, bytes. */
 const cacheBytesMax = 256 * 1024 * 1024;
 
@@ -74,6 +77,13 @@ const rejoin = new Rejoin({
   claimed: ({ genesis, self }) => claimedIncarnation(genesis, self, { fetch, clock: now }),
 });
 let runtime: ValidatorRuntime | null = null;
+/** Whether a block with transactions was committed since the replicator was told. */
+let isNews = false;
+const replicatorNotes = new GatheredNotes(
+  sqsCopyNotes(sqsClient(), environment.NOTES_URL),
+  now,
+  GATHER_MS,
+);
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(receive);
 
@@ -116,6 +126,18 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
     events: events.map(nameOf),
   });
   await comeBack(ready, batch.ledger);
+  await tellReplicator();
+}
+
+/** A note that is lost is made up for by the next one, or by the schedule. */
+async function tellReplicator(): Promise<void> {
+  if (!isNews) return;
+  try {
+    await replicatorNotes.committed();
+    isNews = false;
+  } catch (error) {
+    logger.warn('replicator not told', { error: error as Error });
+  }
 }
 
 /** What fails here is tried again after the next step: the step itself is done. */
@@ -189,6 +211,7 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
 /** A replica that stops itself must be seen at once: CRITICAL lines raise an alarm. */
 function report(entry: StepLog): void {
   const { event, ...facts } = entry;
+  if (event === 'committed' && entry.transactions > 0) isNews = true;
   if (event === 'alarm' && fatal.has(entry.code)) logger.critical(event, facts);
   else if (event === 'alarm' || event === 'dropped') logger.warn(event, facts);
   else logger.info(event, facts);

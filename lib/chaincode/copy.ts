@@ -73,17 +73,15 @@ export const copyRequest = defineTransaction({
     const { live, reason } = judged;
     if (!all && live.length === 0) return deny(reason);
     await addCopier(draft, pseudonym, hospital, call);
-    const scopes = live.flatMap(({ permission: { categories, dataFrom, dataUntil } }) =>
+    const scopes = live.flatMap(({ categories, dataFrom, dataUntil }) =>
       categories.map((tag) => ({ tag, dataFrom, dataUntil })),
     );
     const categories = [...new Set(scopes.map(({ tag }) => tag))].sort();
-    const permissionId = live[0]?.permission.id ?? null;
+    const permissionId = live[0]?.id ?? null;
     await remember(call, pseudonym, { decision: 'permit', permissionId, categories });
-    const shares = live.map(({ permission: { id, shareDigest }, granteeKid }) => {
-      return { permissionId: id, granteeKid, shareDigest };
-    });
+    const shares = live.map(({ id, shareDigest }) => ({ permissionId: id, shareDigest }));
     const longest = context.time + context.parameters.receiptUsableMs;
-    const ends = all ? [] : live.map(({ permission }) => permission.until);
+    const ends = all ? [] : live.map(({ until }) => until);
     const usableUntil = Math.min(longest, ...ends);
     return { decision: 'permit', ...asked, all, scopes, shares, usableUntil };
   },
@@ -200,29 +198,36 @@ function hospitalOf({ actor }: TransactionCall): string {
   return hospital;
 }
 
-interface Relied {
-  permission: Permission;
-  /** The present key of the grantee: what the share is kept under. */
-  granteeKid: string;
-}
-
 /** Those permissions to read that hold now and are for the hospital, or any if it was chosen. */
 async function judge(
   reader: Reader,
   asked: { pseudonym: string; hospital: string; all: boolean; permissionIds: readonly string[] },
   { context }: TransactionCall,
-): Promise<{ live: Relied[]; reason: DenyReason }> {
-  const live: Relied[] = [];
+): Promise<{ live: Permission[]; reason: DenyReason }> {
+  const live: Permission[] = [];
   let reason: DenyReason = 'no_permission';
   for (const permission of await reader.many(asked.permissionIds.map(cells.permission))) {
     if (permission?.pseudonym !== asked.pseudonym) continue;
-    const grantee = await reader.get(cells.subject(permission.grantee));
-    if (!grantee || (grantee.hospital !== asked.hospital && !asked.all)) continue;
+    const hospital = await hospitalOfGrantee(reader, permission);
+    if (hospital === null || (hospital !== asked.hospital && !asked.all)) continue;
     const objection = objectionOf(permission, { right: 'read', time: context.time });
     if (objection !== null) reason = objection;
-    else if (grantee.status === 'active') live.push({ permission, granteeKid: grantee.kid });
+    else live.push(permission);
   }
   return { live, reason };
+}
+
+/** Of which hospital a grantee is: a person at work, or a care team; null once it ended. */
+export async function hospitalOfGrantee(
+  reader: Pick<Reader, 'get'>,
+  { grantee, granteeKind }: Permission,
+): Promise<string | null> {
+  if (granteeKind === 'team') {
+    const team = await reader.get(cells.team(grantee));
+    return team?.closed === null ? team.hospital : null;
+  }
+  const subject = await reader.get(cells.subject(grantee));
+  return subject?.status === 'active' ? subject.hospital : null;
 }
 
 async function addCopier(
@@ -266,7 +271,14 @@ async function heldRecordOf(
 function registeredOf(record: MedicalRecord) {
   const { id, categoryTag, dataMonth, objectDigest, ciphertextLength, wrapDigest } = record;
   const names = { recordId: id, categoryTag, dataMonth, uploaderKid: record.uploader.kid };
-  return { ...names, objectDigest, ciphertextLength, wrapDigest, generation: record.generation };
+  return {
+    ...names,
+    digest: record.digest,
+    objectDigest,
+    ciphertextLength,
+    wrapDigest,
+    generation: record.generation,
+  };
 }
 
 function without<T extends { hospital: string }>(list: readonly T[], hospital: string): T[] {

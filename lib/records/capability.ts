@@ -49,6 +49,57 @@ const listSchema = z.object({
 });
 export type ListCapability = z.infer<typeof listSchema>;
 
+/** `copy.request`: this hospital may copy the records of these categories until then. */
+const copySchema = listSchema.extend({
+  fn: z.literal('copy.request'),
+  hospital: z.string().max(64),
+  /** Shares of the permissions that it relies on. */
+  shares: z
+    .array(
+      z.object({
+        permissionId: id,
+        shareDigest: text32,
+      }),
+    )
+    .max(1_024),
+});
+export type CopyCapability = z.infer<typeof copySchema>;
+
+/** `copy.held`: these are the bytes that the ledger names, and this hospital holds them. */
+const heldSchema = z.object({
+  fn: z.literal('copy.held'),
+  pseudonym: text32,
+  holderKid: text32,
+  records: z
+    .array(
+      z.object({
+        recordId: id,
+        categoryTag: tag,
+        dataMonth: month,
+        /** Of the bytes as they were uploaded, and as they are now. */
+        digest: text32,
+        objectDigest: text32,
+        generation: z.int().min(0),
+        ciphertextLength: z.int().min(1).max(recordsBounds.objectBytesMax),
+        wrapDigest: text32,
+        uploaderKid: text32,
+      }),
+    )
+    .max(1_024),
+});
+export type HeldRecord = z.infer<typeof heldSchema>['records'][number];
+
+/** `record.erase`, `patient.erase`: nothing may be left of these. */
+const eraseSchema = z.discriminatedUnion('fn', [
+  z.object({ fn: z.literal('record.erase'), pseudonym: text32, recordIds: z.array(id).max(1_024) }),
+  z.object({
+    fn: z.literal('patient.erase'),
+    pseudonym: text32,
+    pseudonyms: z.array(text32).max(1_024),
+  }),
+]);
+export type EraseCapability = z.infer<typeof eraseSchema>;
+
 /** A permission given, changed or sealed anew: this share takes the place of older versions. */
 const grantSchema = z
   .object({
@@ -152,6 +203,9 @@ const schemas = {
   register: registerSchema,
   access: accessSchema,
   list: listSchema,
+  copy: copySchema,
+  held: heldSchema,
+  erase: eraseSchema,
   grant: grantSchema,
   revoke: revokeSchema,
   team: teamSchema,
@@ -188,7 +242,7 @@ export function readCapability<K extends Kind>(
 
 /** Whether a list covers a record of this category and month. */
 export function coversRecord(
-  { all, scopes }: ListCapability,
+  { all, scopes }: Pick<ListCapability, 'all' | 'scopes'>,
   record: { categoryTag: string; dataMonth: string },
 ): boolean {
   if (all) return true;

@@ -12,6 +12,16 @@ export const wrapKeys = {
   /** The file key, sealed to the category key. */
   wrap: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'wrap' }),
   metadata: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'metadata' }),
+  /** What stays of an erasure: that there was one, so that nothing comes back. */
+  erasedRecord: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'erased' }),
+  erasedPatient: (pseudonym: string): WrapKey => ({ pk: `erased#${pseudonym}`, sk: 'patient' }),
+  /** Lost bytes that a hospital gives back. */
+  restore: (recordId: string): WrapKey => ({ pk: `record#${recordId}`, sk: 'restore' }),
+  /** Uploads of a patient that are not complete. */
+  opened: (pseudonym: string, recordId: string): WrapKey => ({
+    pk: `opened#${pseudonym}`,
+    sk: recordId,
+  }),
   /** Stored records of a patient, by category; tags and ids hold no `#`. */
   listed: (pseudonym: string, tag: string, recordId: string): WrapKey => ({
     pk: `list#${pseudonym}`,

@@ -1,12 +1,21 @@
 // The scenarios of `npm run demo`, by name.
 import { LocalError } from '../lib/errors.ts';
 import { emergency } from './emergency.ts';
+import { erasure } from './erasure.ts';
 import { journey } from './journey.ts';
 import { lyingCa } from './lying-ca.ts';
+import { outage } from './outage.ts';
 import { rotation } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 
-export const scenarios: readonly Scenario[] = [journey, lyingCa, rotation, emergency];
+export const scenarios: readonly Scenario[] = [
+  journey,
+  lyingCa,
+  rotation,
+  emergency,
+  outage,
+  erasure,
+];
 
 /** The named ones; `all` is every one. Throws LocalError for a name that is none. */
 export function scenariosNamed(names: readonly string[]): Scenario[] {

@@ -74,6 +74,11 @@ const escrowSampleRoutes: readonly Route[] = [
   { method: 'PUT', path: '/v1/escrow/{id}', body: bodySchema, summary: 'Keep.' },
 ];
 
+/** Routes of the function for copies. */
+const copiesSampleRoutes: readonly Route[] = [
+  { method: 'POST', path: '/v1/copies/access', body: bodySchema, summary: 'Open.' },
+];
+
 /** The feature flags that `cdk synth` uses. */
 function flags(): Record<string, unknown> {
   const file: unknown = JSON.parse(
@@ -109,6 +114,7 @@ export function makeNetwork(input: NetworkConfigInput): Synthesized {
     routes: {
       validator: sampleRoutes,
       escrow: escrowSampleRoutes,
+      copies: copiesSampleRoutes,
       membership: sampleRoutes,
       records: sampleRoutes,
     },

@@ -46,8 +46,12 @@ describe('cdk-nag AwsSolutions', () => {
       'AwsSolutions-IAM5[Resource::<…>/*]',
       'AwsSolutions-S1',
     ]);
+    const reasonsMax: Record<string, number> = {
+      'AwsSolutions-DDB3': 4,
+      'AwsSolutions-IAM5[Resource::<…>/*]': 3,
+    };
     for (const [id, reasons] of found) {
-      expect(reasons.size, id).toBe(id === 'AwsSolutions-DDB3' ? 3 : 1);
+      expect(reasons.size, id).toBe(reasonsMax[id] ?? 1);
       for (const reason of reasons) expect(reason.length, id).toBeGreaterThan(40);
     }
   });

@@ -41,8 +41,10 @@ describe('roles of a validator', () => {
     expect(roleNames(template)).toEqual([
       '(generated)',
       'cq-test-net-north-api',
+      'cq-test-net-north-copies',
       'cq-test-net-north-escrow',
       'cq-test-net-north-inbox',
+      'cq-test-net-north-replicator',
       'cq-test-net-north-timer',
     ]);
     expect(new Set(trustOf(template).map((principal) => JSON.stringify(principal)))).toEqual(
@@ -77,6 +79,7 @@ describe('roles of a validator', () => {
         `kms:Decrypt on WrapKey ${purposes('session', 'read', 'share')}`,
         `kms:Encrypt on WrapKey ${purposes('session', 'read', 'share')}`,
         'sqs:SendMessage on TimersQueue',
+        'sqs:SendMessage on CopiesNotesQueue',
         'sqs:SendMessage on arn:aws:sqs:eu-central-1:222222222222:cq-test-net-east-inbox.fifo',
         'sqs:SendMessage on arn:aws:sqs:eu-central-1:333333333333:cq-test-net-south-inbox.fifo',
         'sqs:SendMessage on arn:aws:sqs:eu-central-1:444444444444:cq-test-net-west-inbox.fifo',
@@ -94,6 +97,46 @@ describe('roles of a validator', () => {
         ...readKeyOnly.map((line) => line.replace('"read"', '"share"')),
         ...writeLog('EscrowFunctionLogs'),
         `kms:Decrypt on WrapKey ${purposes('share')}`,
+      ].sort(),
+    );
+  });
+
+  it('copies: reads copies and the genesis document, deletes nothing', () => {
+    expect(permissionsOf(template, 'cq-test-net-north-copies')).toEqual(
+      [
+        ...['BatchGetItem', 'BatchWriteItem', 'GetItem', 'PutItem', 'Query'].map(
+          (action) => `dynamodb:${action} on CopiesWrapsTable`,
+        ),
+        ...['BatchGetItem', 'GetItem', 'Query'].map(
+          (action) => `dynamodb:${action} on LedgerTable`,
+        ),
+        ...writeLog('CopiesFunctionLogs'),
+        's3:GetObject on CopiesObjectsBucket/*',
+        'sqs:SendMessage on CopiesNotesQueue',
+      ].sort(),
+    );
+  });
+
+  it('replicator: copies, the ledger to read, the read key, and no peer', () => {
+    expect(permissionsOf(template, 'cq-test-net-north-replicator')).toEqual(
+      [
+        ...readWrite('CopiesWrapsTable'),
+        ...['BatchGetItem', 'DescribeTable', 'GetItem', 'Query'].map(
+          (action) => `dynamodb:${action} on LedgerTable`,
+        ),
+        ...readKeyOnly,
+        ...writeLog('ReplicatorFunctionLogs'),
+        ...consume('CopiesNotesQueue'),
+        `kms:Decrypt on WrapKey ${purposes('read')}`,
+        ...[
+          'AbortMultipartUpload',
+          'DeleteObject',
+          'GetObject',
+          'ListMultipartUploadParts',
+          'PutObject',
+        ].map((action) => `s3:${action} on CopiesObjectsBucket/*`),
+        's3:ListBucket on CopiesObjectsBucket',
+        'sqs:SendMessage on CopiesNotesQueue',
       ].sort(),
     );
   });
@@ -157,6 +200,8 @@ describe('roles of a validator', () => {
     expect(permissions.map(({ Action, Principal }) => [Action, Principal]).sort()).toEqual([
       ['lambda:InvokeFunction', 'apigateway.amazonaws.com'],
       ['lambda:InvokeFunction', 'apigateway.amazonaws.com'],
+      ['lambda:InvokeFunction', 'apigateway.amazonaws.com'],
+      ['lambda:InvokeFunction', 'events.amazonaws.com'],
       ['lambda:InvokeFunction', 'events.amazonaws.com'],
     ]);
     for (const { SourceArn } of permissions) expect(SourceArn).toBeDefined();

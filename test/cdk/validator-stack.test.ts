@@ -4,8 +4,10 @@ import { z } from 'zod';
 
 import {
   apiEnvironmentSchema,
+  copiesEnvironmentSchema,
   escrowEnvironmentSchema,
   inboxEnvironmentSchema,
+  replicatorEnvironmentSchema,
   timerEnvironmentSchema,
 } from '../../functions/validator/environment.ts';
 import { configInput, localConfigInput, makeNetwork, templateOf } from './fixtures.ts';
@@ -67,9 +69,13 @@ describe('functions of a validator', () => {
     const keys = ['INBOX_URL', 'OPERATOR_KEY', 'SIGN_KEY_ID', 'WRAP_KEY_ID'];
     expect(namesOf('api')).toEqual([...common, ...keys, 'API_URL', 'INBOX_ROLE_ID'].sort());
     expect(namesOf('inbox')).toEqual(
-      [...common, ...keys, 'TIMER_URL', 'PEERS', 'SELF_SENDERS'].sort(),
+      [...common, ...keys, 'NOTES_URL', 'TIMER_URL', 'PEERS', 'SELF_SENDERS'].sort(),
     );
     expect(namesOf('escrow')).toEqual([...common, 'API_URL', 'ESCROW_TABLE', 'WRAP_KEY_ID'].sort());
+    const copies = ['COPIES_BUCKET', 'COPIES_TABLE', 'NOTES_URL'];
+    const noSession = common.filter((name) => name !== 'SESSION_TABLE');
+    expect(namesOf('copies')).toEqual([...noSession, ...copies, 'API_URL'].sort());
+    expect(namesOf('replicator')).toEqual([...common, ...copies, 'WRAP_KEY_ID'].sort());
     expect(namesOf('timer')).toEqual([...common, 'INBOX_URL', 'TIMER_URL', 'WRAP_KEY_ID'].sort());
   });
 
@@ -84,6 +90,12 @@ describe('functions of a validator', () => {
     });
     expect(escrowEnvironmentSchema.parse(environment('escrow'))).toMatchObject({
       VALIDATOR_ID: 'north',
+    });
+    expect(copiesEnvironmentSchema.parse(environment('copies'))).toMatchObject({
+      VALIDATOR_ID: 'north',
+    });
+    expect(replicatorEnvironmentSchema.parse(environment('replicator'))).toMatchObject({
+      NETWORK: 'test-net',
     });
     // The ids of roles are known only once they are made.
     const inbox = { ...environment('inbox'), SELF_SENDERS: '["AROAAPI"]' };
@@ -120,14 +132,14 @@ describe('functions of a validator', () => {
     const functions = Object.values(retained.findResources('AWS::Lambda::Function')).map(
       ({ Properties }) => Properties as { Role: unknown; LoggingConfig: unknown },
     );
-    expect(functions).toHaveLength(4);
+    expect(functions).toHaveLength(6);
     for (const pick of ['Role', 'LoggingConfig'] as const) {
-      expect(new Set(functions.map((properties) => JSON.stringify(properties[pick]))).size).toBe(4);
+      expect(new Set(functions.map((properties) => JSON.stringify(properties[pick]))).size).toBe(6);
     }
   });
 
   it('write to explicit log groups that forget', () => {
-    retained.resourceCountIs('AWS::Logs::LogGroup', 5);
+    retained.resourceCountIs('AWS::Logs::LogGroup', 7);
     retained.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 365 });
   });
 
@@ -174,7 +186,24 @@ describe('queues of a validator', () => {
         },
       },
     });
-    retained.resourceCountIs('AWS::SQS::Queue', 4);
+    retained.resourceCountIs('AWS::SQS::Queue', 6);
+  });
+
+  it('the replicator is woken by notes, and looks every five minutes by itself', () => {
+    retained.hasResourceProperties('AWS::SQS::Queue', {
+      QueueName: 'cq-test-net-north-copy-notes',
+      FifoQueue: Match.absent(),
+      SqsManagedSseEnabled: true,
+      VisibilityTimeout: 60,
+    });
+    retained.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^CopiesNotesQueue'), 'Arn'] },
+      FunctionName: { Ref: Match.stringLikeRegexp('^ReplicatorFunction') },
+    });
+    retained.hasResourceProperties('AWS::Events::Rule', {
+      ScheduleExpression: 'rate(5 minutes)',
+      Targets: [{ Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^ReplicatorFunction'), 'Arn'] } }],
+    });
   });
 
   it.each([
@@ -201,22 +230,25 @@ describe('queues of a validator', () => {
 });
 
 describe('alarms of a validator', () => {
-  it.each(['InboxDeadLetters', 'TimersDeadLetters'])('ring when %s holds a message', (queue) => {
-    retained.hasResourceProperties('AWS::CloudWatch::Alarm', {
-      MetricName: 'ApproximateNumberOfMessagesVisible',
-      Dimensions: [
-        {
-          Name: 'QueueName',
-          Value: { 'Fn::GetAtt': [Match.stringLikeRegexp(`^${queue}`), 'QueueName'] },
-        },
-      ],
-      ComparisonOperator: 'GreaterThanThreshold',
-      Threshold: 0,
-      EvaluationPeriods: 1,
-      TreatMissingData: 'notBreaching',
-      AlarmActions: [{ Ref: Match.stringLikeRegexp('^AlarmsTopic') }],
-    });
-  });
+  it.each(['InboxDeadLetters', 'TimersDeadLetters', 'CopiesNotesDeadLetters'])(
+    'ring when %s holds a message',
+    (queue) => {
+      retained.hasResourceProperties('AWS::CloudWatch::Alarm', {
+        MetricName: 'ApproximateNumberOfMessagesVisible',
+        Dimensions: [
+          {
+            Name: 'QueueName',
+            Value: { 'Fn::GetAtt': [Match.stringLikeRegexp(`^${queue}`), 'QueueName'] },
+          },
+        ],
+        ComparisonOperator: 'GreaterThanThreshold',
+        Threshold: 0,
+        EvaluationPeriods: 1,
+        TreatMissingData: 'notBreaching',
+        AlarmActions: [{ Ref: Match.stringLikeRegexp('^AlarmsTopic') }],
+      });
+    },
+  );
 
   it('cover errors, throttles and critical log lines of each function, and all have an action', () => {
     const alarms = Object.values(retained.findResources('AWS::CloudWatch::Alarm')).map(
@@ -224,8 +256,8 @@ describe('alarms of a validator', () => {
     );
     const count = (metric: string): number =>
       alarms.filter(({ MetricName }) => MetricName === metric).length;
-    expect([count('Errors'), count('Throttles')]).toEqual([4, 4]);
-    for (const fn of ['api', 'inbox', 'timer', 'escrow']) {
+    expect([count('Errors'), count('Throttles')]).toEqual([6, 6]);
+    for (const fn of ['api', 'inbox', 'timer', 'escrow', 'copies', 'replicator']) {
       expect(count(`cq-test-net-north-${fn}-critical`)).toBe(1);
     }
     for (const { AlarmActions } of alarms) expect(AlarmActions).toHaveLength(1);
@@ -236,11 +268,11 @@ describe('alarms of a validator', () => {
 });
 
 describe('storage and keys of a validator', () => {
-  it('the ledger can be restored, sessions and escrow cannot', () => {
+  it('the ledger can be restored, sessions, escrow and copies cannot', () => {
     const tables = Object.entries(retained.findResources('AWS::DynamoDB::Table')).map(
       ([id, { Properties }]) => ({ id, ...(Properties as Record<string, unknown>) }),
     );
-    expect(tables).toHaveLength(3);
+    expect(tables).toHaveLength(4);
     const keys = [
       { AttributeName: 'pk', KeyType: 'HASH' },
       { AttributeName: 'sk', KeyType: 'RANGE' },
@@ -257,6 +289,13 @@ describe('storage and keys of a validator', () => {
       expect(table).not.toHaveProperty('StreamSpecification');
       expect(table).not.toHaveProperty('TableName');
     }
+  });
+
+  it('copies have no versions, and take TLS only', () => {
+    retained.hasResourceProperties('AWS::S3::Bucket', {
+      VersioningConfiguration: Match.absent(),
+      PublicAccessBlockConfiguration: { BlockPublicAcls: true, RestrictPublicBuckets: true },
+    });
   });
 
   it('signs with P-256 and wraps with a rotated symmetric key', () => {
@@ -300,6 +339,9 @@ describe('outputs', () => {
       'AlarmTopicArn',
       'ApiUrl',
       'BundleDigest',
+      'CopiesBucket',
+      'CopiesTable',
+      'CopyNotesUrl',
       'EscrowTable',
       'InboxDeadLettersUrl',
       'InboxRoleId',

@@ -17,9 +17,11 @@ import {
 } from '../../lib/ledger/state-answer.ts';
 import { type PageReader, proveKeys, updateTree } from '../../lib/ledger/state-tree.ts';
 import { OverlayView, RecordingView, TreeView } from '../../lib/ledger/state-view.ts';
+import { readerOf } from '../../lib/chaincode/draft.ts';
+import type { LedgerFeed } from '../../functions/validator/replicator/context.ts';
 import type { PlainValue } from '../../lib/chaincode/functions.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
-import { encodeResult } from '../../lib/wire/result.ts';
+import { encodeResult, type TransactionResult } from '../../lib/wire/result.ts';
 import { parseTransaction, verifyTransaction } from '../../lib/wire/transaction.ts';
 import { quorumSize, validatorsHash } from '../../lib/wire/validators.ts';
 import { type Certificate, voteSigningBytes } from '../../lib/wire/vote.ts';
@@ -43,6 +45,8 @@ export class FakeLedger {
   readonly #store = new Map<string, Uint8Array>();
   readonly #receipts = new Map<string, Uint8Array>();
   #heads: Head[] = [];
+  /** The result of the one transaction of each block. */
+  readonly #results: TransactionResult[] = [];
   /** What governs each height, up to that after the next. */
   readonly #governed: Governed[] = [];
   readonly #links: SetLink[] = [];
@@ -108,12 +112,13 @@ export class FakeLedger {
     const overlay = new OverlayView(view);
     const done = await execute(overlay, transaction, context);
     const isDone = done.status === 'COMMITTED';
-    const result = encodeResult({
+    const outcome: TransactionResult = {
       id: transaction.id,
       status: done.status,
       code: isDone ? '' : done.code,
       value: isDone ? done.value : null,
-    });
+    };
+    const result = encodeResult(outcome);
     const base = { height: parent.header.height, root: parent.header.stateRoot };
     // An INVALID transaction leaves the state as it is; a tree of the new height is made anyway.
     if (isDone) overlay.apply(done.writes);
@@ -135,6 +140,7 @@ export class FakeLedger {
     };
     const certificate = await this.#certify(header);
     this.#heads.push({ header, certificate });
+    this.#results[height] = outcome;
     const chain = this.#chain(height);
     const receipt = buildReceipt({
       ...{ genesis, header, certificate, ...chain },
@@ -189,6 +195,17 @@ export class FakeLedger {
         ...this.#chain(height),
       }),
     );
+  }
+
+  /** What a validator's other functions see of the ledger. */
+  get feed(): LedgerFeed {
+    return {
+      head: async () => ({ height: this.height, state: readerOf(this.#view(this.#head())) }),
+      results: async (height) => {
+        const result = this.#results[height];
+        return result ? [result] : null;
+      },
+    };
   }
 
   /** The proof of `GET /v1/consistency`. */

@@ -244,7 +244,7 @@ describe('a care team', () => {
     );
     const readers = new Set(used.map((one) => one.actor.subject));
     expect(readers.size).toBe(3);
-    const shares = await ada.session.custodian.shares(ada.keystore.signingKey, teamId);
+    const shares = await ada.session.custodian.shares(ada.keystore.signingKey, { teamId });
     expect(shares).toEqual([]);
   });
 });

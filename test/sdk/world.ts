@@ -23,6 +23,7 @@ import {
   type EscrowContext,
   escrowOperations,
 } from '../../functions/validator/escrow/operations.ts';
+import { copyRoutes } from '../../functions/validator/copies/routes.ts';
 import { escrowRoutes } from '../../functions/validator/escrow/routes.ts';
 import { validatorClient } from '../../functions/records/validator-client.ts';
 import type { Clock } from '../../sdk/clock.ts';
@@ -39,6 +40,7 @@ import { callApi } from '../functions/call.ts';
 import { type MemoryItemStore, memoryItemStore } from '../membership/memory-item-store.ts';
 import type { Parameters } from '../../lib/wire/parameters.ts';
 import { makeNetwork, type ShareHolder, type TestNetwork } from '../support/network.ts';
+import { hospitalOf, type HospitalWorld } from './hospital-world.ts';
 import { fakeFetch, type FakeHandler } from './fake-fetch.ts';
 import { FakeLedger, validatorHandler } from './fake-ledger.ts';
 
@@ -56,6 +58,8 @@ export interface World {
   openHospital(one: ShareHolder): void;
   /** All that the custodian's table holds. */
   wraps: MemoryItemStore;
+  /** What each hospital holds of copies, and its replicator. */
+  hospitals: Map<string, HospitalWorld>;
   folder: string;
   /** What ends every party at once, at a write of the test's choice. */
   power: Power;
@@ -130,15 +134,23 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
   const handlers: Record<string, FakeHandler> = {};
   const registry: World['registry'] = { verdict: 'verified' };
   const parties: { membership: MembershipContext | null } = { membership: null };
-  const transport = poweredTransport(power, bytesTransport(objects, fakeFetch(handlers)));
+  const buckets = new Map([['http://objects.test', objects]]);
+  const transport = poweredTransport(power, bytesTransport(buckets, handlers, fakeFetch(handlers)));
+  const hospitals = new Map<string, HospitalWorld>();
   const escrows = new Map<string, MemoryItemStore>();
   const openHospital = (one: ShareHolder): void => {
     const store = memoryItemStore();
     escrows.set(one.id, store);
     const escrow = serve(escrowRoutes, escrowOperations(escrowOf(net, one, store, now)));
     const main = validatorHandler(ledger, one.id);
-    handlers[`http://${one.id}.test`] = (request) =>
-      request.url.pathname.startsWith('/v1/escrow/') ? escrow(request) : main(request);
+    const { hospital, operations } = hospitalOf({ net, one, feed: ledger.feed, transport, now });
+    const copies = serve(copyRoutes, operations);
+    hospitals.set(one.id, hospital);
+    buckets.set(hospital.origin, hospital.objects);
+    handlers[`http://${one.id}.test`] = (request) => {
+      if (request.url.pathname.startsWith('/v1/escrow/')) return escrow(request);
+      return request.url.pathname.startsWith('/v1/copies/') ? copies(request) : main(request);
+    };
   };
   net.validators.forEach(openHospital);
   handlers['http://membership.test'] = await membership(net, now, transport, registry, parties);
@@ -156,6 +168,7 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
     escrows,
     openHospital,
     wraps,
+    hospitals,
     folder,
     power,
     skewMs,
@@ -375,10 +388,16 @@ function poweredTransport(power: Power, transport: Transport): Transport {
 }
 
 /** Objects at http://objects.test/KEY, parts at /KEY/UPLOAD/NUMBER; checksums are enforced. */
-function bytesTransport(objects: Map<string, Uint8Array>, json: Transport): Transport {
+function bytesTransport(
+  buckets: ReadonlyMap<string, Map<string, Uint8Array>>,
+  handlers: Record<string, FakeHandler>,
+  json: Transport,
+): Transport {
   return async (text, init) => {
     const url = new URL(text);
-    if (url.origin !== 'http://objects.test') return json(text, init);
+    const objects = buckets.get(url.origin);
+    // A handler at the address of a store stands for a store that fails.
+    if (!objects || handlers[url.origin]) return json(text, init);
     if (init.method === 'PUT') {
       const bytes = new Uint8Array(init.body as Uint8Array<ArrayBuffer>);
       const digest = createHash('sha256').update(bytes).digest('base64');
@@ -393,8 +412,10 @@ function bytesTransport(objects: Map<string, Uint8Array>, json: Transport): Tran
   };
 }
 
-function memoryObjects(objects: Map<string, Uint8Array>): ObjectStore {
-  const origin = 'http://objects.test';
+export function memoryObjects(
+  objects: Map<string, Uint8Array>,
+  origin = 'http://objects.test',
+): ObjectStore {
   const partsOf = (key: string, upload: string) =>
     [...objects]
       .filter(([path]) => path.startsWith(`/${key}/${upload}/`))

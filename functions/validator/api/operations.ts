@@ -3,6 +3,7 @@
 import type { Operations } from '../../aws/http.ts';
 import { getOpenApi } from '../../aws/service-operations.ts';
 import { openApiInfo } from '../openapi-info.ts';
+import { copyRoutes } from '../copies/routes.ts';
 import { escrowRoutes } from '../escrow/routes.ts';
 import { routes } from '../routes.ts';
 import { getBlock } from './blocks.ts';
@@ -33,6 +34,6 @@ export function operationsOf(runtime: ApiRuntime): Operations {
     'GET /v1/events': getEvents(runtime),
     'GET /v1/bootstrap': getBootstrap(runtime),
     'POST /v1/genesis': postGenesis(runtime),
-    'GET /v1/openapi.json': getOpenApi(openApiInfo, [...routes, ...escrowRoutes]),
+    'GET /v1/openapi.json': getOpenApi(openApiInfo, [...routes, ...escrowRoutes, ...copyRoutes]),
   };
 }

@@ -1,0 +1,117 @@
+/** Reads committed blocks from a cursor on: whose copies may have to change. */
+
+import { z } from 'zod';
+import { cells, listCells } from '../../../lib/chaincode/cells.ts';
+import { chaincodeBounds } from '../../../lib/chaincode/bounds.ts';
+import type { Reader } from '../../../lib/chaincode/draft.ts';
+import { parseWith } from '../../../lib/wire/codec.ts';
+import { transactionIdField } from '../../../lib/wire/fields.ts';
+import type { TransactionResult } from '../../../lib/wire/result.ts';
+import type { ItemStore } from '../../aws/item-store.ts';
+import type { ReplicatorContext } from './context.ts';
+import { markDue } from './due.ts';
+
+const CURSOR = { pk: 'service', sk: 'cursor' };
+const ERASURES = 'erasures';
+/** Orders to erase that are brought to the custodian in one run. */
+const ERASURES_MAX = 50;
+const cursorSchema = z.strictObject({ height: z.int().min(0) });
+/** Functions that move no copy: reading, the rules of the network, and what hospitals say. */
+const IDLE =
+  /^(?:(?:access|copy|governance|validator|history|inbox|network)\.|record\.(?:register|countersign|dispute|erased)$|patient\.(?:publish-keys|erased)$)/;
+
+const touchedSchema = z.looseObject({
+  fn: z.string(),
+  pseudonym: z.string().optional(),
+  from: z.string().optional(),
+  recordId: z.string().optional(),
+  recordIds: z.array(z.string()).optional(),
+  permissionId: z.string().optional(),
+  subject: z.string().optional(),
+});
+type Touched = z.infer<typeof touchedSchema>;
+
+/** Goes on where the last run ended; a block whose body is not here yet ends this one. */
+export async function scanBlocks(
+  context: ReplicatorContext,
+  { height, state }: { height: number; state: Reader },
+  deadline: number,
+): Promise<{ isDone: boolean }> {
+  const { store, feed } = context;
+  const now = (): number => context.now();
+  const item = await store.get(CURSOR);
+  let at = item ? parseWith(cursorSchema, item.value).height : 0;
+  const start = at;
+  while (at < height && now() < deadline) {
+    const results = await feed.results(at + 1);
+    if (results === null) break;
+    const touched = results.flatMap(touchedBy);
+    await markDue(store, await pseudonymsOf(state, touched), now());
+    await noteErasures(store, results);
+    at += 1;
+  }
+  if (at > start) {
+    const value = { height: at };
+    // Where another run was first, it has noted the same.
+    await (item ? store.replace(CURSOR, item.version, value) : store.insert(CURSOR, value));
+  }
+  return { isDone: at >= height };
+}
+
+/** Ids of committed orders to erase of which the custodian has not said that they are done. */
+export async function openErasures(store: ItemStore): Promise<string[]> {
+  const page = await store.list(ERASURES, { limit: ERASURES_MAX });
+  return page.map(({ sk }) => sk);
+}
+
+export async function settleErasure(store: ItemStore, transaction: string): Promise<void> {
+  await store.remove([{ pk: ERASURES, sk: transaction }]);
+}
+
+async function noteErasures(store: ItemStore, results: readonly TransactionResult[]) {
+  const orders = results.filter(({ status, value }) => {
+    const { fn } = (value ?? {}) as { fn?: unknown };
+    return status === 'COMMITTED' && (fn === 'record.erase' || fn === 'patient.erase');
+  });
+  const entries = orders.map(({ id, value }) => {
+    return { key: { pk: ERASURES, sk: transactionIdField.parse(id) }, value };
+  });
+  if (entries.length > 0) await store.stage(entries);
+}
+
+function touchedBy({ status, value }: TransactionResult): Touched[] {
+  const parsed = touchedSchema.safeParse(value);
+  if (status !== 'COMMITTED' || !parsed.success || IDLE.test(parsed.data.fn)) return [];
+  return [parsed.data];
+}
+
+async function pseudonymsOf(state: Reader, touched: readonly Touched[]): Promise<string[]> {
+  const found = new Set<string>();
+  for (const { pseudonym, from, recordId, recordIds = [], permissionId, subject } of touched) {
+    for (const one of [pseudonym, from]) if (one !== undefined) found.add(one);
+    const records = recordId === undefined ? recordIds : [...recordIds, recordId];
+    for (const record of await state.many(records.map(cells.record))) {
+      if (record) found.add(record.pseudonym);
+    }
+    if (permissionId !== undefined && pseudonym === undefined) {
+      const permission = await state.get(cells.permission(permissionId));
+      if (permission) found.add(permission.pseudonym);
+    }
+    if (subject !== undefined) {
+      for (const one of await patientsOf(state, subject)) found.add(one);
+    }
+  }
+  return [...found];
+}
+
+/** Patients who granted something to a person: a person who ends takes copies along. */
+async function patientsOf(state: Reader, subject: string): Promise<string[]> {
+  const found = new Set<string>();
+  const size = chaincodeBounds.pageMax;
+  for (let from = 0; ; from += size) {
+    const page = await state.page(listCells.grants(subject), { from, count: size });
+    const ids = page.items.map(({ permissionId }) => cells.permission(permissionId));
+    for (const permission of await state.many(ids)) if (permission) found.add(permission.pseudonym);
+    if (from + size >= page.count) return [...found];
+  }
+}

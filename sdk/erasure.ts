@@ -1,0 +1,82 @@
+/** Erasure: ordered on the ledger, brought to the custodian, acknowledged by everybody who held it. */
+import { z } from 'zod';
+import { chaincodeBounds } from '../lib/chaincode/bounds.ts';
+import { erasureSchema } from '../lib/chaincode/copy-values.ts';
+import { SdkError } from './errors.ts';
+import type { CallControl } from './network-client.ts';
+import { parseValue } from './pages.ts';
+import type { Patient } from './patient.ts';
+import type { CertifiedResult } from './proofs.ts';
+
+const statusSchema = z.object({
+  erasure: erasureSchema.nullable(),
+  missing: z.array(z.string()),
+});
+
+/** How far an erasure is. */
+export interface ErasureStatus {
+  readonly erasure: z.infer<typeof erasureSchema> | null;
+  /** `records` (the custodian) and hospitals that have not said yet that it is done. */
+  readonly missing: readonly string[];
+}
+
+export interface Ordered {
+  readonly results: readonly CertifiedResult[];
+  /** Whether the custodian has destroyed its part; else hospitals bring it the order. */
+  readonly isBrought: boolean;
+}
+
+/** Requests to the custodian while it says that it is still at work. */
+const TURNS_MAX = 200;
+
+/** Has records erased, for good. */
+export async function eraseRecords(
+  patient: Patient,
+  recordIds: readonly string[],
+): Promise<Ordered> {
+  const results: CertifiedResult[] = [];
+  let isBrought = true;
+  for (let at = 0; at < recordIds.length; at += chaincodeBounds.copyRecordsMax) {
+    const part = recordIds.slice(at, at + chaincodeBounds.copyRecordsMax);
+    const call = { fn: 'record.erase', args: { recordIds: part } };
+    const result = await patient.session.client.submit(call, patient.signer);
+    results.push(result);
+    isBrought = (await bring(patient, result)) && isBrought;
+  }
+  return { results, isBrought };
+}
+
+/** Has everything erased that is kept under the patient's pseudonyms, for good. */
+export async function eraseEverything(patient: Patient): Promise<Ordered> {
+  const call = { fn: 'patient.erase', args: {} };
+  const result = await patient.session.client.submit(call, patient.signer);
+  return { results: [result], isBrought: await bring(patient, result) };
+}
+
+/** Who erased a record, or everything, and who has not said so yet. */
+export async function erasureStatus(
+  patient: Patient,
+  recordId?: string,
+  control: CallControl = {},
+): Promise<ErasureStatus> {
+  const { client } = patient.session;
+  const args = recordId === undefined ? {} : { recordId };
+  const call = { fn: 'erasure.get', args };
+  const value = await client.query(call, patient.signer, { ...control, fresh: true });
+  return parseValue(statusSchema, value, call.fn);
+}
+
+/** True once the custodian has said on the ledger that nothing is left with it. */
+async function bring(patient: Patient, { receipt }: CertifiedResult): Promise<boolean> {
+  const permit = { key: patient.ownerKey, receipt };
+  try {
+    for (let turn = 0; turn < TURNS_MAX; turn += 1) {
+      if (await patient.session.custodian.erase(permit)) return true;
+    }
+    return false;
+  } catch (error) {
+    // The order stands on the ledger: hospitals bring it as soon as the custodian answers.
+    if (error instanceof SdkError && error.code !== 'aborted') return false;
+    throw error;
+  }
+}
