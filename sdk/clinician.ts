@@ -34,7 +34,7 @@ import { digestOfSealed, openShare, type CategoryEpoch, type Share } from './sea
 import { enrolOrResume, type Session } from './session.ts';
 import { keySigner, type RequestSigner } from './signing.ts';
 import { type CareTeam, heldTeamKey, teamsOf } from './teams.ts';
-import { uploadDocument, type Uploaded } from './upload.ts';
+import { uploadDocument, type Uploaded, type UploadOptions } from './upload.ts';
 
 /** A permission of the ledger with what the patient handed over for it. */
 export interface ReceivedGrant {
@@ -127,7 +127,7 @@ export class Clinician {
       readonly dataMonth?: string | undefined;
       readonly supersedes?: string | undefined;
     },
-    onProgress?: ByteProgress,
+    options: UploadOptions = {},
   ): Promise<Uploaded> {
     const { session, signer } = this;
     const category = categoryName(target.category);
@@ -137,13 +137,14 @@ export class Clinician {
       signer,
       key: this.keystore.signingKey,
       files: this.#files,
+      encryption: this.keystore.encryption,
       categoryKey: (wanted: { pseudonym: string; categoryTag: string }) =>
         this.#categoryKey(wanted.pseudonym, wanted.categoryTag),
     };
     const { pseudonym, mediaType, supersedes } = target;
     const dataMonth = target.dataMonth ?? monthOf(session.clock.now());
     const full = { pseudonym, category, categoryTag, dataMonth, mediaType, supersedes };
-    return uploadDocument(uploader, source, full, onProgress);
+    return uploadDocument(uploader, source, full, options);
   }
 
   /** Records of a patient in all categories that may be read now, newest months included. */

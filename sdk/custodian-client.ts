@@ -48,6 +48,9 @@ const uploadAnswer = z.object({
 });
 export type OpenedUpload = z.infer<typeof uploadAnswer>;
 export type UploadTarget = OpenedUpload['parts'][number];
+const partsAnswer = z.object({
+  parts: z.array(z.object({ number: z.int().min(1), etag: text, length: z.int().min(0) })),
+});
 const completeAnswer = z.object({ transactionId: z.string(), objectDigest: text });
 const keyAnswer = z.object({
   publicKey: text,
@@ -128,6 +131,16 @@ export class CustodianClient {
     const body = { wrap, sealedMetadata, checksums };
     const answer = await this.#call('POST', '/v1/uploads', permit, body);
     return parseAnswer(uploadAnswer, answer, 'records');
+  }
+
+  /** Parts that the store holds already, of an upload that was begun before. */
+  async uploadedParts(
+    recordId: string,
+    key: SigningKey,
+  ): Promise<{ number: number; etag: string; length: number }[]> {
+    const path = `/v1/uploads/${recordId}`;
+    const answer = await this.#call('GET', path, { key, receipt: null });
+    return parseAnswer(partsAnswer, answer, 'records').parts;
   }
 
   /** Ends an upload: the custodian checks the digest, and says on the ledger that it holds it. */

@@ -1,17 +1,17 @@
 /** A document on its way: encrypted into a spool before it is registered, opened after every check. */
 import { equalBytes } from '../lib/crypto/bytes.ts';
-import { COMMITMENT_SALT_BYTES, plaintextCommitment } from '../lib/crypto/commitment.ts';
+import { plaintextCommitment } from '../lib/crypto/commitment.ts';
 import { type FileDigest, FileDigester } from '../lib/crypto/file-digest.ts';
 import {
   decryptFile,
   encryptFile,
+  type FileHeader,
   HEADER_BYTES,
   lastSegmentRange,
   plaintextLength,
   verifyLastSegment,
 } from '../lib/crypto/file-format.ts';
 import { padmeLength, padPlaintext, unpad } from '../lib/crypto/padme.ts';
-import { randomBytes } from '../lib/crypto/random.ts';
 import { SdkError } from './errors.ts';
 import type { DocumentSink, DocumentSource, Spool } from './platform/files.ts';
 
@@ -26,18 +26,27 @@ export interface EncryptedDocument {
   readonly salt: Uint8Array;
 }
 
+export interface EncryptOptions {
+  readonly key: Uint8Array;
+  readonly aad: Uint8Array;
+  /** Of the ciphertext; the same one with the same key is for the same document only. */
+  readonly header: FileHeader;
+  /** Of the commitment. */
+  readonly salt: Uint8Array;
+  readonly onProgress?: ByteProgress;
+}
+
 /** Encrypts a document into `spool`, padded; memory is flat. Throws `bad_input` if it changes. */
 export async function encryptDocument(
   source: DocumentSource,
   spool: Spool,
-  { key, aad, onProgress }: { key: Uint8Array; aad: Uint8Array; onProgress?: ByteProgress },
+  { key, aad, header, salt, onProgress }: EncryptOptions,
 ): Promise<EncryptedDocument> {
-  const salt = randomBytes(COMMITMENT_SALT_BYTES);
   const commitment = plaintextCommitment(salt);
   const digester = new FileDigester();
   const plaintext = padPlaintext(observed(source, commitment, onProgress), source.length);
   try {
-    for await (const segment of encryptFile(key, aad, plaintext)) {
+    for await (const segment of encryptFile(key, aad, plaintext, header)) {
       await digester.update(segment);
       await spool.write(segment);
     }

@@ -116,9 +116,11 @@ export class NetworkClient {
   async submit(
     call: Call,
     signer: RequestSigner,
-    control: CallControl = {},
+    control: CallControl & { readonly onSigned?: (id: string) => Promise<void> } = {},
   ): Promise<CertifiedResult> {
     const transaction = await this.#sign(call, signer, 'transaction');
+    // What is to find its outcome after a crash keeps the id before anybody has it.
+    await control.onSigned?.(transaction.id);
     const context = this.#context(control);
     const result = await settle(transaction, context, { waitMs: FIRST_WAIT_MS });
     await this.#keepUp(context, signer);

@@ -33,20 +33,27 @@ const RETRY_MAX_MS = 5_000;
 const PART_TIMEOUT_MS = 180_000;
 const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 
-/** Puts all parts; gives them in order, as the custodian is told of them. */
+/**
+ * Puts all parts but those that `there` names; gives them in order, as the custodian is told of
+ * them. Each part that is done is in `there` afterwards, also where the transfer breaks off.
+ */
 export async function putParts(
   spool: Spool,
   digest: FileDigest,
   targets: readonly UploadTarget[],
-  options: TransferOptions,
+  options: TransferOptions & { readonly there: Map<number, string> },
 ): Promise<StoredPart[]> {
   const plan = planUpload(digest.length);
-  const etags = new Map<number, string>();
+  const { there: etags } = options;
   let done = 0;
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let part = plan[next]; part; part = plan[next]) {
       next += 1;
+      if (etags.has(part.number)) {
+        done += part.length;
+        continue;
+      }
       const target = targets.find((one) => one.number === part.number);
       if (!target) throw badPlan();
       const bytes = await spool.read(part.offset, part.offset + part.length);

@@ -1,15 +1,22 @@
 /** `carequorum upload`: a clinician writes documents for a patient; a stopped run goes on. */
 import { createHash } from 'node:crypto';
 import type { PathLike } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { categoryName, categoryOfContent, DEFAULT_CATEGORY } from '../../sdk/categories.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import { mediaTypeOf } from '../../sdk/media-type.ts';
-import { fileSource, readFileStart, walkFiles } from '../../sdk/platform/node.ts';
+import {
+  fileSource,
+  readFileStart,
+  readTextFile,
+  walkFiles,
+  writeTextFile,
+} from '../../sdk/platform/node.ts';
 import type { Uploaded } from '../../sdk/upload.ts';
+import type { TicketStore } from '../../sdk/upload-ticket.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { Journal } from '../journal.ts';
@@ -59,7 +66,8 @@ export function addUpload(program: Command, run: Runner): void {
         'patient confirms it.\n' +
         'A folder is uploaded with all its files. Without --category, the sub-folder or the content says ' +
         'which kind of record a file is.\n' +
-        'Ctrl-C finishes the file under way; run the same command again and it goes on with the rest.',
+        'Ctrl-C finishes the file under way; run the same command again and it goes on with the rest. If ' +
+        'the program is ended in the middle of a file, what was sent of it is not sent again.',
     )
     .argument('<path...>', 'files and folders')
     .option('--patient <patient>', 'pseudonym, its start, or the name')
@@ -137,17 +145,18 @@ async function upload(
 async function uploadOne(
   context: CommandContext,
   clinician: Clinician,
-  { file, name, category, mediaType, length }: Planned,
+  { file, name, category, mediaType, length, key }: Planned,
   options: UploadOptions & { readonly pseudonym: string },
 ): Promise<Uploaded> {
   const bar = new ProgressBar(context.environment, name);
+  const tickets = ticketFile(context.keystorePath, key);
   const { pseudonym, dataMonth, supersedes } = options;
   try {
     const uploaded = await context.environment.interrupt.protect(async () =>
       clinician.upload(
         await fileSource(file, name),
         { pseudonym, category, mediaType, dataMonth, supersedes },
-        (at, total) => bar.update(at, total),
+        { onProgress: (at, total) => bar.update(at, total), tickets },
       ),
     );
     bar.end(`${name}: ${bytesText(length)}, block ${uploaded.stored.height}`);
@@ -219,6 +228,20 @@ function writtenFor(known: readonly KnownPatient[], wanted: string | undefined):
 function journalPath(keystore: string, paths: readonly string[], pseudonym: string): string {
   const run = digestText([pseudonym, ...paths.map((path) => resolve(path))].join('\n'));
   return join(dirname(keystore), `.${basename(keystore)}.upload-${run.slice(0, 16)}.json`);
+}
+
+/** Beside the keystore, while a file is on its way; sealed to the keystore's own key. */
+function ticketFile(keystore: string, key: string): TicketStore {
+  const path = join(dirname(keystore), `.${basename(keystore)}.upload-${key.slice(0, 16)}.part`);
+  return {
+    async load() {
+      const text = await readTextFile(path);
+      return text === null ? null : new Uint8Array(Buffer.from(text, 'base64url'));
+    },
+    save: (sealed) =>
+      writeTextFile(path, Buffer.from(sealed).toString('base64url'), { isPrivate: true }),
+    clear: () => rm(path, { force: true }),
+  };
 }
 
 function digestText(text: string): string {

@@ -9,7 +9,7 @@ import {
   type RegisterCapability,
 } from '../../lib/records/capability.ts';
 import { fromSealedText, sealedDigest } from '../../lib/records/sealed.ts';
-import { compositeDigest, planUpload } from '../../lib/records/upload-plan.ts';
+import { compositeDigest, planUpload, type UploadPart } from '../../lib/records/upload-plan.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
@@ -24,6 +24,8 @@ type UploadBody = z.infer<typeof uploadSchema>;
 
 const PRESIGN_SECONDS = 900;
 const DIGEST_BYTES = 32;
+/** Stands for entity tags that the store has forgotten: it wants none of a joined upload. */
+const JOINED_ETAG = 'joined';
 
 /** POST /v1/uploads. The same again resumes: fresh addresses for the same upload. */
 export async function openUpload(
@@ -177,5 +179,12 @@ async function storedParts(context: RecordsContext, state: RecordState) {
       length: part.length,
     }));
   }
-  return (await context.objects.parts(objectKey, uploadId)) ?? [];
+  const parts = await context.objects.parts(objectKey, uploadId);
+  if (parts !== null) return parts;
+  // They were joined, and nobody came to look at the object: none of them is wanted again.
+  const isJoined = (await context.objects.describe(objectKey))?.length === length;
+  const joined = ({ number, length: bytes }: UploadPart) => {
+    return { number, etag: JOINED_ETAG, length: bytes };
+  };
+  return isJoined ? planUpload(length).map(joined) : [];
 }

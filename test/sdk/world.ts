@@ -382,7 +382,9 @@ function powered<T extends object>(power: Power, target: T, writes: readonly (ke
 function poweredTransport(power: Power, transport: Transport): Transport {
   return async (url, init) => {
     power.require();
-    if (!url.includes('/v1/transactions') || init.method !== 'POST') return transport(url, init);
+    const isPart = init.method === 'PUT';
+    const isWrite = url.includes('/v1/transactions') && init.method === 'POST';
+    if (!isWrite && !isPart) return transport(url, init);
     return power.write(() => transport(url, init));
   };
 }
