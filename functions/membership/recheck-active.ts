@@ -9,7 +9,7 @@ import { lapse } from './lapse.ts';
 import type { RegistryVerdict } from './registry/registry.ts';
 
 const PAGE = 50;
-const RUN_MS_MAX = 9_000;
+const RUN_MS_MAX = 6_000;
 /** How long a look-up counts. */
 const CHECK_MS = 24 * 3_600_000;
 /** A registry may err for a while: two denials this far apart end somebody. */

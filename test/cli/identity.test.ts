@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openKeystore } from '../../sdk/keystore.ts';
 import { makeWorld, type World } from '../sdk/world.ts';
 import { networkFile, PASSPHRASE, run, type Run } from './cli-world.ts';
 
@@ -151,5 +152,23 @@ describe('naming', () => {
     expect(inbox.out).toContain('was told who you are (court-order)');
     const not = await typed('anna.keystore', ['unmask', 'approve', id, '--yes']);
     expect(not.exitCode).toBe(1);
+  }, 60_000);
+});
+
+describe('a doctor who leaves', () => {
+  it('ends with every grant, and the patient’s keys are renewed', async () => {
+    const terms = ['--rights', 'read', '--category', 'laboratory', '--until', '30d', '--yes'];
+    await good('anna.keystore', ['grant', '--to', '1000000012', ...terms]);
+    const { kid } = await openKeystore(file('new.keystore'), PASSPHRASE);
+    const reason = ['--reason', 'left-hospital', '--yes'];
+    await good(own, ['approve', '--revoke', kid, ...reason]);
+    const inbox = await good('anna.keystore', ['inbox']);
+    expect(inbox.err).toContain('may no longer practise');
+    expect(inbox.out).toContain('it has ended');
+    const listed = await good('anna.keystore', ['grant', '--list', '--json']);
+    const { permissions } = listed.json as { permissions: { revoked: object | null }[] };
+    expect(permissions.at(-1)?.revoked).toMatchObject({ height: expect.any(Number) as number });
+    const back = await typed('new.keystore', ['reenrol', 'show']);
+    expect(back.exitCode).toBe(1);
   }, 60_000);
 });

@@ -6,7 +6,7 @@ import type { Fetch } from './nppes.ts';
 /** Bytes of a list, or null where it cannot be had. */
 export type ListSource = () => Promise<AsyncIterable<Uint8Array> | null>;
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 8_000;
 const LIST_BYTES_MAX = 256 * 1024 * 1024;
 const FRESH_MS = 3_600_000;
 
