@@ -5,11 +5,13 @@ import { cardPdf } from '../../cli/card.ts';
 import { randomId } from '../../lib/crypto/random.ts';
 import { verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
+import { DEFAULT_CATEGORY } from '../../sdk/categories.ts';
 import { formatCardCode, parseCardCode } from '../../sdk/card-code.ts';
 import {
   accessAgain,
   type Declared,
   declareByCard,
+  declareByName,
   listDeclarations,
   maintainEmergency,
   prepareEmergency,
@@ -21,10 +23,11 @@ import { type EmergencySummary, summaryLines } from '../../sdk/emergency-summary
 import { openEscrow } from '../../sdk/escrow.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import { reasonOf } from '../../sdk/http.ts';
-import type { Patient } from '../../sdk/patient.ts';
+import { Patient, preparePatient } from '../../sdk/patient.ts';
 import { leaderNow } from '../lib/network-facts.ts';
 import type { Scenario, Stage } from './scenario.ts';
 import { UnexpectedError } from './steps.ts';
+import { shortId } from './text.ts';
 
 /** The custodian's account. */
 const CUSTODIAN = 'records';
@@ -34,24 +37,36 @@ export const emergency: Scenario = {
   title:
     'a patient who cannot speak: with a hospital and the custodian away a doctor reads the summary',
   async run(stage) {
-    const { steps, cast } = stage;
+    const { cast } = stage;
     const [first = '', second = ''] = cast.hospitals;
-    const patient = await steps.run('A patient enrols', async () => {
-      const { patient: made, registered } = await cast.patient();
-      return { value: made, proof: `block ${registered.height}` };
-    });
+    const patient = await enrolledPatient(stage);
     const doctor = await enrolled(stage, first, 4);
     const other = await enrolled(stage, second, 5);
     const code = await prepared(stage, patient);
     const away = await takeAway(stage);
     const declared = await declaredAndRead(stage, doctor, code);
     await refusals(stage, { doctor, other, declared });
+    await withoutCard(stage, patient, other);
     await told(stage, patient, doctor);
     await reviewed(stage, patient, declared, { first, second });
     await comeBack(stage, patient, away);
     await ended(stage, patient, doctor, declared);
   },
 };
+
+/** She can be found by name and birth date, so that nobody else may have both. */
+async function enrolledPatient({ steps, cast }: Stage): Promise<Patient> {
+  return steps.run('A patient enrols and registers a pseudonym', async () => {
+    const person = { name: `Miriam Testerton ${shortId()}`, birthDate: '1961-04-23' };
+    const keystore = await cast.keystore('patient', `patient-${shortId()}`, person.name);
+    await preparePatient(keystore, person);
+    const patient = await Patient.open(cast.session(), keystore);
+    await patient.enrol(person);
+    const registered = await patient.register([DEFAULT_CATEGORY]);
+    if (!registered) throw new UnexpectedError('a fresh patient is registered already');
+    return { value: patient, proof: `${person.name}, block ${registered.height}` };
+  });
+}
 
 async function enrolled({ steps, cast }: Stage, hospital: string, index: number) {
   return steps.run(`A doctor of ${hospital} enrols and is approved`, async () => {
@@ -160,6 +175,23 @@ async function refusals(
     if (reasonOf(again) !== 'unknown_declaration') throw again;
     return { value: null, proof: 'proof_wrong_key at each hospital; unknown_declaration' };
   });
+}
+
+async function withoutCard({ steps }: Stage, patient: Patient, other: Clinician): Promise<void> {
+  await steps.run(
+    'Without a card the membership service names it, by name and birth date',
+    async () => {
+      const { name = '', birthDate = '' } = patient.data.uii;
+      const person = { name, birthDate };
+      const declared = await declareByName(other, { person, reason: 'confused-or-incapable' });
+      const { summary } = await readSummary(other, declared);
+      if (summary.person.name !== name) throw new UnexpectedError('the summary of somebody else');
+      const wrong = { ...person, birthDate: '1961-04-24' };
+      const error = await refusalOf(declareByName(other, { person: wrong, reason: 'other' }));
+      if (reasonOf(error) !== 'no_card') throw error;
+      return { value: null, proof: `block ${declared.result.height}; another birth date: no_card` };
+    },
+  );
 }
 
 async function told({ steps }: Stage, patient: Patient, doctor: Clinician): Promise<void> {
