@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { chaincodeBounds } from '../lib/chaincode/bounds.ts';
 import { erasureSchema } from '../lib/chaincode/copy-values.ts';
+import { forgetEmergency } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import type { CallControl } from './network-client.ts';
 import { parseValue } from './pages.ts';
@@ -50,7 +51,9 @@ export async function eraseRecords(
 export async function eraseEverything(patient: Patient): Promise<Ordered> {
   const call = { fn: 'patient.erase', args: {} };
   const result = await patient.session.client.submit(call, patient.signer);
-  return { results: [result], isBrought: await bring(patient, result) };
+  const isBrought = await bring(patient, result);
+  await forgetEmergency(patient, result);
+  return { results: [result], isBrought };
 }
 
 /** Who erased a record, or everything, and who has not said so yet. */

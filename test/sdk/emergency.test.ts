@@ -17,6 +17,7 @@ import {
 import type { EmergencySummary } from '../../sdk/emergency-summary.ts';
 import { escrowStanding } from '../../sdk/escrow.ts';
 import { approveProposal, propose } from '../../sdk/governance.ts';
+import { eraseEverything } from '../../sdk/erasure.ts';
 import { Patient } from '../../sdk/patient.ts';
 import { rotate } from '../../sdk/rotation.ts';
 import { keySigner } from '../../sdk/signing.ts';
@@ -136,13 +137,7 @@ describe('emergency access', () => {
 
   it('leaves nothing in escrow by a rotation, and makes a new card for the new pseudonym', async () => {
     const before = await prepareEmergency(patient, summary);
-    const kept = async (): Promise<unknown[]> =>
-      Promise.all(
-        [...world.escrows.values()].map(async (store) => {
-          const { escrowId } = before.result.value as { escrowId: string };
-          return (await store.get({ pk: `escrow#${escrowId}`, sk: 'held' }))?.value;
-        }),
-      );
+    const kept = () => keptOf(before);
     for (const one of await kept()) expect(one).not.toMatchObject({ kept: null });
     await rotate(patient);
     for (const one of await kept()) expect(one).toMatchObject({ kept: null, generation: 2 });
@@ -152,6 +147,15 @@ describe('emergency access', () => {
     expect(await maintainEmergency(await login())).toBe('new-card');
     expect((await login()).data.emergency?.handle).not.toBe(before.handle);
     expect(await read()).toEqual(summary);
+  });
+
+  it('leaves nothing at any hospital when the patient has everything erased', async () => {
+    const before = await prepareEmergency(patient, summary);
+    await eraseEverything(patient);
+    for (const one of await keptOf(before)) expect(one).toMatchObject({ kept: null });
+    expect(patient.data.emergency).toBeUndefined();
+    const asked = declareByCard(doctor, { handle: before.handle, reason: 'other' });
+    await expect(asked).rejects.toMatchObject({ details: { reason: 'unknown_escrow' } });
   });
 
   it('ends for a keystore too, when it was ended from another device', async () => {
@@ -178,6 +182,16 @@ describe('emergency access', () => {
     expect(await whileDown(['hospital-a', 'hospital-d'], read)).toEqual(summary);
   });
 });
+
+/** What each hospital has of a deposit. */
+async function keptOf({ result }: { result: { value: unknown } }): Promise<unknown[]> {
+  const { escrowId } = result.value as { escrowId: string };
+  const stores = [...world.escrows.values()];
+  const items = await Promise.all(
+    stores.map((store) => store.get({ pk: `escrow#${escrowId}`, sk: 'held' })),
+  );
+  return items.map((item) => item?.value);
+}
 
 /** Another hospital takes a seat, by a quorum of operators; two heights on it acts. */
 async function replace(validator: string, id: string): Promise<void> {
