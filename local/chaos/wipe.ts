@@ -7,7 +7,14 @@ import { type Seat, seatNow } from './seats.ts';
 import { type Stage, until } from './stage.ts';
 
 /** The functions of a validator, by the last part of their names. */
-export const VALIDATOR_FUNCTIONS: readonly string[] = ['api', 'inbox', 'timer', 'escrow'];
+export const VALIDATOR_FUNCTIONS: readonly string[] = [
+  'api',
+  'inbox',
+  'timer',
+  'escrow',
+  'copies',
+  'replicator',
+];
 
 const GENESIS_MS = 120_000;
 const CATCH_UP_MS = 180_000;

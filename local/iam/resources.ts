@@ -49,7 +49,7 @@ export function partyOf(layout: Layout, member: PlannedMember): Party {
     tables: named(/Table$/).map((name) => `arn:aws:dynamodb:${REGION}:${account}:table/${name}`),
     keys: named(/KeyId$/).map((id) => `arn:aws:kms:${REGION}:${account}:key/${id}`),
     buckets: named(/Bucket$/),
-    queues: named(/^(Inbox|Timer)Url$/),
+    queues: named(/^(Inbox|Timer|CopyNotes)Url$/),
     inbox: outputs['InboxUrl'] ?? null,
   };
 }

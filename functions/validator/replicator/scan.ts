@@ -23,7 +23,8 @@ const IDLE =
 const touchedSchema = z.looseObject({
   fn: z.string(),
   pseudonym: z.string().optional(),
-  from: z.string().optional(),
+  /** Of a rotation, the earlier pseudonym; of a permission, a time. */
+  from: z.unknown().optional(),
   recordId: z.string().optional(),
   recordIds: z.array(z.string()).optional(),
   permissionId: z.string().optional(),
@@ -88,7 +89,7 @@ function touchedBy({ status, value }: TransactionResult): Touched[] {
 async function pseudonymsOf(state: Reader, touched: readonly Touched[]): Promise<string[]> {
   const found = new Set<string>();
   for (const { pseudonym, from, recordId, recordIds = [], permissionId, subject } of touched) {
-    for (const one of [pseudonym, from]) if (one !== undefined) found.add(one);
+    for (const one of [pseudonym, from]) if (typeof one === 'string') found.add(one);
     const records = recordId === undefined ? recordIds : [...recordIds, recordId];
     for (const record of await state.many(records.map(cells.record))) {
       if (record) found.add(record.pseudonym);
