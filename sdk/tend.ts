@@ -6,6 +6,7 @@ import type { Patient } from './patient.ts';
 import { keepUp, type KeptUp } from './permission-changes.ts';
 import { recipientOf } from './recipients.ts';
 import { rekeyAfter, reseal, type Resealed } from './rekey.ts';
+import { finishRenewals } from './unfinished.ts';
 
 /** What was done. */
 export interface Tended {
@@ -20,7 +21,8 @@ export interface Tended {
 /**
  * Follows the ledger: a grantee who renewed the key is sealed to anew; after a re-enrolment keys
  * are renewed too, since the old device may be in other hands; and after a lapse all that its
- * holder had seeds of gets new keys; teams with a new key are followed. Harmless when repeated or interrupted.
+ * holder had seeds of gets new keys. Teams with a new key are followed, and renewals of keys that were
+ * cut off are ended. Harmless when repeated or interrupted.
  */
 export async function tend(patient: Patient): Promise<Tended> {
   const lapsed = await tendLapses(patient);
@@ -48,8 +50,9 @@ export async function tend(patient: Patient): Promise<Tended> {
       resealed.push(await reseal(patient, permission, { recipient, revisions }));
     }
   }
+  const finished = await finishRenewals(patient);
   const { renewed, undecided } = await keepUp(patient);
-  return { resealed: [...resealed, ...renewed], lapsed, undecided };
+  return { resealed: [...resealed, ...finished, ...renewed], lapsed, undecided };
 }
 
 /** Notices since the last time say which permissions ended with their holder. */

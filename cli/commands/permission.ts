@@ -12,6 +12,7 @@ import {
   type Narrowing,
 } from '../../sdk/permission-changes.ts';
 import { membersOf } from '../../sdk/teams.ts';
+import { finishRenewals } from '../../sdk/unfinished.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import {
@@ -351,12 +352,13 @@ function extensionOf(options: ExtendOptions, terms: NamedTerms, now: number): Ex
 function addRefresh(permission: Command, run: Runner): void {
   const command = permission
     .command('refresh')
-    .summary('follow care teams whose members changed')
+    .summary('follow care teams whose members changed, and end what was cut off')
     .description(
       'Where somebody left a care team that you gave a permission to, that person is shut out at once. This ' +
         'gives the team, under its new key, the keys of what comes, and the one who left none of them. It is ' +
         'also done whenever you grant, narrow or revoke. Where the new key was made by somebody who joined ' +
-        'after you gave the permission, nothing is given before you say so here.',
+        'after you gave the permission, nothing is given before you say so here. It also ends a change of yours ' +
+        'that was cut off before everybody who may read had the new keys.',
     );
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum permission refresh --keystore anna.keystore',
@@ -366,8 +368,9 @@ function addRefresh(permission: Command, run: Runner): void {
 
 async function refresh(context: CommandContext): Promise<CommandResult> {
   const patient = await context.patient();
+  const finished = await context.work('Looking at your keys', () => finishRenewals(patient));
   const first = await context.work('Looking at your care teams', () => keepUp(patient));
-  const renewed = [...first.renewed];
+  const renewed = [...finished, ...first.renewed];
   for (const { team } of first.undecided) {
     const members = await membersOf(patient, team);
     const maker = members.find(({ subject }) => subject === team.key?.maker);
@@ -389,7 +392,7 @@ async function refresh(context: CommandContext): Promise<CommandResult> {
     json: { renewed: resealedJson(renewed) },
     lines:
       renewed.length === 0
-        ? ['Nothing is to do: no care team of yours has a new key.']
+        ? ['Nothing is to do: everybody who may read has the keys.']
         : resealedLines(renewed),
   };
 }

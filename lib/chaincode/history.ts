@@ -9,6 +9,9 @@ import { ChaincodeError } from './errors.ts';
 import type { Reader } from './draft.ts';
 import type { HistoryEntry } from './values.ts';
 
+/** Reason of an entry that gave categories new keys: their readers have to be sealed to anew. */
+export const KEYS_RENEWED = 'keys_renewed';
+
 /** Where to start and how many entries; without `from` the newest. */
 export const pageArgs = {
   from: z.int().min(0).max(chaincodeBounds.listMax).optional(),

@@ -23,7 +23,7 @@ import {
   type QueryCall,
   type TransactionCall,
 } from './functions.ts';
-import { remember, requireOwn } from './history.ts';
+import { KEYS_RENEWED, remember, requireOwn } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { clinicians } from './roles.ts';
 import type { Patient } from './values.ts';
@@ -70,7 +70,9 @@ export const patientPublishKeys = defineTransaction({
     const { pseudonym } = patientOf(call.actor);
     const root = { categoryKeysRoot, categoryKeysFrom };
     const patient = await renewKeys(call, pseudonym, root, revisions ?? []);
-    await remember(call, pseudonym, {});
+    const tags = new Set((revisions ?? []).map(({ categoryTag }) => categoryTag));
+    const renewed = { categories: [...tags], reason: KEYS_RENEWED };
+    await remember(call, pseudonym, tags.size > 0 ? renewed : {});
     return publishedKeys(pseudonym, patient);
   },
 });

@@ -25,6 +25,7 @@ import {
   isWholeRenewal,
   receiptsUsableUntil,
   renewalArgs,
+  renewalReason,
   renewAsAsked,
   sealableTeam,
   sharePermit,
@@ -80,7 +81,8 @@ export const permissionNarrow = defineTransaction({
     if (!liesWithin(terms, before)) throw new ChaincodeError('not_narrower');
     if (terms.until <= call.context.time) throw new ChaincodeError('permission_over');
     const after = await withShare(call, { ...before, ...terms }, args);
-    const value = await amend(call, { before, after, change: 'narrowed' });
+    const reason = renewalReason(args);
+    const value = await amend(call, { before, after, change: 'narrowed', reason });
     const renewed = await renewAsAsked(call, before.pseudonym, args);
     return {
       ...value,
@@ -116,7 +118,7 @@ export const permissionExtend = defineTransaction({
     const isMore = terms.categories.length > before.categories.length;
     if (isMore && args.shareDigest === undefined) throw new ChaincodeError('share_required');
     const after = await withShare(call, { ...before, ...terms }, args);
-    return amend(call, { before, after, change: 'extended' });
+    return amend(call, { before, after, change: 'extended', reason: null });
   },
 });
 
@@ -133,7 +135,9 @@ export const permissionReseal = defineTransaction({
     const after = await withShare(call, { ...before, version: before.version + 1 }, args);
     const { id: permissionId, pseudonym, categories } = after;
     call.draft.put(cells.permission(permissionId), after);
-    await remember(call, pseudonym, { permissionId, team: teamOf(after), categories });
+    const reason = renewalReason(args);
+    const about = { permissionId, team: teamOf(after), categories, reason };
+    await remember(call, pseudonym, about);
     await tellHolders(call, after, 'permission.resealed');
     const renewed = await renewAsAsked(call, pseudonym, args);
     const { version } = after;
@@ -208,7 +212,7 @@ const topics = {
 /** Writes the new terms, keeps the earlier ones, and tells patient's history and grantee. */
 async function amend(
   call: TransactionCall,
-  { before, after, change }: Amendment,
+  { before, after, change, reason }: Amendment,
 ): Promise<{ [name: string]: PlainValue }> {
   const { draft, context } = call;
   const flaw = flawOf(after);
@@ -224,7 +228,7 @@ async function amend(
   draft.put(cells.permission(permissionId), amended);
   await draft.append(listCells.earlierTerms(permissionId), earlier);
   const categories = [...new Set([...before.categories, ...after.categories])];
-  await remember(call, pseudonym, { permissionId, team: teamOf(after), categories });
+  await remember(call, pseudonym, { permissionId, team: teamOf(after), categories, reason });
   await tellHolders(call, amended, topics[change]);
   const isSealed = after.shareDigest !== before.shareDigest;
   const permit = isSealed ? await sharePermit(draft.reader, amended) : {};
@@ -235,4 +239,5 @@ interface Amendment {
   before: Permission;
   after: Permission;
   change: 'narrowed' | 'extended';
+  reason: string | null;
 }

@@ -4,6 +4,7 @@ import type { Reader, Topic } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, monthField, revisionsField } from './fields.ts';
 import type { PlainValue, TransactionCall } from './functions.ts';
+import { KEYS_RENEWED } from './history.ts';
 import { renewKeys } from './patient.ts';
 import type { Team } from './team-values.ts';
 import type { Patient, Permission } from './values.ts';
@@ -27,6 +28,11 @@ export function isWholeRenewal(renewal: Renewal): boolean {
   const { revisions = [], categoryKeysRoot, categoryKeysFrom } = renewal;
   const isRenewal = revisions.length > 0;
   return [categoryKeysRoot, categoryKeysFrom].every((one) => (one !== undefined) === isRenewal);
+}
+
+/** What the history says of a change that renewed keys. */
+export function renewalReason({ categoryKeysRoot }: Renewal): string | null {
+  return categoryKeysRoot === undefined ? null : KEYS_RENEWED;
 }
 
 /** The patient with the renewed keys; null where nothing is renewed. */

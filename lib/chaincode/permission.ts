@@ -31,6 +31,7 @@ import {
   isWholeRenewal,
   receiptsUsableUntil,
   renewalArgs,
+  renewalReason,
   renewAsAsked,
   sealableTeam,
   sharePermit,
@@ -158,7 +159,10 @@ export const permissionRevoke = defineTransaction({
     draft.put(cells.permission(permissionId), { ...permission, revoked: { time, height } });
     await renewAsAsked(call, pseudonym, renewal);
     const { categories, grantee, version } = permission;
-    await remember(call, pseudonym, { permissionId, team: teamOf(permission), categories });
+    const reason = renewalReason(renewal);
+    await remember(call, pseudonym, {
+      ...{ permissionId, team: teamOf(permission), categories, reason },
+    });
     await tellHolders(call, permission, 'permission.revoked');
     const patient = await draft.get(cells.patient(pseudonym));
     if (!patient) throw new Error(`patient of ${permissionId} is missing`);

@@ -1,7 +1,7 @@
 /** Narrowing, extending and care teams, with real keys from end to end. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { MedicalRecord } from '../../lib/chaincode/values.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
 import { grant, type Granted, type GrantTerms, revoke } from '../../sdk/grants.ts';
@@ -16,6 +16,8 @@ import {
   teamById,
   heldTeamKey,
 } from '../../sdk/teams.ts';
+import { tend } from '../../sdk/tend.ts';
+import { finishRenewals } from '../../sdk/unfinished.ts';
 import { makeWorld, type World } from './world.ts';
 
 const DAY = 86_400_000;
@@ -128,6 +130,26 @@ describe('narrowing', () => {
     const record = await added('laboratory');
     expect(await opens(ada, record)).toBe('opened');
     await revoke(anna, given.permissionId);
+  });
+});
+
+describe('a change that is cut off', () => {
+  it('is ended by the next login: keys are published, and readers have them', async () => {
+    const stays = await grant(anna, read('Ada Okonjo'));
+    const goes = await grant(anna, read('Bruno Castellan'));
+    const cut = vi.spyOn(anna.session.custodian, 'publishCategoryKeys');
+    cut.mockRejectedValueOnce(new Error('the power is out'));
+    await expect(revoke(anna, goes.permissionId)).rejects.toThrow('the power is out');
+    cut.mockRestore();
+    await expect(added('laboratory')).rejects.toMatchObject({ code: 'mismatch' });
+    const finished = await finishRenewals(anna);
+    expect(finished.map((one) => one.permission.id)).toEqual([stays.permissionId]);
+    const later = await added('laboratory');
+    expect(await opens(ada, later)).toBe('opened');
+    expect(await hasSeed(bruno, later)).toBe(false);
+    expect(await finishRenewals(anna)).toEqual([]);
+    expect((await tend(anna)).resealed).toEqual([]);
+    await revoke(anna, stays.permissionId);
   });
 });
 
