@@ -7,6 +7,7 @@ import { DEFAULT_CATEGORY } from '../../sdk/categories.ts';
 import { Clinician } from '../../sdk/clinician.ts';
 import { reasonOf } from '../../sdk/http.ts';
 import { createKeystore, type Keystore, openKeystore } from '../../sdk/keystore.ts';
+import type { KeystoreKind } from '../../sdk/keystore-format.ts';
 import type { Network } from '../../sdk/network-file.ts';
 import { Operator } from '../../sdk/operator.ts';
 import { Patient, preparePatient } from '../../sdk/patient.ts';
@@ -105,7 +106,7 @@ export class Cast {
   }
 
   /** Opens a keystore of an earlier run, or makes one; passphrases beside keystores are local only. */
-  async keystore(kind: 'patient' | 'clinician', file: string, label: string): Promise<Keystore> {
+  async keystore(kind: KeystoreKind, file: string, label: string): Promise<Keystore> {
     const folder = join(dirname(this.#options.networkFile), 'people');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, `${file}.keystore`);

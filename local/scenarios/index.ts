@@ -5,6 +5,7 @@ import { erasure } from './erasure.ts';
 import { journey } from './journey.ts';
 import { lyingCa } from './lying-ca.ts';
 import { outage } from './outage.ts';
+import { recovery } from './recovery.ts';
 import { rotation } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -12,6 +13,7 @@ export const scenarios: readonly Scenario[] = [
   journey,
   lyingCa,
   rotation,
+  recovery,
   emergency,
   outage,
   erasure,
