@@ -11,7 +11,9 @@ import {
 import { encryptionKeyDigest } from '../lib/membership/certificates.ts';
 import { fromSealedText, toSealedText } from '../lib/records/sealed.ts';
 import { SdkError } from './errors.ts';
+import { recoveryAnswer, type RecoveryAnswer } from './guardians.ts';
 import type { Keystore } from './keystore.ts';
+import { parseValue } from './pages.ts';
 import {
   type Approval,
   cardSigningBytes,
@@ -19,6 +21,8 @@ import {
   type GuardianPackage,
   type RecoveryRequest,
 } from './recovery-files.ts';
+import type { Session } from './session.ts';
+import { keySigner } from './signing.ts';
 
 /** Public keys and a name, for a patient who asks one to be a guardian. Any keystore will do. */
 export async function guardianCard(keystore: Keystore, name: string): Promise<GuardianCard> {
@@ -50,6 +54,21 @@ export async function openPackage(keystore: Keystore, box: GuardianPackage): Pro
   throw new SdkError('not_readable', 'The package does not open: it was damaged or altered.', {
     nextStep: 'Ask the patient for a new one while all is well (`carequorum guardians set`).',
   });
+}
+
+/**
+ * What the ledger has for a package: whether it still counts, and whether a recovery is open. The
+ * guardian need not be enrolled. Throws `refused` where the setup was replaced or ended.
+ */
+export async function packageStanding(
+  { client }: Session,
+  keystore: Keystore,
+  { pseudonym, setupId, salt }: GuardianPackage,
+): Promise<RecoveryAnswer> {
+  const guardian = { publicKey: toBase64url(keystore.publicKey), salt };
+  const call = { fn: 'recovery.get', args: { pseudonym, setupId, guardian } };
+  const value = await client.query(call, keySigner(keystore.signingKey), { fresh: true });
+  return parseValue(recoveryAnswer, value, call.fn);
 }
 
 /**

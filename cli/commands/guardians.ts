@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import { SdkError } from '../../sdk/errors.ts';
-import { guardianCard, openPackage } from '../../sdk/guardian.ts';
+import { guardianCard, openPackage, packageStanding } from '../../sdk/guardian.ts';
+import { reasonOf } from '../../sdk/http.ts';
 import {
   endGuardians,
   type GuardiansStanding,
@@ -318,7 +319,8 @@ function addCheck(guardians: Command, run: Runner): void {
     .command('check')
     .summary('guardians: see whether your package opens')
     .description(
-      'Tells for whom a package is, and whether it opens with your keystore. Do so once when you get it.',
+      'Tells for whom a package is, whether it opens with your keystore and still counts, and whether a recovery ' +
+        'is open. Do so when you get it, and whenever you wonder.',
     )
     .argument('<package>', 'file that the patient gave you');
   examples(keystoreOptions(command), [
@@ -334,13 +336,34 @@ async function check(context: CommandContext, path: string): Promise<CommandResu
   const keystore = await context.keystore();
   await openPackage(keystore, box);
   const { patient, network, needed, of } = box;
+  const session = await context.session();
+  const standing = await context.look('Asking the hospitals', () =>
+    packageStanding(session, keystore, box).catch(replaced),
+  );
+  const isCurrent = standing?.setup?.status === 'ready';
+  const { recovery } = standing ?? {};
+  const open = standing?.isOpen && recovery ? recovery : null;
   return {
-    json: { opens: true, patient, network, needed, of },
+    json: { opens: true, isCurrent, patient, network, needed, of, recovery: open },
     lines: [
       `It opens. You are a guardian of ${patient} on ${network}; ${needed} of ${of} are needed.`,
-      'Keep the package and your keystore, and keep the passphrase apart.',
+      isCurrent
+        ? 'Keep the package and your keystore, and keep the passphrase apart.'
+        : `It does not count any more: ask ${patient} for a new one, if you are to stay a guardian.`,
+      ...(open
+        ? [
+            `A RECOVERY IS OPEN since ${timeText(open.started.time)}. If ${patient} does not know of it, ring ${patient} up now:`,
+            `who still has the keystore can stop it until ${timeText(open.from)}.`,
+          ]
+        : []),
     ],
   };
+}
+
+/** Null where the ledger knows no such guardian: the setup is another by now. */
+function replaced(error: unknown): null {
+  if (reasonOf(error) === 'unknown_signer') return null;
+  throw error;
 }
 
 export async function readPackage(path: string): Promise<GuardianPackage> {

@@ -83,6 +83,8 @@ interface FunctionHead extends Versions {
   isForSuspended?: boolean;
   /** Whether an owner key may sign it alone: what no membership service can keep a patient from. */
   isForOwnerAlone?: boolean;
+  /** Whether a guardian may call it by a key that only a commitment of state names. */
+  isForGuardian?: boolean;
   /** Whether an owner key may still call it after a recovery was released. */
   isForRecovered?: boolean;
 }
@@ -108,6 +110,7 @@ interface Definition<S extends z.ZodType, C> extends Versions {
   schema: S;
   isForSuspended?: boolean;
   isForOwnerAlone?: boolean;
+  isForGuardian?: boolean;
   isForRecovered?: boolean;
   run: (args: z.infer<S>, call: C) => Promise<PlainValue>;
   /** Keys that are known from the arguments alone, for one prefetch. */

@@ -13,7 +13,6 @@ export const guardianSchema = z.strictObject({
   /** Commitment to the guardian's share. */
   share: digestField,
 });
-export type Guardian = z.infer<typeof guardianSchema>;
 
 export const guardiansField = z
   .array(guardianSchema)

@@ -214,7 +214,10 @@ export const recoveryGet = defineQuery({
     setupId: idField.optional(),
     /** The signer's key, where the ledger does not know it yet. */
     receivingKey: publicKeyText.optional(),
+    /** A guardian's key and the salt of its commitment, where the guardian signs. */
+    guardian: z.strictObject({ publicKey: publicKeyText, salt: idField }).optional(),
   }),
+  isForGuardian: true,
   async run({ pseudonym: named, setupId }, { actor, reader, context }) {
     const own = actor.kind === 'patient' ? actor.pseudonym : null;
     const pseudonym = named ?? own;

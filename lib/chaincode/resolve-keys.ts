@@ -1,4 +1,5 @@
 /** Which keys must have signed a transaction, by the state of the ledger. */
+import { z } from 'zod';
 import { fromBase64url } from '../crypto/bytes.ts';
 import { thumbprint } from '../crypto/p256.ts';
 import type { StateView } from '../ledger/state-view.ts';
@@ -7,9 +8,10 @@ import type { Signer, Transaction } from '../wire/transaction.ts';
 import { cells } from './cells.ts';
 import { type Reader, readerOf } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
-import { publicKeyText } from './fields.ts';
+import { idField, pseudonymField, publicKeyText } from './fields.ts';
 import { readKeyNamed } from './hospital.ts';
 import { certificateOr } from './identity.ts';
+import { guardianKeyCommitment } from './recovery-signing.ts';
 
 /** Public keys of 65 bytes, as `verifyTransaction` takes them. */
 export interface SignerKeys {
@@ -33,11 +35,37 @@ export async function resolveKeys(
     const identity = await reader.get(cells.identity(signer.kid));
     const owner = ownerAlone.has(transaction.fn) ? await reader.get(cells.owner(signer.kid)) : null;
     const known = identity ?? owner ?? (await readKeyNamed(reader, signer.kid));
-    if (!known) throw new ChaincodeError('unknown_signer');
-    return { outer: known.publicKey, inner: null };
+    const outer = known?.publicKey ?? (await guardianKeyOf(reader, transaction, at.network));
+    if (!outer) throw new ChaincodeError('unknown_signer');
+    return { outer, inner: null };
   }
   const inner = await ownerKeyOf(reader, transaction, signer.ownerKid);
   return { outer: await oneTimeKeyOf(reader, signer, at), inner };
+}
+
+/** Arguments by which a guardian opens the commitment to the own key. */
+const guardianArgs = z.looseObject({
+  pseudonym: pseudonymField,
+  setupId: idField,
+  guardian: z.looseObject({ publicKey: publicKeyText, salt: idField }),
+});
+
+/** The key of a guardian who asks how far a recovery is; null where there is no such guardian. */
+async function guardianKeyOf(
+  reader: Reader,
+  { fn, args, signer }: Transaction,
+  network: string,
+): Promise<Uint8Array | null> {
+  if (fn !== 'recovery.get' || signer.kind !== 'key') return null;
+  const parsed = guardianArgs.safeParse(args);
+  if (!parsed.success) return null;
+  const { pseudonym, setupId, guardian } = parsed.data;
+  const publicKey = fromBase64url(guardian.publicKey);
+  if (publicKey[0] !== 0x04 || thumbprint(publicKey) !== signer.kid) return null;
+  const setup = await reader.get(cells.recoverySetup(pseudonym));
+  const key = guardianKeyCommitment({ network, setupId, salt: guardian.salt, publicKey });
+  const isNamed = setup?.setupId === setupId && setup.guardians.some((one) => one.key === key);
+  return isNamed ? publicKey : null;
 }
 
 /** The key of a one-time certificate that our authority gave to an enrolled patient. */

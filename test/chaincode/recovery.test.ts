@@ -8,7 +8,7 @@ import {
 } from '../../lib/chaincode/recovery-signing.ts';
 import { rotationSigningBytes, type Successor } from '../../lib/chaincode/rotation.ts';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
-import { generateSigningKey, type SigningKey } from '../../lib/crypto/p256.ts';
+import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
 import { verifyTransaction, type SignedRequest } from '../../lib/wire/transaction.ts';
 import {
@@ -400,6 +400,42 @@ describe('a setup', () => {
     const other = { network: NETWORK, setupId: id16('bob’s'), publicKey: guardians[0]!.publicKey };
     const commitment = guardianKeyCommitment({ ...other, salt: id16('bob’s salt') });
     expect((setupArgs(world)['guardians'] as { key: string }[])[0]!.key).not.toBe(commitment);
+  });
+});
+
+describe('a guardian, who is nobody on the ledger', () => {
+  it('may look at the recovery by the key of a commitment, and do nothing else', async () => {
+    const world = await waiting();
+    const [key] = guardians as [SigningKey];
+    const at = { time: world.time, network: NETWORK };
+    const { pseudonym } = alice;
+    const guardian = { publicKey: pointOf(key), salt: saltOf(0, setupId) };
+    const args = { pseudonym, setupId, guardian };
+    const asking = async (by: SigningKey, fn: string, asked: SignedRequest['args']) => {
+      const signed = await world.signed({ key: by }, fn, asked);
+      return verifyTransaction(signed, await resolveKeys(world, signed, at));
+    };
+    expect(await asking(key, 'recovery.get', args)).toBe(true);
+    const who = { kid: thumbprint(key.publicKey) };
+    expect(await world.ask(who, 'recovery.get', args)).toMatchObject({ isOpen: true });
+    const stranger = await generateSigningKey();
+    const own = { publicKey: pointOf(stranger), salt: guardian.salt };
+    const cases: [SigningKey, string, SignedRequest['args']][] = [
+      [key, 'recovery.veto', { recoveryId }],
+      [key, 'inbox.list', {}],
+      [key, 'recovery.get', { pseudonym, setupId }],
+      [key, 'recovery.get', { ...args, guardian: { ...guardian, salt: id16('other') } }],
+      [key, 'recovery.get', { ...args, pseudonym: bob.pseudonym }],
+      [key, 'recovery.get', { ...args, setupId: id16('other') }],
+      [stranger, 'recovery.get', args],
+      [stranger, 'recovery.get', { ...args, guardian: own }],
+    ];
+    for (const [by, fn, asked] of cases) {
+      await expect(asking(by, fn, asked)).rejects.toMatchObject({ code: 'unknown_signer' });
+    }
+    expect(outcome(await veto(world, who))).toBe('unknown_signer');
+    const start = await startArgs({ recoveryId: id16('alone') });
+    expect(outcome(await world.submit(who, 'recovery.start', start))).toBe('unknown_signer');
   });
 });
 

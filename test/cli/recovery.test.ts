@@ -158,6 +158,10 @@ describe('guardians', () => {
     expect((await good(['inbox', ...keystore('anna')])).out).toContain(
       'SOMEBODY IS RECOVERING YOUR KEYS',
     );
+    const box = join(packages(), 'guardian-3.package.json');
+    // The third guardian, enrolled nowhere, sees it as well.
+    const seen = await good(['guardians', 'check', box, ...guardian('Dan'), '--json']);
+    expect(seen.json).toMatchObject({ isCurrent: true, recovery: { status: 'waiting' } });
     expect((await good(['recover', 'status', ...keystore('anna')])).out).toContain(
       'A RECOVERY OF YOUR KEYS IS OPEN',
     );
@@ -172,7 +176,11 @@ describe('guardians', () => {
     expect(await bad(['recover', 'finish', ...keystore('thief')])).toContain('objected');
     expect((await good(['recover', 'status', ...keystore('thief')])).out).toContain('objected');
     expect(await bad(['recover', 'veto', ...keystore('anna'), '--yes'])).toContain('Nobody is');
+    const old = await readFile(box, 'utf8');
     await good([...again, '--out', packages()]);
+    await writeFile(file('old.package.json'), old);
+    const check = ['guardians', 'check', file('old.package.json'), ...guardian('Dan')];
+    expect((await good(check)).out).toContain('It does not count any more');
   });
 
   it('give the keys back after a loss, and everything is readable with new ones', async () => {
