@@ -2,14 +2,14 @@
 import { z } from 'zod';
 import { validatorIdField } from '../wire/fields.ts';
 import { parametersSchema } from '../wire/parameters.ts';
-import { pointText, sessionText, shareKeyText } from './fields.ts';
+import { publicKeyText, sessionText, shareKeyText } from './fields.ts';
 
 const sessionField = z.strictObject({ certificate: sessionText });
 
 /** A validator's new keys, exactly as `GET /v1/bootstrap` of its API shows them. */
 const bundleFields = {
   validator: validatorIdField,
-  kmsKey: pointText,
+  kmsKey: publicKeyText,
   session: sessionField,
   read: sessionField,
   shareKey: shareKeyText,
@@ -25,7 +25,7 @@ export const newcomerField = z.strictObject({
     .string()
     .regex(/^[^\p{Cc}\p{Cs}]+$/u)
     .max(128),
-  operatorKey: pointText,
+  operatorKey: publicKeyText,
   apiUrl: z
     .string()
     .regex(/^https?:\/\/[A-Za-z0-9.:[\]-]+(?:\/[\x21-\x7e]*)?$/)
@@ -54,7 +54,7 @@ export const changeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('replace-operator'),
     validator: validatorIdField,
-    operatorKey: pointText,
+    operatorKey: publicKeyText,
   }),
   /** Ends a suspension, under a new incarnation. */
   z.strictObject({ kind: z.literal('reinstate'), keys: bundleField }),

@@ -32,13 +32,11 @@ export const monthField = z
   .regex(/^\d{4}-(?:0[1-9]|1[0-2])$/, 'a month as 2026-11')
   .describe('month');
 export const revisionField = z.int().min(0).max(chaincodeBounds.revisionMax);
-/** An uncompressed P-256 point of 65 bytes. */
+/** An uncompressed P-256 point of 65 bytes: no other bytes have a thumbprint. */
 export const publicKeyText = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{86}[AEIMQUYcgkosw048]$/, '65 bytes')
+  .regex(/^B[A-P][A-Za-z0-9_-]{84}[AEIMQUYcgkosw048]$/, '65 bytes, an uncompressed point')
   .describe('P-256 point of 65 bytes');
-/** The same where nobody proves to hold the key: at least it has the form of one. */
-export const pointText = publicKeyText.regex(/^B[A-P]/, 'an uncompressed point');
 /** Canonical CBOR of a session certificate. */
 export const sessionText = z
   .string()

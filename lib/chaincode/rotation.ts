@@ -9,14 +9,7 @@ import { cells, listCells } from './cells.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { endAllEscrows, endValue } from './escrow.ts';
-import {
-  digestField,
-  monthField,
-  pointText,
-  pseudonymField,
-  publicKeyText,
-  signatureText,
-} from './fields.ts';
+import { digestField, monthField, pseudonymField, publicKeyText, signatureText } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
@@ -64,7 +57,7 @@ export const guardRotation = defineTransaction({
     'Names a rotation key, kept apart from the keystore: from now on no rotation begins without it.',
   roles: ['patient'],
   schema: z.strictObject({
-    rotationKey: pointText,
+    rotationKey: publicKeyText,
     /** Of the new rotation key, over `guardSigningBytes`. */
     signature: signatureText,
     /** Of the rotation key before it, over the same bytes. */

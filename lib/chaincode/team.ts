@@ -103,7 +103,12 @@ export const teamPublishKey = defineTransaction({
     'A member gives the team a new key, whose seed is sealed to the members who are named; the ' +
     'next epoch where the present one has a key.',
   roles: clinicians,
-  schema: z.strictObject({ ...sealArgs, publicKey: shareKeyText }),
+  schema: z.strictObject({
+    ...sealArgs,
+    /** Below the last one: after it nobody could leave any more. */
+    epoch: teamEpochField.max(chaincodeBounds.teamEpochMax - 1),
+    publicKey: shareKeyText,
+  }),
   hints: ({ teamId }) => [keys.team(teamId)],
   async run({ teamId, version, epoch, publicKey, seals }, call) {
     const { subject } = identityOf(call.actor).identity;

@@ -10,7 +10,7 @@ import { identityOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
 import { ChaincodeError } from './errors.ts';
-import { pointText, sessionText, shareKeyText } from './fields.ts';
+import { publicKeyText, sessionText, shareKeyText } from './fields.ts';
 import { defineTransaction, type TransactionCall } from './functions.ts';
 import { keys } from './keys.ts';
 import { everybody } from './roles.ts';
@@ -54,7 +54,7 @@ export const validatorRotateKey = defineTransaction({
   name: 'validator.rotate-key',
   summary: 'A validator replaces its KMS key: the old key signs, the new one certifies sessions.',
   roles: ['validator'],
-  schema: z.strictObject({ ...ownKeys, kmsKey: pointText }),
+  schema: z.strictObject({ ...ownKeys, kmsKey: publicKeyText }),
   hints: ({ validator }) => [...seatKeys, keys.directory(validator)],
   async run(args, call) {
     const { draft, context } = call;

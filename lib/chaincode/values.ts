@@ -258,7 +258,10 @@ export const historySchema = z.strictObject({
   permissionId: idField.nullable(),
   /** The care team through which the actor was permitted. */
   team: idField.nullable(),
-  categories: z.array(tagField).max(chaincodeBounds.categoriesMax * chaincodeBounds.holdingsMax),
+  /** Of as many permissions as one request names, in the most. */
+  categories: z
+    .array(tagField)
+    .max(chaincodeBounds.categoriesMax * chaincodeBounds.copyPermissionsMax),
   purpose: purposeField.nullable(),
   /** `done` where there was nothing to decide. */
   decision: z.enum(['done', 'permit', 'deny']),
