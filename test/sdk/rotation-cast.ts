@@ -24,10 +24,15 @@ export interface Cast {
   documents: Map<string, Uint8Array>;
 }
 
-export async function makeCast(world: World, name = 'Anna Müller'): Promise<Cast> {
+/** With the doctors of another cast, where one is given: each has one number of the register. */
+export async function makeCast(
+  world: World,
+  name = 'Anna Müller',
+  doctors?: Pick<Cast, 'writer' | 'reader'>,
+): Promise<Cast> {
   const [writer, reader, patient] = await Promise.all([
-    world.doctor(`Ada Okonjo of ${name}`, 0, '1000000012'),
-    world.doctor(`Bruno Castellan of ${name}`, 1, '1000000020'),
+    doctors?.writer ?? world.doctor('Ada Okonjo', 0, '1000000012'),
+    doctors?.reader ?? world.doctor('Bruno Castellan', 1, '1000000020'),
     world.patient(name, ['laboratory', 'radiation-dose']),
   ]);
   const cast = { world, writer, reader, patient, documents: new Map<string, Uint8Array>() };
