@@ -2,7 +2,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { utf8 } from '../lib/crypto/bytes.ts';
 import { decryptFile, encryptFile, SEGMENT_BYTES } from '../lib/crypto/file-format.ts';
+import { Layers } from '../lib/crypto/layer.ts';
 import { randomBytes } from '../lib/crypto/random.ts';
+import { encryptDocument } from '../sdk/document.ts';
+import type { Spool } from '../sdk/platform/files.ts';
 import { median, table } from './report.ts';
 
 const inFlight = 4;
@@ -125,6 +128,56 @@ export async function benchFiles(options: { sizesMiB?: number[] } = {}): Promise
     });
   }
   return figures;
+}
+
+export interface DocumentFigures {
+  size: string;
+  /** Padding, encryption, commitment and registered digest, as an upload does them. */
+  uploadMiBs: number;
+  /** One layer of a rotation, put on part by part. */
+  layerMiBs: number;
+  peakMiB: number;
+}
+
+/** The way of a whole document, with nothing written: the source is made up, the spool forgets. */
+export async function benchDocument(sizeMiB: number): Promise<DocumentFigures> {
+  const bytes = sizeMiB * mebibyte;
+  const before = process.memoryUsage.rss();
+  let peak = before;
+  const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
+  const started = performance.now();
+  await encryptDocument({ path: 'made up', length: bytes, stream: () => source(bytes) }, nowhere, {
+    ...{ key: randomBytes(32), aad: utf8('bench'), salt: randomBytes(32) },
+    header: { salt: randomBytes(32), noncePrefix: randomBytes(7) },
+  });
+  const uploadMiBs = rate(bytes, started);
+  const layers = await Layers.of([randomBytes(32)]);
+  const again = performance.now();
+  for (let at = 0; at < bytes; at += block.length) await layers.apply(at, block);
+  const layerMiBs = rate(bytes, again);
+  clearInterval(watch);
+  const size = sizeMiB < 1024 ? `${sizeMiB} MiB` : `${sizeMiB / 1024} GiB`;
+  return { size, uploadMiBs, layerMiBs, peakMiB: (peak - before) / mebibyte };
+}
+
+const nowhere: Spool = {
+  write: async () => undefined,
+  close: async () => undefined,
+  read: async () => new Uint8Array(),
+  stream: () => source(0),
+  discard: async () => undefined,
+};
+
+export function documentTable(figures: readonly DocumentFigures[]): string {
+  return table(
+    ['document', 'made ready MiB/s', 'layer MiB/s', 'peak memory MiB'],
+    figures.map((one) => [
+      one.size,
+      one.uploadMiBs.toFixed(0),
+      one.layerMiBs.toFixed(0),
+      one.peakMiB.toFixed(0),
+    ]),
+  );
 }
 
 export function filesTable(figures: readonly FileFigures[]): string {

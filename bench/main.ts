@@ -1,10 +1,11 @@
-/** `npm run bench -- latency|emergency|throughput|files|ledger`: figures from this machine, printed as tables. */
+/** `npm run bench -- latency|emergency|rotation|throughput|files|ledger`: figures from this machine, printed as tables. */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { benchEmergency, emergencyTable } from './emergency.ts';
-import { benchFiles, filesTable } from './files.ts';
+import { benchDocument, benchFiles, documentTable, filesTable } from './files.ts';
 import { benchLedger, flatness, ledgerTables } from './ledger.ts';
 import { benchLatency, latencyTables } from './latency.ts';
+import { benchRotation, rotationTable } from './rotation.ts';
 import { openMeasured } from './network.ts';
 import { table } from './report.ts';
 import { memoryThroughput } from './throughput-memory.ts';
@@ -62,6 +63,17 @@ async function emergency(options: Options): Promise<void> {
   }
 }
 
+async function rotation(options: Options): Promise<void> {
+  const measured = await openMeasured(options.folder, log);
+  try {
+    const wanted = { files: Number(options.count), kilobytes: Number(options.bulk) };
+    const figures = await benchRotation(measured, wanted, log);
+    report(options, figures, rotationTable(figures));
+  } finally {
+    await measured.close();
+  }
+}
+
 async function throughput(options: Options): Promise<void> {
   const [count, bulk] = [Number(options.count), Number(options.bulk)];
   log(`in memory: ${count} transactions, four replicas in one process`);
@@ -91,7 +103,10 @@ async function throughput(options: Options): Promise<void> {
 async function files(options: Options): Promise<void> {
   const sizesMiB = options.sizes.split(',').map(Number);
   const figures = await benchFiles({ sizesMiB });
-  report(options, figures, filesTable(figures));
+  const documents = [];
+  for (const size of sizesMiB) documents.push(await benchDocument(size));
+  const text = `${filesTable(figures)}\n\n${documentTable(documents)}`;
+  report(options, { figures, documents }, text);
 }
 
 async function ledger(options: Options): Promise<void> {
@@ -117,6 +132,7 @@ Examples:
   npm run bench -- latency                    on a network of its own
   npm run bench -- latency --folder .local    on the running network of that folder
   npm run bench -- emergency                  a summary read by shares of the hospitals
+  npm run bench -- rotation                   keys rotated, interrupted in the middle
   npm run bench -- throughput --count 2000 --bulk 100
   npm run bench -- files --sizes 1,100,2048
   npm run bench -- ledger                     10,000 to 1,000,000 keys, some minutes`,
@@ -137,6 +153,14 @@ program
   .option(...folder)
   .option(...json)
   .action(emergency);
+program
+  .command('rotation')
+  .description('files re-encrypted a second, and gone on with after an interruption')
+  .option('--count <n>', 'files', '24')
+  .option('--bulk <kB>', 'size of each', '100')
+  .option(...folder)
+  .option(...json)
+  .action(rotation);
 program
   .command('throughput')
   .description('committed transactions a second with bulk submission')
