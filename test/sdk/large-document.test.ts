@@ -9,7 +9,7 @@ const MEBIBYTE = 1_048_576;
 /** `LARGE_MIB=2048` tries the largest; the smaller one would show growth as well. */
 const SIZE_MIB = Number(process.env['LARGE_MIB'] ?? 384);
 /** Segments in flight, parts being hashed, and what the collector leaves behind. */
-const GROWTH_MIB_MAX = 192;
+const GROWTH_MIB_MAX = 256;
 
 const block = randomBytes(MEBIBYTE);
 

@@ -3,6 +3,7 @@
  * `ROTATION_ROUNDS` how many rotations are tried.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listPrivate, putPrivate } from '../../sdk/private.ts';
 import { rotate, type Rotated } from '../../sdk/rotation.ts';
 import { type Cast, expectAllReadable, makeCast, reopen, upload } from './rotation-cast.ts';
 import { makeWorld, type World } from './world.ts';
@@ -19,6 +20,7 @@ beforeAll(async () => {
   cast = await makeCast(world);
   await upload(cast, 'one.txt', Buffer.from('the first document'));
   await upload(cast, 'two.txt', Buffer.from('the second document'), 'radiation-dose');
+  await putPrivate(cast.patient, { name: 'note', bytes: new Uint8Array([1, 2, 3]) });
 }, 60_000);
 afterAll(() => world.close());
 
@@ -75,6 +77,10 @@ describe('a rotation that is interrupted', () => {
       expect(live.map(terms).sort()).toEqual(given.map(terms).sort());
       const { listed } = await cast.reader.list(cast.patient.pseudonym);
       expect(listed.map(({ metadata }) => metadata?.path)).toEqual(['one.txt']);
+      const { pieces, broken } = await listPrivate(cast.patient);
+      expect(broken).toEqual([]);
+      expect(pieces.map(({ name, bytes }) => [name, ...bytes])).toEqual([['note', 1, 2, 3]]);
+      expect(world.wraps.keys().filter((key) => key.startsWith('private#'))).toHaveLength(1);
       // Nothing of before is left: two objects, and no layer or wrap that waits for anything.
       expect(world.objects.size).toBe(2);
       expect(world.wraps.keys().filter((key) => key.startsWith('next-wrap#'))).toEqual([]);
