@@ -16,6 +16,7 @@ import {
   teamById,
   heldTeamKey,
 } from '../../sdk/teams.ts';
+import { rotate } from '../../sdk/rotation.ts';
 import { tend } from '../../sdk/tend.ts';
 import { finishRenewals } from '../../sdk/unfinished.ts';
 import { makeWorld, type World } from './world.ts';
@@ -268,5 +269,18 @@ describe('a care team', () => {
     expect(readers.size).toBe(3);
     const shares = await ada.session.custodian.shares(ada.keystore.signingKey, { teamId });
     expect(shares).toEqual([]);
+  });
+
+  it('keeps its permission through a rotation of all keys', async () => {
+    const record = await added('laboratory');
+    await grant(anna, read('', { to: { team: 'Radiation oncology' } }));
+    expect(await opens(chandra, record)).toBe('opened');
+    const { patient, permissions } = await rotate(anna);
+    expect(permissions.failed).toEqual([]);
+    const own = (await patient.permissions()).filter((one) => one.granteeKind === 'team');
+    expect(own.map(({ grantee, revoked }) => [grantee, revoked])).toEqual([[teamId, null]]);
+    const [moved] = (await patient.records()).filter((one) => one.id === record.id);
+    for (const who of [ada, chandra]) expect(await opens(who, moved!)).toBe('opened');
+    expect(await opens(bruno, moved!)).toBe('no_permission, has no key');
   });
 });
