@@ -3,12 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MedicalRecord } from '../../lib/chaincode/values.ts';
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey } from '../../lib/crypto/p256.ts';
+import { handleDigest } from '../../lib/chaincode/emergency.ts';
+import { randomBytes, randomId } from '../../lib/crypto/random.ts';
 import { createDpop } from '../../lib/records/dpop.ts';
 import { verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
 import { eraseEverything, eraseRecords, erasureStatus } from '../../sdk/erasure.ts';
+import { depositEscrow } from '../../sdk/escrow.ts';
 import { grant } from '../../sdk/grants.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { fileSource } from '../../sdk/platform/node.ts';
@@ -177,6 +180,24 @@ describe('a patient who has everything erased', () => {
     expect(history.map(({ fn }) => fn)).toContain('patient.erased');
     await expect(verifyReceipt(results[0]!.receipt, world.net.genesis)).resolves.toBeDefined();
     await expect(upload('late.txt')).rejects.toMatchObject({ code: expect.any(String) as string });
+  });
+
+  it('leaves no share in escrow at any validator', async () => {
+    const { session, signer, ownerKey: key } = patient;
+    await depositEscrow(
+      { session, signer, key },
+      {
+        ...{ kind: 'emergency', fn: 'emergency.deposit' },
+        args: { handle: handleDigest(randomId()) },
+        ...{ secret: randomBytes(32), payload: utf8('what emergencies would read') },
+      },
+    );
+    const holding = () =>
+      [...world.escrows.values()].filter((one) => one.dump().includes('emergencies would read'));
+    expect(holding()).toHaveLength(4);
+    await eraseEverything(patient);
+    await replicate();
+    expect(holding()).toHaveLength(0);
   });
 
   it('is not stored again by a receipt of before', async () => {

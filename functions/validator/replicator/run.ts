@@ -9,6 +9,7 @@ import type { ItemStore } from '../../aws/item-store.ts';
 import { type ReplicatorContext, CustodianAway, OutOfTime } from './context.ts';
 import { bringErasure, CustodianRefused } from './custodian.ts';
 import { auditedAt, type Due, dueList, markAllDue, settleDue } from './due.ts';
+import { endOwnEscrows } from './own-escrow.ts';
 import { orderReceipt } from './order-receipt.ts';
 import { reconcile } from './reconcile.ts';
 import { openErasures, scanBlocks, settleErasure } from './scan.ts';
@@ -116,6 +117,7 @@ async function bringErasures(context: ReplicatorContext, state: Reader): Promise
   for (const transaction of await openErasures(context.store)) {
     try {
       const order = await orderReceipt(context, transaction);
+      await endOwnEscrows(context, order);
       if (!(await isAcknowledged(state, order.result.value))) {
         await bringErasure(context, order.receipt);
       }
