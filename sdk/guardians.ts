@@ -18,8 +18,8 @@ import {
   type EscrowOwner,
   escrowStanding,
 } from './escrow.ts';
-import type { EscrowDelivery } from './escrow-delivery.ts';
-import { type DeliveryData, type GuardiansData, patientDataSchema } from './keystore-data.ts';
+import { deliveryOfData, deliveryToData, type EscrowDelivery } from './escrow-delivery.ts';
+import { type GuardiansData, patientDataSchema } from './keystore-data.ts';
 import { parseValue } from './pages.ts';
 import type { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
@@ -91,7 +91,7 @@ export async function setGuardians(
     await patient.update({
       guardians: {
         ...{ setupId, escrowId, needed, guardians: names, categories, since },
-        delivery: deliveryData(delivery),
+        delivery: deliveryToData(delivery),
       },
     });
   };
@@ -103,10 +103,8 @@ export async function setGuardians(
 export async function repairGuardians(patient: Patient): Promise<string[]> {
   const { guardians } = patient.data;
   if (!guardians?.delivery) return [];
-  const { receipt, payload, ...rest } = guardians.delivery;
-  const before = { ...rest, receipt: fromBase64url(receipt), payload: fromBase64url(payload) };
-  const delivery = await deliverEscrow(ownerOf(patient), before);
-  await patient.update({ guardians: { ...guardians, delivery: deliveryData(delivery) } });
+  const delivery = await deliverEscrow(ownerOf(patient), deliveryOfData(guardians.delivery));
+  await patient.update({ guardians: { ...guardians, delivery: deliveryToData(delivery) } });
   return delivery.missing.map(({ validator }) => validator);
 }
 
@@ -230,15 +228,6 @@ async function checkTerms(patient: Patient, { cards, needed }: GuardianTerms): P
 
 function ownerOf(patient: Patient): EscrowOwner {
   return { session: patient.session, signer: patient.signer, key: patient.ownerKey };
-}
-
-function deliveryData(delivery: EscrowDelivery): DeliveryData | null {
-  const { receipt, payload, missing, ...rest } = delivery;
-  if (missing.length === 0) return null;
-  return {
-    ...{ ...rest, missing: missing.map((one) => ({ ...one })) },
-    ...{ receipt: toBase64url(receipt), payload: toBase64url(payload) },
-  };
 }
 
 /** Reads a blob's payload as it came from hospitals. Throws `bad_answer`. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { emergencyDataSchema } from './emergency-data.ts';
 import { SdkError } from './errors.ts';
+import { deliverySchema } from './escrow-delivery.ts';
 import type { Keystore } from './keystore.ts';
 import { uiiSchema } from './uii.ts';
 
@@ -38,25 +39,6 @@ const oneTimeSchema = z.strictObject({
   notAfter: z.int(),
 });
 export type OneTimeData = z.infer<typeof oneTimeSchema>;
-
-/** An escrow that not every validator holds its share of yet. */
-const deliverySchema = z.strictObject({
-  escrowId: z.string().max(64),
-  generation: z.int().min(1),
-  threshold: z.int().min(2),
-  receipt: z.string().max(262_144),
-  payload: z.string().max(131_072),
-  missing: z
-    .array(
-      z.strictObject({
-        validator: z.string().max(64),
-        share: z.strictObject({ enc: text, ciphertext: text }),
-      }),
-    )
-    .max(31),
-  holders: z.int().min(1),
-});
-export type DeliveryData = z.infer<typeof deliverySchema>;
 
 /** Keys of a patient before or after those that count now. */
 const otherKeysSchema = z.strictObject({

@@ -4,6 +4,7 @@ import type { Right } from '../../lib/chaincode/fields.ts';
 import { grant, type GrantTerms } from '../../sdk/grants.ts';
 import { findRecipient, type Recipient, type RecipientQuery } from '../../sdk/recipients.ts';
 import { grantTemplates, templateNamed, templateTimes } from '../../sdk/templates.ts';
+import type { Patient } from '../../sdk/patient.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { followChanges } from '../follow.ts';
@@ -141,8 +142,18 @@ async function give(context: CommandContext, options: GrantOptions): Promise<Com
       certifiedLine(result),
       `To take it back: carequorum revoke ${permissionId}`,
       ...resealedLines(followed),
+      ...guardianLines(patient),
     ],
   };
+}
+
+/** What a recovery brings back is what it knew of when the guardians were named. */
+function guardianLines({ data: { guardians, categories } }: Patient): string[] {
+  const isKnown =
+    guardians === undefined || categories.every((one) => guardians.categories.includes(one));
+  return isKnown
+    ? []
+    : ['Your guardians’ recovery does not know a new category: carequorum guardians set'];
 }
 
 /** The same person that was shown, should the directory change its mind. */

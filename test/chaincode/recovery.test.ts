@@ -201,6 +201,30 @@ describe('a recovery', () => {
     expect(await submit(two)).toBe('COMMITTED');
   });
 
+  it('refuses what is no key at all, and never stops', async () => {
+    const world = base.fork();
+    const off = Uint8Array.from(guardians[0]!.publicKey);
+    off[64]! ^= 1;
+    const list = [off, off].map((publicKey, index) => ({
+      key: guardianKeyCommitment({
+        ...{ network: NETWORK, setupId, salt: saltOf(index, setupId), publicKey },
+      }),
+      share: text32('any'),
+    }));
+    const setup = { ...setupArgs(world), guardians: list };
+    valueOf(await world.submit(alice, 'recovery.setup', setup));
+    const args = await startArgs();
+    const forged = args.approvals.map((one) => ({ ...one, publicKey: toBase64url(off) }));
+    const start = { ...args, approvals: forged };
+    expect(outcome(await world.submit(device, 'recovery.start', start))).toBe('bad_approval');
+    const none = { ...args, receivingKey: 'A'.repeat(87) };
+    expect(outcome(await world.submit(alice, 'recovery.start', none))).toBe('bad_arguments');
+    const foreign = { ...args, receivingKey: toBase64url(off) };
+    expect(outcome(await world.submit(alice, 'recovery.start', foreign))).toBe(
+      'wrong_receiving_key',
+    );
+  });
+
   it('counts one key under two commitments once', async () => {
     const world = base.fork();
     const [first] = guardians as [SigningKey];

@@ -115,6 +115,15 @@ describe('guardians', () => {
     expect(listed.json).toMatchObject({ stale: null, isOpen: false, needed: 2 });
   });
 
+  it('are to be named anew once a category is added, and that is said', async () => {
+    const grant = ['grant', ...keystore('anna'), '--to', '1000000012', '--rights', 'write'];
+    const argv = [...grant, '--category', 'psychotherapy', '--until', '30d', '--yes'];
+    expect((await good(argv)).out).toContain('does not know a new category');
+    expect((await good(['guardians', 'list', ...keystore('anna')])).out).toContain(
+      'You have kinds of records that a recovery would not find',
+    );
+  });
+
   it('stand on a kit that opens nothing', async () => {
     const kit = ['guardians', 'kit', ...keystore('anna')];
     await good([...kit, '--out', file('kit.pdf')]);
@@ -196,7 +205,7 @@ describe('guardians', () => {
     world.skewMs.value += DELAY;
     expect((await good(['recover', 'status', ...keystore('new')])).out).toContain('is over');
     const { out } = await good(['recover', 'finish', ...keystore('new')]);
-    expect(out).toContain('3 records came over; 1 permission given again.');
+    expect(out).toContain('3 records came over; 2 permissions given again.');
     expect(out).toContain('carequorum guardians set');
     const { json } = await good(['records', ...keystore('new'), '--json']);
     const records = json['records'] as { id: string; path: string }[];
