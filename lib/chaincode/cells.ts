@@ -20,7 +20,12 @@ import { type EscrowKind, escrowPointerSchema, escrowSchema } from './escrow-val
 import { keys, type ListKeys, lists } from './keys.ts';
 import { recoverySchema, recoverySetupIdSchema, recoverySetupSchema } from './recovery-values.ts';
 import { privateEntrySchema, privateSchema } from './private-values.ts';
-import { rotatedSchema, rotationGuardSchema, rotationSchema } from './rotation-values.ts';
+import {
+  rotatedSchema,
+  rotatedToSchema,
+  rotationGuardSchema,
+  rotationSchema,
+} from './rotation-values.ts';
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
 import { earlierTermsSchema } from './terms.ts';
 import {
@@ -77,6 +82,7 @@ export const cells = {
   owner: (kid: string) => cell(keys.owner(kid), ownerSchema),
   patient: (pseudonym: string) => cell(keys.patient(pseudonym), patientSchema),
   rotated: (pseudonym: string) => cell(keys.rotated(pseudonym), rotatedSchema),
+  rotatedTo: (pseudonym: string) => cell(keys.rotatedTo(pseudonym), rotatedToSchema),
   rotation: (pseudonym: string) => cell(keys.rotation(pseudonym), rotationSchema),
   rotationGuard: (pseudonym: string) => cell(keys.rotationGuard(pseudonym), rotationGuardSchema),
   privateData: (pseudonym: string, id: string) =>

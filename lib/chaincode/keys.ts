@@ -30,8 +30,9 @@ export const keys = {
   hospital: (validator: string): string => `hospital/${validator}`,
   owner: (kid: string): string => `owner/${kid}`,
   patient: (pseudonym: string): string => `patient/${pseudonym}`,
-  /** Where an old pseudonym went, and where a new one came from. */
+  /** That an old pseudonym is over, where it went, and where a new one came from. */
   rotated: (pseudonym: string): string => `rotated/${pseudonym}`,
+  rotatedTo: (pseudonym: string): string => `rotated-to/${pseudonym}`,
   rotation: (pseudonym: string): string => `rotation/${pseudonym}`,
   /** A key kept apart that must agree to a rotation. */
   rotationGuard: (pseudonym: string): string => `rotation-guard/${pseudonym}`,

@@ -6,9 +6,12 @@ import { digestField, pseudonymField } from './fields.ts';
 
 const momentSchema = z.strictObject({ time: timeField, height: heightField });
 
-/** At the old pseudonym: whoever still asks for it learns that it is over. */
-export const rotatedSchema = z.strictObject({ to: pseudonymField, at: momentSchema });
+/** At the old pseudonym: whoever still asks for it learns that it is over, and no more. */
+export const rotatedSchema = z.strictObject({ at: momentSchema });
 export type Rotated = z.infer<typeof rotatedSchema>;
+
+/** Apart from `rotated`, which queries of old grantees prove: to them the new one is unknown. */
+export const rotatedToSchema = z.strictObject({ to: pseudonymField });
 
 /** At the new pseudonym. */
 export const rotationSchema = z.strictObject({

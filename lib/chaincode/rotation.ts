@@ -139,7 +139,8 @@ export async function startRotation(
   const owner = await draft.get(cells.owner(before.ownerKid));
   if (!owner) throw new Error(`the owner of ${from} is missing`);
   draft.put(cells.owner(before.ownerKid), { ...owner, retired: moment });
-  draft.put(cells.rotated(from), { to: pseudonym, at: moment });
+  draft.put(cells.rotated(from), { at: moment });
+  draft.put(cells.rotatedTo(from), { to: pseudonym });
   const root = { categoryKeysRoot, categoryKeysFrom, categoryKeysVersion: 1 };
   const patient: Patient = { ownerKid, uiiVersion, ...root, since: moment };
   draft.put(cells.patient(pseudonym), patient);
@@ -154,7 +155,8 @@ export async function startRotation(
     done: 0,
   });
   const guard = await draft.get(cells.rotationGuard(from));
-  if (guard) draft.put(cells.rotationGuard(pseudonym), guard);
+  // Recovery is for whoever lost all keys, and against a thief who set a guard: none comes along.
+  if (guard && cause !== 'recovery') draft.put(cells.rotationGuard(pseudonym), guard);
   const ended = await endAllEscrows(call, from);
   await remember(call, from, {});
   await remember(call, pseudonym, {});
@@ -205,9 +207,9 @@ async function openRotation(reader: Reader, pseudonym: string): Promise<Rotation
 /** The newest pseudonym that rotations led to from this one. */
 export async function newestPseudonym(reader: Reader, pseudonym: string): Promise<string> {
   let at = pseudonym;
-  for (let rotated = await reader.get(cells.rotated(at)); rotated;) {
+  for (let rotated = await reader.get(cells.rotatedTo(at)); rotated;) {
     at = rotated.to;
-    rotated = await reader.get(cells.rotated(at));
+    rotated = await reader.get(cells.rotatedTo(at));
   }
   return at;
 }

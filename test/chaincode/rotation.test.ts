@@ -211,6 +211,24 @@ describe('a rotation', () => {
     await expect(world.ask(doctor, 'record.get', { recordId: RECORD })).rejects.toThrow('record');
   });
 
+  it('proves to no old grantee where the pseudonym went: not in any value that a query reads', async () => {
+    const world = base.fork();
+    await begin(world);
+    const read: Uint8Array[] = [];
+    const get = world.get.bind(world);
+    world.get = async (key) => {
+      const value = await get(key);
+      if (value) read.push(value);
+      return value;
+    };
+    await world.ask(doctor, 'permission.received');
+    await world.ask(doctor, 'permission.get', { permissionId: PERMISSION });
+    expect(read.length).toBeGreaterThan(4);
+    const text = read.map((value) => new TextDecoder().decode(value)).join();
+    expect(text).toContain(alice.pseudonym);
+    expect(text).not.toContain(next.pseudonym);
+  });
+
   it('refuses a record that was under way: it is left behind', async () => {
     const world = base.fork();
     const recordId = id16('under way');
@@ -386,10 +404,18 @@ describe('a rotation key', () => {
   });
 });
 
-it('recovery takes over from whoever left a rotation half done', async () => {
+it('recovery takes over from whoever left a rotation half done, and from the thief’s guard', async () => {
   const world = base.fork();
   const thiefs = await world.patientKeys('thief');
-  await begin(world, alice, thiefs);
+  const his = await generateSigningKey();
+  const { publicKey } = his;
+  const guarded = guardSigningBytes({ network: NETWORK, pseudonym: alice.pseudonym, publicKey });
+  const guard = {
+    rotationKey: toBase64url(publicKey),
+    signature: toBase64url(await his.sign(guarded)),
+  };
+  valueOf(await world.submit(alice, 'patient.guard-rotation', guard));
+  valueOf(await world.submit(alice, 'patient.rotate-begin', await beginArgs(alice, thiefs, his)));
   const args = (await beginArgs(thiefs, next)) as unknown as Successor;
   const { context } = world;
   const { time, height } = context;
@@ -407,4 +433,6 @@ it('recovery takes over from whoever left a rotation half done', async () => {
   expect(outcome(await relayer(world))).toBe('COMMITTED');
   expect(outcome(await world.submit(next, 'record.retag', retagArgs()))).toBe('COMMITTED');
   expect(outcome(await world.submit(next, 'patient.rotate-finish', {}))).toBe('COMMITTED');
+  const third = await world.patientKeys('third');
+  expect(outcome(await begin(world, next, third))).toBe('COMMITTED');
 });
