@@ -5,7 +5,12 @@ import type { HpkeSealed } from '../lib/crypto/hpke.ts';
 import type { SigningKey } from '../lib/crypto/p256.ts';
 import { escrowBounds } from '../lib/escrow/bounds.ts';
 import { createDpop } from '../lib/records/dpop.ts';
-import { fromSealedText, sealedSchema, type SealedText } from '../lib/records/sealed.ts';
+import {
+  fromSealedText,
+  isCanonical,
+  sealedSchema,
+  type SealedText,
+} from '../lib/records/sealed.ts';
 import { SdkError } from './errors.ts';
 import { callJson, type HttpAnswer, parseAnswer, problemError } from './http.ts';
 import type { Session } from './session.ts';
@@ -17,7 +22,11 @@ const heldAnswer = z.object({ escrowId: z.string(), generation: z.int() });
 const releaseAnswer = z.object({
   generation: z.int(),
   share: sealedSchema(escrowBounds.shareBytes + 16),
-  payload: z.string().max(Math.ceil((escrowBounds.payloadBytesMax * 4) / 3)),
+  payload: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]*$/)
+    .max(Math.ceil((escrowBounds.payloadBytesMax * 4) / 3))
+    .refine(isCanonical, 'canonical base64url'),
 });
 
 /** What a call proves: the caller's key, and the receipt that permits it. */

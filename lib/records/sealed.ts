@@ -6,20 +6,31 @@ import type { HpkeSealed } from '../crypto/hpke.ts';
 
 /** Length of an X-Wing encapsulation, bytes and characters of base64url. */
 const ENC_BYTES = 1_120;
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const ENC_CHARS = Math.ceil((ENC_BYTES * 4) / 3);
 
-/** `{enc, ciphertext}` in JSON, base64url, up to a bound in bytes. */
+/** `{enc, ciphertext}` in JSON, canonical base64url, up to a bound in bytes. */
 export function sealedSchema(ciphertextBytesMax: number) {
   return z.strictObject({
     enc: z
       .string()
       .regex(/^[A-Za-z0-9_-]+$/)
-      .length(ENC_CHARS),
+      .length(ENC_CHARS)
+      .refine(isCanonical, 'canonical base64url'),
     ciphertext: z
       .string()
       .regex(/^[A-Za-z0-9_-]+$/)
-      .max(Math.ceil((ciphertextBytesMax * 4) / 3)),
+      .max(Math.ceil((ciphertextBytesMax * 4) / 3))
+      .refine(isCanonical, 'canonical base64url'),
   });
+}
+
+/** Whether `fromBase64url` takes it: whoever lies must not make a reader throw. */
+export function isCanonical(text: string): boolean {
+  const rest = text.length % 4;
+  if (rest === 0) return true;
+  const last = BASE64URL.indexOf(text.at(-1) as string);
+  return rest !== 1 && last >= 0 && last % (rest === 2 ? 16 : 4) === 0;
 }
 export type SealedText = z.infer<ReturnType<typeof sealedSchema>>;
 

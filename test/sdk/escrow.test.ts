@@ -178,6 +178,31 @@ describe('a secret in escrow', () => {
   });
 });
 
+it.each(['share', 'payload'] as const)('opens though one gives a %s of no form', async (member) => {
+  await deposit();
+  const result = await declare();
+  const origin = 'http://hospital-a.test';
+  const honest = world.handlers[origin]!;
+  world.handlers[origin] = async (request) => {
+    const answer = await honest(request);
+    if (!request.url.pathname.endsWith('/release')) return answer;
+    const json = structuredClone(answer.json) as {
+      share: { ciphertext: string };
+      payload: string;
+    };
+    if (member === 'payload') json.payload = 'AAAAA';
+    else json.share.ciphertext = 'AAAAA';
+    return { ...answer, json };
+  };
+  try {
+    const opened = await openEscrow(openerOf(doctor), result);
+    expect(opened.secret).toEqual(secret);
+    expect(opened.from).not.toContain('hospital-a');
+  } finally {
+    world.handlers[origin] = honest;
+  }
+});
+
 describe('a validator', () => {
   it('gives its share to the key that the receipt names, over its own address, once a proof', async () => {
     const { delivery } = await deposit();
