@@ -5,6 +5,7 @@ import type { SigningKey } from '../lib/crypto/p256.ts';
 import { createDpop } from '../lib/records/dpop.ts';
 import type { SealedText } from '../lib/records/sealed.ts';
 import type { Clock } from './clock.ts';
+import { SdkError } from './errors.ts';
 import {
   accessAnswer,
   type ListedMetadata,
@@ -17,6 +18,9 @@ import type { ValidatorAddress } from './validator-pool.ts';
 
 /** A hospital that does not answer is as good as one without a copy: the next is asked. */
 const CALL_TIMEOUT_MS = 8_000;
+/** Pages of one answer: a hospital that never comes to an end holds nobody up. */
+const PAGES_MAX = 1_000;
+const PAGES_MS = 60_000;
 
 interface Permit {
   readonly key: SigningKey;
@@ -49,7 +53,9 @@ export class CopiesClient {
   ): Promise<ListedMetadata[]> {
     const found: ListedMetadata[] = [];
     let page: z.infer<typeof metadataAnswer> | null = null;
+    const nextPage = this.#bound(at);
     do {
+      nextPage();
       const body: { after?: string } = page?.next === undefined ? {} : { after: page.next };
       const answer = await this.#call(at, 'metadata', permit, body);
       page = parseAnswer(metadataAnswer, answer, at.id);
@@ -65,13 +71,28 @@ export class CopiesClient {
   ): Promise<{ permissionId: string; sealed: SealedText }[]> {
     const found: { permissionId: string; sealed: SealedText }[] = [];
     let page: z.infer<typeof sharesAnswer> | null = null;
+    const nextPage = this.#bound(at);
     do {
+      nextPage();
       const body = page?.next === undefined ? {} : { after: page.next };
       const answer = await this.#call(at, 'shares', { key, receipt: null }, body);
       page = parseAnswer(sharesAnswer, answer, at.id);
       for (const { permissionId, ...sealed } of page.shares) found.push({ permissionId, sealed });
     } while (page.next !== undefined);
     return found;
+  }
+
+  /** Called before each page. Throws `bad_answer` where there are too many. */
+  #bound({ id }: ValidatorAddress): () => void {
+    const until = this.#clock.now() + PAGES_MS;
+    let pages = 0;
+    return () => {
+      pages += 1;
+      if (pages <= PAGES_MAX && this.#clock.now() <= until) return;
+      throw new SdkError('bad_answer', `The answer of ${id} does not come to an end.`, {
+        nextStep: 'Run the command again; then tell the operator of this hospital.',
+      });
+    };
   }
 
   async #call(

@@ -17,7 +17,7 @@ import type { ValidatorAddress } from './validator-pool.ts';
 /** How long a custodian that did not answer is asked last. */
 const REST_MS = 30_000;
 
-/** Refusals that no other source could judge differently. */
+/** Refusals of the custodian that no other source could judge differently. */
 const FINAL: ReadonlySet<string> = new Set([
   'record_erased',
   'patient_erased',
@@ -80,17 +80,20 @@ export class RecordSources {
   async read<T>(use: (source: RecordSource) => Promise<T>): Promise<T> {
     let isDamaged = false;
     let failure: unknown = null;
+    /** Of the custodian: hospitals say nothing of whether it will be back. */
+    let away: unknown = null;
     const attempts = [...this.#inOrder(() => isDamaged), this.#patient()];
     for (const { source, isLast } of attempts) {
       // Patience is for one that may come back, not for one that gave an answer.
-      if (isLast && !isAway(failure)) break;
+      if (isLast && !isAway(away)) break;
       try {
         const done = await use(source);
         this.#worked(source.id);
         return done;
       } catch (error) {
-        if (isFinal(error)) throw error;
+        if (source.id === 'records' ? isFinal(error) : isAborted(error)) throw error;
         if (source.id === 'records') {
+          away = error;
           isDamaged = !isSilent(error);
           if (isSilent(error)) this.#restsUntil = this.#clock.now() + REST_MS;
         }
@@ -169,7 +172,7 @@ export class RecordSources {
       }
       return right;
     } catch (error) {
-      if (isFinal(error) || !(error instanceof SdkError)) throw error;
+      if (isAborted(error) || !(error instanceof SdkError)) throw error;
       return [];
     }
   }
@@ -210,8 +213,14 @@ export class RecordSources {
   }
 }
 
+/** Whatever one hospital says or sends, another may have the right bytes: one must not end a read. */
+function isAborted(error: unknown): boolean {
+  return error instanceof SdkError && error.code === 'aborted';
+}
+
+/** The custodian's word counts for all. */
 function isFinal(error: unknown): boolean {
-  if (!(error instanceof SdkError) || error.code === 'aborted') return true;
+  if (!(error instanceof SdkError) || isAborted(error)) return true;
   if (error.code === 'not_readable' || error.code === 'refused') return true;
   return FINAL.has(problemCodeOf(error) ?? '');
 }

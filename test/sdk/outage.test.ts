@@ -165,6 +165,28 @@ describe('while the custodian is away', () => {
     expect(await readAll()).toEqual([CONTENT]);
   });
 
+  it.each([
+    ['refuses what it must not', () => Promise.resolve(problem(403, 'record_erased'))],
+    ['says that the receipt is over', () => Promise.resolve(problem(403, 'receipt_expired'))],
+    ['never comes to an end', () => Promise.resolve(endless())],
+  ])('one hospital that %s keeps nobody from reading', async (_what, lie) => {
+    await upload();
+    await letRead();
+    await chooseHospitals(patient, ['hospital-c', 'hospital-d']);
+    for (const one of world.hospitals.values()) await one.replicate();
+    stopCustodian();
+    for (const id of ['hospital-a', 'hospital-b', 'hospital-c']) {
+      const honest = world.handlers[`http://${id}.test`]!;
+      world.handlers[`http://${id}.test`] = (request) =>
+        request.url.pathname.startsWith('/v1/copies/') ? lie() : honest(request);
+    }
+    expect(await readAll()).toEqual([CONTENT]);
+  });
+
+  function endless() {
+    return { status: 200, json: { records: [], shares: [], next: 'AAAAAAAAAAAAAAAAAAAAAA' } };
+  }
+
   it('writing waits, and says so', async () => {
     await letRead();
     const restart = stopCustodian();
