@@ -1,10 +1,10 @@
 /** The own validator's ledger, as its stores hold it: nothing is asked of anybody. */
 
 import { readerOf } from '../../../lib/chaincode/draft.ts';
+import { ledgerBounds } from '../../../lib/ledger/bounds.ts';
 import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
 import type { PageCache } from '../../../lib/ledger/page-cache.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';
-import { limits } from '../../../lib/limits.ts';
 import type { BlockStore, HeadReader, PageStore } from '../../../lib/ports.ts';
 import { decodeWith } from '../../../lib/wire/codec.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
@@ -30,7 +30,7 @@ export function ledgerFeed(stores: {
       const certified = await blocks.certified(MAIN_LEDGER, height);
       const body = certified && (await blocks.body(MAIN_LEDGER, headerHash(certified.header)));
       if (!body) return null;
-      return body.results.map((one) => decodeWith(resultSchema, one, limits.stateValueBytesMax));
+      return body.results.map((one) => decodeWith(resultSchema, one, ledgerBounds.resultBytesMax));
     },
   };
 }
