@@ -125,6 +125,8 @@ class Mover {
     const own = this.#patient.pseudonym;
     const step = record.rotation?.to === own ? record.rotation.step : null;
     if (step === 'left') return this.#settleAgain(record, 'record.leave', 'left');
+    // Nothing of it is wanted any more, here or there.
+    if (record.erased !== null && step !== 'retagged') return this.#leave(record, 'missing');
     const answer = await this.#relayer(record);
     if (step === 'retagged') {
       if (answer.status === 'missing') return 'missing';
@@ -238,10 +240,10 @@ class Mover {
     }
   }
 
-  /** Leaves a record behind: an upload that never ended in any case, else where it is wanted. */
+  /** Leaves behind what was never stored or was erased in any case, else where it is wanted. */
   async #leave(record: MedicalRecord, reason: StuckReason): Promise<Outcome> {
     const isUpload = record.stored === null && reason === 'missing';
-    if (!isUpload && !this.#options.leaveBehind) return reason;
+    if (!isUpload && record.erased === null && !this.#options.leaveBehind) return reason;
     const { session, signer } = this.#patient;
     const call = { fn: 'record.leave', args: { recordId: record.id } };
     await this.#settle(record.id, await session.client.submit(call, signer));

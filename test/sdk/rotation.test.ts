@@ -114,13 +114,28 @@ describe('a rotation', () => {
     ).rejects.toThrow('unknown_rotation');
   });
 
+  it('leaves behind what was erased', async () => {
+    const { recordId } = await upload(cast, 'erased.txt', Buffer.from('to be forgotten'));
+    cast.documents.delete('erased.txt');
+    const { client } = cast.patient.session;
+    const call = { fn: 'record.erase', args: { recordIds: [recordId] } };
+    await client.submit(call, cast.patient.signer);
+    const done = await rotate(cast.patient);
+    expect(done.finished).not.toBeNull();
+    expect(done.records.left).toEqual([recordId]);
+    expect(world.wraps.keys().filter((key) => key.includes(recordId))).toEqual([]);
+    cast.patient = done.patient;
+    await cast.writer.grants({ reload: true });
+    await expectAllReadable(cast, done.patient);
+  });
+
   it('goes on a second time: two layers on what was there twice', async () => {
     const done = await rotate(cast.patient);
     expect(done.finished).not.toBeNull();
     cast.patient = done.patient;
     await expectAllReadable(cast, done.patient);
     const generations = (await done.patient.records()).map(({ generation }) => generation);
-    expect(generations.sort()).toEqual([1, 2, 2, 2]);
+    expect(generations.sort()).toEqual([2, 3, 3, 3]);
     expect((await done.patient.history())[0]?.fn).toBe('patient.register');
   });
 });
