@@ -100,6 +100,7 @@ export function addWithdraw(emergency: Command, run: Runner): void {
     );
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum emergency withdraw --keystore anna.keystore',
+    'carequorum emergency withdraw --yes --keystore anna.keystore',
   ]).action((options: CommonOptions) => run(options, withdraw));
 }
 

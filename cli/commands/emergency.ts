@@ -110,6 +110,7 @@ function addRead(emergency: Command, run: Runner): void {
     .argument('<declaration>', 'id of the declaration, or its start', parseId);
   examples(receiptsOption(keystoreOptions(command)), [
     'carequorum emergency read DECLARATION --keystore jonas.keystore',
+    'carequorum emergency read DECLARATION --json --keystore jonas.keystore',
   ]).action((id: string, options: CommonOptions) =>
     run(options, (context) => readAgain(context, id)),
   );
@@ -146,6 +147,7 @@ function addReview(emergency: Command, run: Runner): void {
     );
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum emergency review DECLARATION --verdict justified --keystore hospital-b.keystore',
+    'carequorum emergency review DECLARATION --verdict unjustified --yes --keystore auditor.keystore',
   ]).action((id: string, options: ReviewOptions) =>
     run(options, (context) => review(context, id, options.verdict)),
   );

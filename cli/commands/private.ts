@@ -20,31 +20,46 @@ export function addPrivate(program: Command, run: Runner): void {
       'Private data is encrypted to your keys alone: no grant and no emergency opens it. The hospitals ' +
         'hold a commitment, by which you see later that nobody changed it.',
     );
+  examples(command, [
+    'carequorum private put diary.txt --keystore anna.keystore',
+    'carequorum private list --keystore anna.keystore',
+  ]);
   const put = command
     .command('put')
     .summary('keep a small file')
-    .description('Keeps a file of up to 64 KiB; one of the same name is replaced.')
+    .description(
+      'Keeps a file of up to 64 KiB, encrypted on this machine; one of the same name is replaced.',
+    )
     .argument('<file>', 'the file')
     .option('--name <name>', 'what you call it (default: the name of the file)');
   examples(receiptsOption(keystoreOptions(put)), [
     'carequorum private put diary.txt --keystore anna.keystore',
+    'carequorum private put IMG_0042.jpg --name "my rash, in May" --keystore anna.keystore',
   ]).action((file: string, options: CommonOptions & { name?: string }) =>
     run(options, (context) => keep(context, file, options.name ?? basename(file))),
   );
   const get = command
     .command('get')
     .summary('get one back')
+    .description(
+      'Fetches it, compares it with what the hospitals hold of it, decrypts it, and writes the file.',
+    )
     .argument('<name>', 'what you call it')
     .option('--out <file>', 'where it goes (default: its name, here)');
   examples(keystoreOptions(get), [
+    'carequorum private get diary.txt --keystore anna.keystore',
     'carequorum private get diary.txt --out diary-again.txt --keystore anna.keystore',
   ]).action((name: string, options: CommonOptions & { out?: string }) =>
     run(options, (context) => fetchOne(context, name, options.out ?? basename(name))),
   );
-  const list = command.command('list').summary('what you keep');
-  examples(keystoreOptions(list), ['carequorum private list --keystore anna.keystore']).action(
-    (options: CommonOptions) => run(options, listAll),
-  );
+  const list = command
+    .command('list')
+    .summary('what you keep')
+    .description('Names and sizes of what you keep for yourself. Nobody else can read this list.');
+  examples(keystoreOptions(list), [
+    'carequorum private list --keystore anna.keystore',
+    'carequorum private list --json --keystore anna.keystore',
+  ]).action((options: CommonOptions) => run(options, listAll));
 }
 
 async function keep(context: CommandContext, file: string, name: string): Promise<CommandResult> {
