@@ -6,10 +6,19 @@ import { digestField, idField, kidField, subjectField } from './fields.ts';
 
 const momentSchema = z.strictObject({ time: timeField, height: heightField });
 
+/**
+ * Digits, and letters of Latin, Greek, Cyrillic, Hebrew, Arabic, kana, Han and Hangul. By number: what
+ * `\p{L}` takes depends on the Unicode version of a runtime, and so would the block.
+ */
+const WORD =
+  '0-9A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff\u0386\u0388-\u03ce' +
+  '\u0400-\u0481\u048a-\u04ff\u05d0-\u05ea\u0620-\u064a\u3041-\u3096\u30a1-\u30fa' +
+  '\u4e00-\u9fff\uac00-\ud7a3';
+
 /** What a hospital calls a team: letters, digits and a few marks, so that it cannot be dressed up. */
 export const teamNameField = z
   .string()
-  .regex(/^[\p{L}\p{N}](?:[\p{L}\p{N} .,'()&/-]{0,78}[\p{L}\p{N}.)])?$/u, 'a name')
+  .regex(new RegExp(`^[${WORD}](?:[${WORD} .,'()&/-]{0,78}[${WORD}.)])?$`, 'u'), 'a name')
   .describe('name of 1 to 80 characters');
 
 /** Counts the keys of a team. A new one follows each time that somebody left. */

@@ -120,6 +120,10 @@ describe('team.create', () => {
     ['a name that turns text round', () => ({ name: 'Ward \u202e7' }), 'bad_arguments'],
     ['a name of two lines', () => ({ name: 'Ward\n7' }), 'bad_arguments'],
     ['an empty name', () => ({ name: ' ' }), 'bad_arguments'],
+    // A script that runtimes know since different versions: all validators have to say the same.
+    ['a name of a young script', () => ({ name: '\u{1e900}\u{1e901}' }), 'bad_arguments'],
+    ['a Greek name', () => ({ name: 'Κλινική 7' }), 'COMMITTED'],
+    ['a Japanese name', () => ({ name: '放射線科' }), 'COMMITTED'],
     ['a name with an accent', () => ({ name: 'Équipe d’oncologie' }), 'bad_arguments'],
     ['a name of another script', () => ({ name: "Équipe d'oncologie (7)" }), 'COMMITTED'],
   ])('%s', async (_what, overrides, expected) => {
