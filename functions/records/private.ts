@@ -14,6 +14,7 @@ import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
 import { findSuccessor, requireNotRotated } from './rotation-state.ts';
 import type { fetchPrivateSchema, privateSchema } from './routes.ts';
+import { requireNotErased } from './tombstones.ts';
 
 const PAGE_ITEMS = 30;
 
@@ -34,6 +35,7 @@ export async function putPrivate(
   const { ownerKid, pseudonym, privateId, version } = permit;
   checkHolder(ownerKid, proof.kid);
   await requireNotRotated(context.store, pseudonym);
+  await requireNotErased(context.store, { pseudonym });
   if (toBase64url(sealedDigest(fromSealedText(sealed))) !== permit.sealedDigest) {
     throw new HttpError('share_mismatch', 'This is not what the ledger names.');
   }

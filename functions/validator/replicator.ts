@@ -11,7 +11,7 @@ import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
 import { dynamoPageStore } from '../aws/dynamo-page-store.ts';
 import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
-import { logger } from '../aws/logger.ts';
+import { describeFailure, logger } from '../aws/logger.ts';
 import { sqsCopyNotes } from '../aws/sqs-copy-notes.ts';
 import { validatorGenesis } from '../aws/validator-genesis.ts';
 import { s3Client, s3ObjectStore } from '../records/s3-object-store.ts';
@@ -61,7 +61,9 @@ export const handler = middy<SQSEvent | EventBridgeEvent<string, unknown>, void>
     if (!document || !key) return;
     const now = (): number => Date.now();
     const deadline = now() + context.getRemainingTimeInMillis() - REST_MS;
-    const log = ({ event, ...facts }: { event: string }): void => logger.info(event, facts);
+    // Messages may name a record; where it happened is enough.
+    const log = ({ event, error, ...facts }: { event: string; error?: unknown }): void =>
+      logger.info(event, error === undefined ? facts : { ...facts, error: describeFailure(error) });
     const own = { network, hospital, genesis: document, key, fetchUrl: fetch, now, log };
     const comeBack = await replicate({ ...parts, ...own }, deadline);
     if (comeBack !== null && comeBack < SCHEDULE_MS) await notes.send(comeBack);

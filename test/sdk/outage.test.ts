@@ -9,6 +9,7 @@ import { chooseHospitals, listCopies } from '../../sdk/copies.ts';
 import { grant, revoke } from '../../sdk/grants.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { fileSink, fileSource } from '../../sdk/platform/node.ts';
+import { closeTeam, createTeam, makeTeamKey, teamById } from '../../sdk/teams.ts';
 import { problem } from './fake-fetch.ts';
 import type { HospitalWorld } from './hospital-world.ts';
 import { makeWorld, type World } from './world.ts';
@@ -119,6 +120,27 @@ describe('copies', () => {
     await letRead();
     await hospital.replicate();
     world.skewMs.value = HOUR + 60_000;
+    await hospital.replicate();
+    expect(hospital.objects.size).toBe(0);
+    expect((await listCopies(patient)).copiers).toEqual([]);
+  });
+
+  it('end when the care team is closed that they were for', async () => {
+    await upload();
+    const operator = world.operator(1);
+    const [entry] = await patient.session.membership.directory({ npi: '1000000020' });
+    const { teamId } = await createTeam(operator, { name: 'Ward 7', members: [entry!.subject] });
+    await makeTeamKey(reader, await teamById(reader, teamId));
+    const until = Date.now() + 48 * HOUR;
+    await grant(patient, {
+      to: { team: 'Ward 7' },
+      rights: ['read'],
+      categories: ['laboratory'],
+      until,
+    });
+    await hospital.replicate();
+    expect(await heldBy()).toEqual([['hospital-b']]);
+    await closeTeam(operator, await teamById(reader, teamId));
     await hospital.replicate();
     expect(hospital.objects.size).toBe(0);
     expect((await listCopies(patient)).copiers).toEqual([]);

@@ -29,6 +29,7 @@ const touchedSchema = z.looseObject({
   recordIds: z.array(z.string()).optional(),
   permissionId: z.string().optional(),
   subject: z.string().optional(),
+  teamId: z.string().optional(),
 });
 type Touched = z.infer<typeof touchedSchema>;
 
@@ -88,8 +89,9 @@ function touchedBy({ status, value }: TransactionResult): Touched[] {
 
 async function pseudonymsOf(state: Reader, touched: readonly Touched[]): Promise<string[]> {
   const found = new Set<string>();
-  for (const { pseudonym, from, recordId, recordIds = [], permissionId, subject } of touched) {
-    for (const one of [pseudonym, from]) if (typeof one === 'string') found.add(one);
+  for (const one of touched) {
+    const { fn, pseudonym, from, recordId, recordIds = [], permissionId, subject, teamId } = one;
+    for (const name of [pseudonym, from]) if (typeof name === 'string') found.add(name);
     const records = recordId === undefined ? recordIds : [...recordIds, recordId];
     for (const record of await state.many(records.map(cells.record))) {
       if (record) found.add(record.pseudonym);
@@ -99,18 +101,25 @@ async function pseudonymsOf(state: Reader, touched: readonly Touched[]): Promise
       if (permission) found.add(permission.pseudonym);
     }
     if (subject !== undefined) {
-      for (const one of await patientsOf(state, subject)) found.add(one);
+      for (const name of await patientsOf(state, listCells.grants(subject))) found.add(name);
+    }
+    // Nobody holds anything through a team that was closed.
+    if (teamId !== undefined && fn === 'team.close') {
+      for (const name of await patientsOf(state, listCells.teamGrants(teamId))) found.add(name);
     }
   }
   return [...found];
 }
 
-/** Patients who granted something to a person: a person who ends takes copies along. */
-async function patientsOf(state: Reader, subject: string): Promise<string[]> {
+/** Patients who granted something to a person or team: whoever ends takes copies along. */
+async function patientsOf(
+  state: Reader,
+  grants: ReturnType<typeof listCells.grants>,
+): Promise<string[]> {
   const found = new Set<string>();
   const size = chaincodeBounds.pageMax;
   for (let from = 0; ; from += size) {
-    const page = await state.page(listCells.grants(subject), { from, count: size });
+    const page = await state.page(grants, { from, count: size });
     const ids = page.items.map(({ permissionId }) => cells.permission(permissionId));
     for (const permission of await state.many(ids)) if (permission) found.add(permission.pseudonym);
     if (from + size >= page.count) return [...found];
