@@ -11,11 +11,7 @@ import { escrowRoutes } from '../functions/validator/escrow/routes.ts';
 import { routes as validatorRoutes } from '../functions/validator/routes.ts';
 
 export const openApiDocuments = {
-  validator: openApiDocument(validatorInfo, [
-    ...validatorRoutes,
-    ...escrowRoutes,
-    ...copyRoutes,
-  ]),
+  validator: openApiDocument(validatorInfo, [...validatorRoutes, ...escrowRoutes, ...copyRoutes]),
   membership: openApiDocument(membershipInfo, membershipRoutes),
   records: openApiDocument(recordsInfo, recordsRoutes),
 } as const;
