@@ -45,7 +45,7 @@ export const sessionText = z
   .describe('session certificate: canonical CBOR, base64url');
 export const shareKeyText = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1621}[AEIMQUYcgkosw048]$/)
+  .regex(/^[A-Za-z0-9_-]{1621}[AQgw]$/)
   .describe('X-Wing public key of 1,216 bytes');
 /** r ‖ s, 64 bytes. */
 export const signatureText = z

@@ -79,6 +79,18 @@ describe('as much as is allowed', () => {
     expect(value['scopes']).toHaveLength(categoriesMax * copyPermissionsMax);
   });
 
+  it.each(['E', 'I', '0', '8'])('of an X-Wing key, and not a bit more: …%s', async (last) => {
+    const world = base.fork();
+    const teamId = id16('team');
+    const lead = await world.registered('doctor');
+    const made = { teamId, name: 'W', members: [lead.subject] };
+    valueOf(await world.submit(world.operator(), 'team.create', made));
+    const seals = [{ subject: lead.subject, digest: text32('seal') }];
+    const publicKey = `${'A'.repeat(1621)}${last}`;
+    const args = { teamId, version: 1, epoch: 1, publicKey, seals };
+    expect(outcome(await world.submit(lead, 'team.publish-key', args))).toBe('bad_arguments');
+  });
+
   it('of keys of a care team: whoever is in it can still be let out', async () => {
     const world = base.fork();
     const teamId = id16('team');
