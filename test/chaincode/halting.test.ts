@@ -2,6 +2,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cells } from '../../lib/chaincode/cells.ts';
 import { chaincodeBounds } from '../../lib/chaincode/bounds.ts';
+import * as fields from '../../lib/chaincode/fields.ts';
+import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { readerOf } from '../../lib/chaincode/draft.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
@@ -55,6 +57,25 @@ describe('65 bytes that are no uncompressed point', () => {
   ])('are refused by %s', async (fn, args) => {
     expect(outcome(await base.fork().submit(alice, fn, args()))).toBe('bad_arguments');
   });
+});
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+it.each([
+  ['digestField', 43, fields.digestField],
+  ['idField', 22, fields.idField],
+  ['publicKeyText', 87, fields.publicKeyText],
+  ['shareKeyText', 1_622, fields.shareKeyText],
+  ['signatureText', 86, fields.signatureText],
+] as const)('%s takes what can be decoded, and nothing else', (_name, length, field) => {
+  const taken = [...ALPHABET].map((last) => {
+    const text = `BA${'A'.repeat(length - 3)}${last}`;
+    const isTaken = field.safeParse(text).success;
+    if (isTaken) expect(toBase64url(fromBase64url(text))).toBe(text);
+    else expect(() => fromBase64url(text)).toThrow('canonical');
+    return isTaken;
+  });
+  expect(taken).toContain(true);
 });
 
 describe('as much as is allowed', () => {
