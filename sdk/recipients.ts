@@ -1,5 +1,7 @@
 /** Whom a permission is for: a clinician, or a care team of a hospital; proven by the ledger. */
 import { fromBase64url } from '../lib/crypto/bytes.ts';
+import { CryptoError } from '../lib/crypto/errors.ts';
+import { hpkeSeal } from '../lib/crypto/hpke.ts';
 import type { Permission } from '../lib/chaincode/values.ts';
 import { findGrantee, findIdentity, type PersonQuery } from './directory.ts';
 import { SdkError } from './errors.ts';
@@ -76,19 +78,19 @@ async function person({ session, signer }: Looker, wanted: PersonQuery): Promise
   };
 }
 
-function recipientOfTeam(team: CareTeam): Recipient {
+async function recipientOfTeam(team: CareTeam): Promise<Recipient> {
   const { id, name, hospital, key, epoch, closed } = team;
   if (closed !== null) {
     throw new SdkError('not_found', `The care team «${name}» is closed.`, {
       nextStep: 'See which teams there are: `carequorum team list`.',
     });
   }
-  if (key === null) {
+  const encryptionKey = key && fromBase64url(key.publicKey);
+  if (encryptionKey === null || !(await isSealable(encryptionKey))) {
     throw new SdkError('not_found', `The care team «${name}» has no key at present.`, {
       nextStep: 'Ask a member of the team to make one: `carequorum team make-key`.',
     });
   }
-  const encryptionKey = fromBase64url(key.publicKey);
   return {
     kind: 'team',
     id,
@@ -100,4 +102,16 @@ function recipientOfTeam(team: CareTeam): Recipient {
     teamEpoch: epoch,
     team,
   };
+}
+
+/** A member may have named what is no key: nothing is sealed to that, and others are still served. */
+async function isSealable(publicKey: Uint8Array): Promise<boolean> {
+  const nothing = new Uint8Array();
+  try {
+    await hpkeSeal(publicKey, { info: nothing, aad: nothing, plaintext: nothing });
+    return true;
+  } catch (cause) {
+    if (cause instanceof CryptoError) return false;
+    throw cause;
+  }
 }

@@ -1,5 +1,5 @@
 /** Escrow over HTTP: receipts are the capability, and no party of few learns or spoils anything. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handleDigest } from '../../lib/chaincode/emergency.ts';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey, type SigningKey } from '../../lib/crypto/p256.ts';
@@ -16,6 +16,7 @@ import {
   escrowStanding,
   openEscrow,
   type EscrowOwner,
+  type EscrowStanding,
 } from '../../sdk/escrow.ts';
 import type { EscrowDelivery } from '../../sdk/escrow-delivery.ts';
 import { putEscrowShare, releaseEscrowShare, validatorAt } from '../../sdk/escrow-client.ts';
@@ -201,6 +202,22 @@ it.each(['share', 'payload'] as const)('opens though one gives a %s of no form',
   } finally {
     world.handlers[origin] = honest;
   }
+});
+
+it('is deposited though one validator has a share key that nothing can be sealed to', async () => {
+  const { client } = owner.session;
+  const query = vi.spyOn(client, 'query').mockImplementationOnce(async (...asked) => {
+    query.mockRestore();
+    const standing = (await client.query(...asked)) as EscrowStanding;
+    const validators = standing.validators.map((one) =>
+      one.id === 'hospital-b' ? { ...one, shareKey: `${'_'.repeat(1_621)}w` } : one,
+    );
+    return { ...standing, validators };
+  });
+  const { delivery } = await deposit();
+  expect(delivery.missing.map(({ validator }) => validator)).toEqual(['hospital-b']);
+  const opened = await openEscrow(openerOf(doctor), await declare());
+  expect(opened.secret).toEqual(secret);
 });
 
 describe('a validator', () => {

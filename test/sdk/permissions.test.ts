@@ -175,6 +175,26 @@ describe('extending', () => {
   });
 });
 
+it('takes back and renews though a team has a key that nothing can be sealed to', async () => {
+  const patient = await world.patient('Frida Funk', ['laboratory']);
+  const [entry] = await patient.session.membership.directory({ name: 'Chandra Veluri' });
+  const subject = entry!.subject;
+  const made = await createTeam(world.operator(0), { name: 'Spoilt team', members: [subject] });
+  const { teamId } = made;
+  await makeTeamKey(chandra, await teamById(patient, teamId));
+  const terms = { categories: ['laboratory'] };
+  const ofTeam = await grant(patient, read('', { to: { team: 'Spoilt team' }, ...terms }));
+  const ofAda = await grant(patient, read('Ada Okonjo', terms));
+  await grant(patient, read('Bruno Castellan', terms));
+  const { version } = await teamById(patient, teamId);
+  const seals = [{ subject, digest: 'A'.repeat(43) }];
+  const args = { teamId, version, epoch: 2, publicKey: `${'_'.repeat(1_621)}w`, seals };
+  await chandra.session.client.submit({ fn: 'team.publish-key', args }, chandra.signer);
+  const { renewed, skipped } = await revoke(patient, ofAda.permissionId);
+  expect(renewed.map(({ recipient }) => recipient.name)).toEqual(['Bruno Castellan']);
+  expect(skipped.map(({ id }) => id)).toEqual([ofTeam.permissionId]);
+});
+
 describe('a care team', () => {
   let teamId: string;
   let given: Granted;
