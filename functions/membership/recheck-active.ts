@@ -85,7 +85,10 @@ async function lookUp(context: MembershipContext, item: StoredItem): Promise<Fin
 
 function isBelievable(findings: readonly Finding[]): boolean {
   if (findings.length < LOOKUPS_MIN) return true;
-  const denied = findings.filter(({ verdict }) => verdict === 'not_verified').length;
+  // A list of ended numbers can be wrong as well, and who lapsed does not come back.
+  const denied = findings.filter(
+    ({ verdict }) => verdict === 'not_verified' || verdict === 'ended',
+  ).length;
   return denied <= findings.length * DENIALS_SHARE_MAX;
 }
 

@@ -303,9 +303,9 @@ describe('the schedule', () => {
     expect(found.body['entries']).toEqual([]);
   });
 
-  it('ends nobody while the registry is down, or denies everybody at once', async () => {
+  it('ends nobody while the registry is down, or denies or ends everybody at once', async () => {
     const { context, registry, clock } = await withDoctors(12);
-    for (const verdict of ['unavailable', 'not_verified', 'not_verified'] as const) {
+    for (const verdict of ['unavailable', 'not_verified', 'not_verified', 'ended'] as const) {
       clock.now += 24 * HOUR;
       registry.verdict = verdict;
       expect(await recheckActive(context)).toMatchObject({ lapsed: 0, isStopped: true });
