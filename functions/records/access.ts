@@ -45,6 +45,7 @@ export async function openAccess(
   const found = await findRecord(context.store, permit.recordId);
   if (!found || found.state.status === 'open') throw unknownRecord();
   const { state } = found;
+  await requireNotErased(context.store, { pseudonym: state.pseudonym });
   await requireNotRotated(context.store, state.pseudonym);
   if (state.objectDigest !== permit.objectDigest) {
     throw new HttpError('digest_mismatch', 'The custodian holds other bytes by now.');

@@ -4,6 +4,7 @@ import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { randomBytes, randomId } from '../../lib/crypto/random.ts';
 import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
+import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { createDpop } from '../../lib/records/dpop.ts';
 import {
   apiUrl,
@@ -151,6 +152,17 @@ describe('POST /v1/access', () => {
     const empty = await custodian.call('POST', '/v1/access', {}, { key: reader });
     expect(empty.body['code']).toBe('invalid_request');
   });
+});
+
+it('opens nothing from when a patient’s erasure began, though this record is not reached yet', async () => {
+  const key = wrapKeys.erasedPatient(record.value.pseudonym);
+  await custodian.store.insert(key, {});
+  try {
+    const answer = await access(await custodian.receiptOf(permit));
+    expect([answer.body['code'], answer.body['url']]).toEqual(['patient_erased', undefined]);
+  } finally {
+    await custodian.store.remove([key]);
+  }
 });
 
 describe('POST /v1/metadata', () => {
