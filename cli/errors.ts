@@ -107,7 +107,7 @@ const nextSteps: Readonly<Record<string, string>> = {
   owner_key_retired:
     'Use the keystore that was rotated. If it was not you who did it, somebody else has your keys: recover now.',
   patient_rotated: 'The patient has new keys: ask for a permission under the new pseudonym.',
-  rotation_guarded: 'Give the file of your rotation key: `carequorum rotate --rotation-key FILE`.',
+  rotation_guarded: 'Give the file of your rotation key: --rotation-key FILE.',
   rotation_unfinished: 'Go on with it first: `carequorum rotate`.',
   rotation_forced:
     'Your keys were recovered, and get new ones before anything else: `carequorum rotate`.',

@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { chaincodeBounds } from '../lib/chaincode/bounds.ts';
 import { erasureSchema } from '../lib/chaincode/copy-values.ts';
+import { erasureSigningBytes } from '../lib/chaincode/rotation-guard.ts';
+import { toBase64url } from '../lib/crypto/bytes.ts';
+import type { SigningKey } from '../lib/crypto/p256.ts';
 import { forgetEmergency } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import type { CallControl } from './network-client.ts';
@@ -30,16 +33,18 @@ export interface Ordered {
 /** Requests to the custodian while it says that it is still at work. */
 const TURNS_MAX = 200;
 
-/** Has records erased, for good. */
+/** Has records erased, for good; with the rotation key, where one is set. */
 export async function eraseRecords(
   patient: Patient,
   recordIds: readonly string[],
+  rotationKey?: SigningKey,
 ): Promise<Ordered> {
   const results: CertifiedResult[] = [];
   let isBrought = true;
   for (let at = 0; at < recordIds.length; at += chaincodeBounds.copyRecordsMax) {
     const part = recordIds.slice(at, at + chaincodeBounds.copyRecordsMax);
-    const call = { fn: 'record.erase', args: { recordIds: part } };
+    const guard = await guardOf(patient, part, rotationKey);
+    const call = { fn: 'record.erase', args: { recordIds: part, ...guard } };
     const result = await patient.session.client.submit(call, patient.signer);
     results.push(result);
     isBrought = (await bring(patient, result)) && isBrought;
@@ -48,8 +53,12 @@ export async function eraseRecords(
 }
 
 /** Has everything erased that is kept under the patient's pseudonyms, for good. */
-export async function eraseEverything(patient: Patient): Promise<Ordered> {
-  const call = { fn: 'patient.erase', args: {} };
+export async function eraseEverything(
+  patient: Patient,
+  rotationKey?: SigningKey,
+): Promise<Ordered> {
+  const args = await guardOf(patient, null, rotationKey);
+  const call = { fn: 'patient.erase', args };
   const result = await patient.session.client.submit(call, patient.signer);
   const isBrought = await bring(patient, result);
   await forgetEmergency(patient, result);
@@ -67,6 +76,17 @@ export async function erasureStatus(
   const call = { fn: 'erasure.get', args };
   const value = await client.query(call, patient.signer, { ...control, fresh: true });
   return parseValue(statusSchema, value, call.fn);
+}
+
+async function guardOf(
+  { session, pseudonym }: Patient,
+  recordIds: readonly string[] | null,
+  rotationKey: SigningKey | undefined,
+): Promise<{ guardSignature?: string }> {
+  if (!rotationKey) return {};
+  const { network } = session.network.genesis.document;
+  const bytes = erasureSigningBytes({ network, pseudonym, recordIds });
+  return { guardSignature: toBase64url(await rotationKey.sign(bytes)) };
 }
 
 /** True once the custodian has said on the ledger that nothing is left with it. */

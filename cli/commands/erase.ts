@@ -1,5 +1,6 @@
 /** `carequorum erase`: a patient has a record, or everything, destroyed for good. */
 import type { Command } from 'commander';
+import type { SigningKey } from '../../lib/crypto/p256.ts';
 import {
   eraseEverything,
   eraseRecords,
@@ -21,11 +22,13 @@ import {
 import type { CommandResult } from '../output.ts';
 import { byId } from '../people.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
+import { rotationKeyOf } from '../rotation-key.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
 
 interface EraseOptions extends CommonOptions {
   readonly everything?: boolean;
+  readonly rotationKey?: string;
   readonly status?: boolean;
 }
 
@@ -43,6 +46,7 @@ export function addErase(program: Command, run: Runner): void {
     )
     .argument('[record]', 'id of the record, or its start', parseId)
     .option('--everything', 'all that is kept of you, instead of one record')
+    .option('--rotation-key <file>', 'your rotation key, if you made one')
     .option('--status', 'only show who has erased and who has not');
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum erase RECORD --keystore anna.keystore',
@@ -56,8 +60,9 @@ export function addErase(program: Command, run: Runner): void {
 async function erase(
   context: CommandContext,
   wanted: string | undefined,
-  { everything = false, status = false }: EraseOptions,
+  options: EraseOptions,
 ): Promise<CommandResult> {
+  const { everything = false, status = false } = options;
   if ((wanted === undefined) === !everything) {
     throw new UsageError(
       'Say what is to be erased: one record, or everything.',
@@ -66,7 +71,7 @@ async function erase(
   }
   const patient = await context.patient();
   const recordId = wanted === undefined ? undefined : await recordNamed(context, patient, wanted);
-  if (!status) return order(context, patient, recordId);
+  if (!status) return order(context, patient, { recordId, key: await rotationKeyOf(options) });
   const found = await context.look('Asking the hospitals', (signal) =>
     erasureStatus(patient, recordId, { signal }),
   );
@@ -87,7 +92,7 @@ async function recordNamed(
 async function order(
   context: CommandContext,
   patient: Patient,
-  recordId: string | undefined,
+  { recordId, key }: { recordId: string | undefined; key: SigningKey | undefined },
 ): Promise<CommandResult> {
   const what = recordId === undefined ? 'EVERYTHING that is kept of you' : `record ${recordId}`;
   await context.confirm(
@@ -103,7 +108,7 @@ async function order(
     'Erase it for good?',
   );
   const done = await context.work('Having it erased', () =>
-    recordId === undefined ? eraseEverything(patient) : eraseRecords(patient, [recordId]),
+    recordId === undefined ? eraseEverything(patient, key) : eraseRecords(patient, [recordId], key),
   );
   await context.keepReceipts(done.results);
   const found = await context.look('Asking who has erased it', (signal) =>

@@ -1,17 +1,9 @@
 /** `carequorum rotate`: a patient whose keys are known to others gets new ones for everything. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { z } from 'zod';
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
-import {
-  exportSigningKey,
-  generateSigningKey,
-  importSigningKey,
-  type SigningKey,
-} from '../../lib/crypto/p256.ts';
+import { generateSigningKey, type SigningKey } from '../../lib/crypto/p256.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import type { Patient } from '../../sdk/patient.ts';
-import { writeTextFile } from '../../sdk/platform/node.ts';
 import { guardRotation, isRotating, rotate, type Rotated } from '../../sdk/rotation.ts';
 import type { RotationProgress } from '../../sdk/rotation-options.ts';
 import type { CommandContext } from '../context.ts';
@@ -24,6 +16,7 @@ import {
 } from '../options.ts';
 import { type CommandResult, plural, ProgressBar, shortId } from '../output.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
+import { rotationKeyOf, writeRotationKey } from '../rotation-key.ts';
 import type { Runner } from '../runner.ts';
 
 interface RotateCommandOptions extends CommonOptions {
@@ -32,12 +25,6 @@ interface RotateCommandOptions extends CommonOptions {
   readonly newPassphraseFile?: string;
   readonly leaveBehind?: boolean;
 }
-
-const keyFileSchema = z.strictObject({
-  format: z.literal('carequorum-rotation-key-1'),
-  /** PKCS #8, base64url. */
-  key: z.string().max(512),
-});
 
 export function addRotate(program: Command, run: Runner): void {
   const command = program
@@ -81,12 +68,8 @@ async function makeRotationKey(
   const patient = await context.patient();
   const previous = await rotationKeyOf(options);
   const key = await generateSigningKey({ extractable: true });
-  const text = JSON.stringify({
-    format: 'carequorum-rotation-key-1',
-    key: toBase64url(await exportSigningKey(key)),
-  });
   // Written first: a key that the ledger names and nobody has would forbid every rotation.
-  await writeTextFile(path, `${text}\n`, { isPrivate: true, overwrite: false });
+  await writeRotationKey(path, key);
   const result = await context.work('Asking the hospitals', () =>
     guardRotation(patient, key, previous),
   );
@@ -95,7 +78,7 @@ async function makeRotationKey(
     json: { rotationKey: path, ...certifiedJson(result) },
     lines: [
       `Your rotation key is in ${path}. Keep it apart from your keystore, and do not lose it:`,
-      'without it you cannot rotate; your guardians could still help you to recover.',
+      'without it you can neither rotate nor erase; your guardians could still help you to recover.',
       certifiedLine(result),
     ],
   };
@@ -209,22 +192,4 @@ function partOf({ step, done, of }: RotationProgress): number {
   const part = of === 0 ? 1 : done / of;
   if (step === 'keys') return 0.05 * part;
   return step === 'permissions' ? 0.05 + 0.1 * part : 0.15 + 0.85 * part;
-}
-
-async function rotationKeyOf(options: RotateCommandOptions): Promise<SigningKey | undefined> {
-  const { rotationKey: path } = options;
-  if (path === undefined) return undefined;
-  const parsed = keyFileSchema.safeParse(jsonOf(await readFile(path, 'utf8')));
-  if (parsed.success) return importSigningKey(fromBase64url(parsed.data.key));
-  throw new SdkError('bad_input', `${path} is no rotation key.`, {
-    nextStep: 'Give the file that --make-rotation-key wrote.',
-  });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

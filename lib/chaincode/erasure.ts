@@ -8,22 +8,28 @@ import { forgetCopy } from './copy.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { endAllEscrows, endValue } from './escrow.ts';
-import { distinct, idField, pseudonymField } from './fields.ts';
+import { distinct, idField, pseudonymField, signatureText } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { remember } from './history.ts';
 import { keys } from './keys.ts';
+import { erasureSigningBytes, requireGuard } from './rotation-guard.ts';
 
+/** Of the rotation key, where one is set: what is erased no recovery brings back. */
+const guardField = signatureText.optional();
 const recordIdsField = distinct(idField, 1, chaincodeBounds.copyRecordsMax);
 
 export const recordErase = defineTransaction({
   name: 'record.erase',
   summary: 'The patient has records erased: access ends now, and every holder must destroy them.',
   roles: ['patient'],
-  schema: z.strictObject({ recordIds: recordIdsField }),
+  schema: z.strictObject({ recordIds: recordIdsField, guardSignature: guardField }),
   hints: ({ recordIds }) => recordIds.flatMap((id) => [keys.record(id), keys.recordErasure(id)]),
-  async run({ recordIds }, call) {
+  async run({ recordIds, guardSignature }, call) {
     const { draft, context } = call;
     const { pseudonym } = patientOf(call.actor);
+    const { network } = context;
+    const signed = erasureSigningBytes({ network, pseudonym, recordIds });
+    await requireGuard(call, pseudonym, signed, guardSignature);
     const erased = { time: context.time, height: context.height };
     const pseudonyms = await ownPseudonyms(draft.reader, pseudonym);
     const order = await newOrder(call, pseudonyms);
@@ -47,9 +53,12 @@ export const patientErase = defineTransaction({
   name: 'patient.erase',
   summary: 'The patient has everything erased that is kept under this pseudonym or an earlier one.',
   roles: ['patient'],
-  schema: z.strictObject({}),
-  async run(_args, call) {
+  schema: z.strictObject({ guardSignature: guardField }),
+  async run({ guardSignature }, call) {
     const { pseudonym } = patientOf(call.actor);
+    const { network } = call.context;
+    const signed = erasureSigningBytes({ network, pseudonym, recordIds: null });
+    await requireGuard(call, pseudonym, signed, guardSignature);
     const pseudonyms = await ownPseudonyms(call.draft.reader, pseudonym);
     const order = await newOrder(call, pseudonyms);
     for (const one of pseudonyms) call.draft.put(cells.patientErasure(one), order);

@@ -14,6 +14,7 @@ import { defineQuery, defineTransaction, type TransactionCall } from './function
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { publishedKeys } from './patient.ts';
+import { requireGuard } from './rotation-guard.ts';
 import type { Rotation } from './rotation-values.ts';
 import type { Patient } from './values.ts';
 
@@ -46,7 +47,9 @@ export const rotateBegin = defineTransaction({
   isForRecovered: true,
   async run({ guardSignature, ...successor }, call) {
     const { pseudonym: from } = patientOf(call.actor);
-    await requireGuard(call, from, successor, guardSignature);
+    const { network } = call.context;
+    const signed = rotationSigningBytes({ network, from, successor });
+    await requireGuard(call, from, signed, guardSignature);
     return startRotation(call, { from, cause: 'compromise', successor });
   },
 });
@@ -54,7 +57,7 @@ export const rotateBegin = defineTransaction({
 export const guardRotation = defineTransaction({
   name: 'patient.guard-rotation',
   summary:
-    'Names a rotation key, kept apart from the keystore: from now on no rotation begins without it.',
+    'Names a rotation key, kept apart from the keystore: from now on nothing is rotated or erased without it.',
   roles: ['patient'],
   schema: z.strictObject({
     rotationKey: publicKeyText,
@@ -230,20 +233,6 @@ async function registerOwner(
   const since = { time: context.time, height: context.height };
   draft.put(cells.owner(ownerKid), { pseudonym, publicKey, since });
   return ownerKid;
-}
-
-async function requireGuard(
-  call: TransactionCall,
-  from: string,
-  successor: Successor,
-  signature: string | undefined,
-): Promise<void> {
-  const guard = await call.draft.get(cells.rotationGuard(from));
-  if (!guard) return;
-  if (signature === undefined) throw new ChaincodeError('rotation_guarded');
-  const { network } = call.context;
-  const signed = rotationSigningBytes({ network, from, successor });
-  await requireSignature(call, guard.publicKey, signed, signature);
 }
 
 async function requireSignature(

@@ -1,4 +1,5 @@
 /** Rotation on the ledger: what ends at once, what comes over, and who cannot make it happen. */
+import { erasureSigningBytes } from '../../lib/chaincode/rotation-guard.ts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey, type SigningKey } from '../../lib/crypto/p256.ts';
@@ -388,6 +389,28 @@ describe('a rotation key', () => {
       'bad_owner_signature',
     );
     expect(outcome(await world.submit(alice, 'patient.rotate-begin', args))).toBe('COMMITTED');
+  });
+
+  it('keeps a thief of the keystore from erasing', async () => {
+    const world = base.fork();
+    const [mine, his] = [await generateSigningKey(), await generateSigningKey()];
+    expect(await guard(world, mine)).toBe('COMMITTED');
+    const { pseudonym } = alice;
+    const signedBy = async (key: SigningKey, recordIds: readonly string[] | null) =>
+      toBase64url(await key.sign(erasureSigningBytes({ network: NETWORK, pseudonym, recordIds })));
+    const erase = async (fn: string, args: Record<string, string | string[]>) =>
+      outcome(await world.fork().submit(alice, fn, args));
+    const recordIds = [RECORD];
+    expect(await erase('patient.erase', {})).toBe('rotation_guarded');
+    expect(await erase('record.erase', { recordIds })).toBe('rotation_guarded');
+    const forged = { guardSignature: await signedBy(his, null) };
+    expect(await erase('patient.erase', forged)).toBe('bad_owner_signature');
+    // A signature for one record erases nothing else.
+    const one = { guardSignature: await signedBy(mine, recordIds) };
+    expect(await erase('patient.erase', one)).toBe('bad_owner_signature');
+    expect(await erase('record.erase', { recordIds, ...one })).toBe('COMMITTED');
+    const all = { guardSignature: await signedBy(mine, null) };
+    expect(await erase('patient.erase', all)).toBe('COMMITTED');
   });
 
   it('passes to the new pseudonym and can be replaced by its holder', async () => {
