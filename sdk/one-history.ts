@@ -23,7 +23,7 @@ export async function requireOneHistory(context: SettleContext): Promise<boolean
       const heights = { from: untied.first.height, to: untied.last.height };
       const said = await getConsistency(validator, heights, context);
       if (said.outcome === 'refused') continue;
-      await proofs.tie(said.proof);
+      await proofs.tie(said.proof, untied);
       return true;
     } catch (error) {
       if (!(error instanceof SdkError)) throw error;

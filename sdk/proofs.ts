@@ -76,17 +76,19 @@ export class Proofs {
     return first && last && first.height < last.height ? { first, last } : null;
   }
 
-  /** Takes a proof that the newest header has the tied one in its history. Throws `not_proven`. */
-  async tie(text: string): Promise<void> {
+  /**
+   * Takes a proof that one header has the tied one in its history: the pair that was `untied` when
+   * it was asked for, as newer blocks may have been seen since. Throws `not_proven`.
+   */
+  async tie(text: string, asked: { first: BlockHeader; last: BlockHeader }): Promise<void> {
     await proven(async () => {
-      const untied = this.untied;
       const { first, header, set } = await verifyHistoryAnswer(fromBase64url(text), this.#genesis, {
         known: this.#known,
       });
-      if (!untied) return;
-      const isAsked = isSame(first, untied.first) && isSame(header, untied.last);
+      const isAsked = isSame(first, asked.first) && isSame(header, asked.last);
       if (!isAsked) throw new Error('a proof of other blocks than those that were seen');
-      this.#tied = header;
+      // Another proof may have come first: what it tied is where the next one starts.
+      if (this.#tied && isSame(this.#tied, asked.first)) this.#tied = header;
       this.#saw(header, set);
     });
   }

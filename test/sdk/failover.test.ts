@@ -409,6 +409,25 @@ describe('memory of the network', () => {
     ]);
   });
 
+  it('takes a proof of what it asked for, also where it saw newer blocks meanwhile', async () => {
+    const { memory } = (await grown(2)).proofs;
+    await grown(4);
+    const later = remembering(memory);
+    let isFirst = true;
+    twist((own) => async (request) => {
+      if (request.url.pathname !== '/v1/consistency' || !isFirst) return own(request);
+      isFirst = false;
+      const answer = await own(request);
+      await grown(2);
+      expect(heightOf(await later.query(head, signer()))).toBe(8);
+      return answer;
+    });
+    expect(heightOf(await later.query(head, signer()))).toBe(6);
+    expect(later.proofs.memory?.header.height).toBe(6);
+    expect(await later.checkHistory()).toBe(true);
+    expect(later.proofs.memory?.header.height).toBe(8);
+  });
+
   it('tells a fork: a certified history without the block that was seen', async () => {
     const seen = (await grown(2)).proofs.memory as NetworkMemory;
     await grown(3);
