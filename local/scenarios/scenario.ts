@@ -66,7 +66,10 @@ export async function play(scenarios: readonly Scenario[], options: PlayOptions)
     const inOrder = [...scenarios].sort((a, b) => Number(a.isLast ?? 0) - Number(b.isLast ?? 0));
     for (const scenario of inOrder) {
       steps.part = scenario.name;
-      if (inOrder.length > 1) steps.line(`\n── ${scenario.name}: ${scenario.title}`);
+      if (inOrder.length > 1) {
+        report('');
+        steps.line(`── ${scenario.name}: ${scenario.title}`);
+      }
       await untilFailure(() => scenario.run(stage));
     }
   } finally {
