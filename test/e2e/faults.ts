@@ -316,29 +316,36 @@ export function custodianFaults(getWorld: () => World, getFacts: () => ScanFacts
       return { error, isShown, text: Buffer.concat(sink.chunks).toString() };
     };
 
+    /** What the custodian gives is never shown where it is wrong: the reader goes on to a copy. */
+    const readsTheTrueOne = async (): Promise<void> => {
+      for (let attempt = 0; ; attempt += 1) {
+        const { error, isShown, text } = await read();
+        if (error === null) return expect(text).toContain(getFacts().secrets.sentence);
+        // No hospital has its copy yet.
+        expect(error).toMatchObject({ name: 'SdkError', code: 'mismatch' });
+        expect(isShown).toBe(false);
+        expect(attempt, 'a hospital has a copy by now').toBeLessThan(20);
+        await sleep(1_000);
+      }
+    };
+
     it.each([
       ['tampered with', (bytes: Buffer): Buffer => flipped(bytes, bytes.length >> 1)],
       ['cut off', (bytes: Buffer): Buffer => bytes.subarray(0, bytes.length >> 1)],
       ['too long', (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(9)])],
       ['replaced', (bytes: Buffer): Buffer => Buffer.alloc(bytes.length, 7)],
-    ])('gives a ciphertext that was %s, and the reader is shown nothing', async (_, change) => {
-      const { sentence } = getFacts().secrets;
-      const object = await findObject(getWorld().account('records'), records.shared.digest);
-      await object.put(change(object.bytes));
-      const { error, isShown } = await read();
-      expect(error).toMatchObject({
-        code: 'mismatch',
-        message: 'The custodian gave other bytes than the ledger names.',
-        nextStep: 'Nothing was written. Tell the custodian.',
-      });
-      expect(isShown).toBe(false);
-      await object.put(object.bytes);
-      const good = await read();
-      expect(good.error).toBeNull();
-      expect(good.text).toContain(sentence);
-    });
+    ])(
+      'gives a ciphertext that was %s, and the reader has a copy of the true one',
+      async (_, change) => {
+        const object = await findObject(getWorld().account('records'), records.shared.digest);
+        await object.put(change(object.bytes));
+        await readsTheTrueOne();
+        await object.put(object.bytes);
+        expect((await read()).error).toBeNull();
+      },
+    );
 
-    it('gives the wrapped key of another record, and the reader is shown nothing', async () => {
+    it('gives the wrapped key of another record, and the reader has a copy of the true one', async () => {
       const { dynamo, tables } = getWorld().account('records');
       const [TableName = ''] = await tables();
       const keyOf = (id: string) => ({ pk: { S: `record#${id}` }, sk: { S: 'wrap' } });
@@ -348,9 +355,7 @@ export function custodianFaults(getWorld: () => World, getFacts: () => ScanFacts
       const other = await itemOf(records.kept.id);
       const Item = { ...other, ...keyOf(records.shared.id) };
       await dynamo.send(new PutItemCommand({ TableName, Item }));
-      const { error, isShown } = await read();
-      expect(error).toMatchObject({ name: 'SdkError', code: 'mismatch' });
-      expect(isShown).toBe(false);
+      await readsTheTrueOne();
       await dynamo.send(new PutItemCommand({ TableName, Item: own }));
       expect((await read()).error).toBeNull();
     });
