@@ -9,7 +9,7 @@ import type { Purpose, Right } from '../lib/chaincode/fields.ts';
 import { rightsOfRole } from '../lib/chaincode/roles.ts';
 import { type Role, roleSchema } from '../lib/membership/roles.ts';
 import { type CategoryKey, verifyCategoryKey } from '../lib/records/category-keys.ts';
-import type { SealedText } from '../lib/records/sealed.ts';
+import { digestOfSealed, type SealedText } from '../lib/records/sealed.ts';
 import { categoryName } from './categories.ts';
 import { monthOf, monthRange } from './category-keys.ts';
 import type { ByteProgress } from './document.ts';
@@ -30,7 +30,7 @@ import {
   type SinkFactory,
 } from './read.ts';
 import type { CertifiedResult } from './proofs.ts';
-import { digestOfSealed, openShare, type CategoryEpoch, type Share } from './seal.ts';
+import { openShare, type CategoryEpoch, type Share } from './seal.ts';
 import { enrolOrResume, type Session } from './session.ts';
 import { keySigner, type RequestSigner } from './signing.ts';
 import { type CareTeam, heldTeamKey, teamsOf } from './teams.ts';

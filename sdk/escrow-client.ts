@@ -1,16 +1,11 @@
 /** The escrow of each validator as a client sees it: every call proves a key and brings a receipt. */
 import { z } from 'zod';
-import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import { fromBase64url, isBase64url, toBase64url } from '../lib/crypto/bytes.ts';
 import type { HpkeSealed } from '../lib/crypto/hpke.ts';
 import type { SigningKey } from '../lib/crypto/p256.ts';
 import { escrowBounds } from '../lib/escrow/bounds.ts';
 import { createDpop } from '../lib/records/dpop.ts';
-import {
-  fromSealedText,
-  isCanonical,
-  sealedSchema,
-  type SealedText,
-} from '../lib/records/sealed.ts';
+import { fromSealedText, sealedSchema, type SealedText } from '../lib/records/sealed.ts';
 import { SdkError } from './errors.ts';
 import { callJson, type HttpAnswer, parseAnswer, problemError } from './http.ts';
 import type { Session } from './session.ts';
@@ -26,7 +21,7 @@ const releaseAnswer = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]*$/)
     .max(Math.ceil((escrowBounds.payloadBytesMax * 4) / 3))
-    .refine(isCanonical, 'canonical base64url'),
+    .refine(isBase64url, 'canonical base64url'),
 });
 
 /** What a call proves: the caller's key, and the receipt that permits it. */

@@ -8,6 +8,7 @@ import { xWingKeyPair } from '../lib/crypto/x-wing.ts';
 import { privateSchema } from '../lib/chaincode/private-values.ts';
 import { recordsBounds } from '../lib/records/bounds.ts';
 import {
+  digestOfSealed,
   fromSealedText,
   sealedDigest,
   type SealedText,
@@ -146,7 +147,7 @@ async function open(
   { network, pseudonym, seed }: { network: string; pseudonym: string; seed: Uint8Array },
 ): Promise<PrivatePiece | string> {
   const { privateId, version, at } = committed;
-  if (toBase64url(sealedDigest(fromSealedText(sealed))) !== committed.sealedDigest) {
+  if (digestOfSealed(sealed) !== committed.sealedDigest) {
     return 'the custodian has another version of it';
   }
   const opened = await hpkeOpen(seed, {

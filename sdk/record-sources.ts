@@ -1,6 +1,6 @@
 /** Who can give out records: the custodian, and hospitals with copies where it is away. */
 import type { SigningKey } from '../lib/crypto/p256.ts';
-import type { SealedText } from '../lib/records/sealed.ts';
+import { digestOfSealed, type SealedText } from '../lib/records/sealed.ts';
 import type { Clock } from './clock.ts';
 import type { CopiesClient } from './copies-client.ts';
 import type {
@@ -11,7 +11,6 @@ import type {
 } from './custodian-client.ts';
 import { SdkError } from './errors.ts';
 import { type Problem, problemCodeOf } from './http.ts';
-import { digestOfSealed } from './seal.ts';
 import type { ValidatorAddress } from './validator-pool.ts';
 
 /** How long a custodian that did not answer is asked last. */

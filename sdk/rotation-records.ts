@@ -1,4 +1,5 @@
 /** Records in a rotation: a layer by the custodian, then the keys wrapped anew under the new tree. */
+import { digestOfSealed } from '../lib/records/sealed.ts';
 import { fromBase64url } from '../lib/crypto/bytes.ts';
 import { CryptoError } from '../lib/crypto/errors.ts';
 import type { HistoryEntry, MedicalRecord } from '../lib/chaincode/values.ts';
@@ -15,7 +16,6 @@ import { epochOf } from './read.ts';
 import { notProven, type RotateOptions } from './rotation-options.ts';
 import {
   type CategoryEpoch,
-  digestOfSealed,
   openFileKey,
   openMetadata,
   type RecordKeys,

@@ -7,7 +7,7 @@ import { hpkeInfo, hpkeOpen, hpkeSeal } from '../lib/crypto/hpke.ts';
 import { randomBytes } from '../lib/crypto/random.ts';
 import { recordsBounds } from '../lib/records/bounds.ts';
 import {
-  fromSealedText,
+  digestOfSealed,
   sealedDigest,
   type SealedText,
   toSealedText,
@@ -138,7 +138,7 @@ export async function openFileKey(
     generation: number;
   },
 ): Promise<RecordKeys> {
-  if (toBase64url(sealedDigest(fromSealedText(wrap))) !== by.digest) {
+  if (digestOfSealed(wrap) !== by.digest) {
     throw new SdkError(
       'mismatch',
       `The key of ${by.recordId} is not the one that was registered.`,
@@ -209,10 +209,6 @@ export async function openShare(
   const info = shareInfo(by.network, by.permissionId, by.grantee);
   const opened = await open(sealed, by.seed, info, `the share of ${by.permissionId}`);
   return decodeWith(shareSchema, opened, recordsBounds.shareBytesMax);
-}
-
-export function digestOfSealed(sealed: SealedText): string {
-  return toBase64url(sealedDigest(fromSealedText(sealed)));
 }
 
 function shareInfo(network: string, permissionId: string, grantee: string): Uint8Array {

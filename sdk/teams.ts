@@ -7,6 +7,7 @@ import { randomId } from '../lib/crypto/random.ts';
 import { xWingKeyPair, X_WING_SEED_BYTES } from '../lib/crypto/x-wing.ts';
 import { recordsBounds } from '../lib/records/bounds.ts';
 import {
+  digestOfSealed,
   fromSealedText,
   sealedDigest,
   type SealedText,
@@ -22,7 +23,6 @@ import { reasonOf } from './http.ts';
 import type { CallControl } from './network-client.ts';
 import { allEntries, parseValue } from './pages.ts';
 import type { CertifiedResult } from './proofs.ts';
-import { digestOfSealed } from './seal.ts';
 import type { Session } from './session.ts';
 import type { RequestSigner } from './signing.ts';
 

@@ -1,7 +1,7 @@
 /** POST /v1/copies/…: what a hospital may copy by the receipt of `copy.request`; ciphertext alone. */
 
 import type { z } from 'zod';
-import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { equalBytes, fromBase64url } from '../../lib/crypto/bytes.ts';
 import {
   checkHolder,
   checkUsable,
@@ -9,7 +9,7 @@ import {
   coversRecord,
   readCapability,
 } from '../../lib/records/capability.ts';
-import { fromSealedText, sealedDigest, type SealedText } from '../../lib/records/sealed.ts';
+import { digestOfSealed } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
@@ -92,13 +92,10 @@ export async function sharesForCopies(
     const named = permit.shares.find((one) => one.permissionId === permissionId);
     if (!named) throw new HttpError('share_mismatch', 'The receipt does not name this permission.');
     const kept = await keptShare(context.store, permissionId);
-    if (kept && digestOf(kept.share) === named.shareDigest) shares.push({ permissionId, ...kept });
+    if (kept && digestOfSealed(kept.share) === named.shareDigest)
+      shares.push({ permissionId, ...kept });
   }
   return { status: 200, body: { shares } };
-}
-
-function digestOf(share: SealedText): string {
-  return toBase64url(sealedDigest(fromSealedText(share)));
 }
 
 /** Whether the store has the bytes, as far as it says without reading them. */

@@ -1,10 +1,9 @@
 /** POST /v1/private and /v1/private/fetch: what a patient seals to nobody else. */
 
 import { z } from 'zod';
-import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { checkHolder, readCapability } from '../../lib/records/capability.ts';
-import { fromSealedText, sealedDigest, sealedSchema } from '../../lib/records/sealed.ts';
+import { digestOfSealed, sealedSchema } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
@@ -36,7 +35,7 @@ export async function putPrivate(
   checkHolder(ownerKid, proof.kid);
   await requireNotRotated(context.store, pseudonym);
   await requireNotErased(context.store, { pseudonym });
-  if (toBase64url(sealedDigest(fromSealedText(sealed))) !== permit.sealedDigest) {
+  if (digestOfSealed(sealed) !== permit.sealedDigest) {
     throw new HttpError('share_mismatch', 'This is not what the ledger names.');
   }
   const key = wrapKeys.privateData(pseudonym, privateId);

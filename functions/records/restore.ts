@@ -11,7 +11,7 @@ import {
   readCapability,
 } from '../../lib/records/capability.ts';
 import { limits } from '../../lib/limits.ts';
-import { fromSealedText, sealedDigest } from '../../lib/records/sealed.ts';
+import { digestOfSealed } from '../../lib/records/sealed.ts';
 import { compositeDigest, planUpload } from '../../lib/records/upload-plan.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
@@ -58,7 +58,7 @@ export async function openRestore(
     return { status: 200, body: { status: 'there', parts: [] } };
   }
   const { wrap, sealedMetadata, checksums } = body;
-  if (toBase64url(sealedDigest(fromSealedText(wrap))) !== held.wrapDigest) {
+  if (digestOfSealed(wrap) !== held.wrapDigest) {
     throw new HttpError('wrap_mismatch', 'The wrap is not the one that the ledger names.');
   }
   const plan = planUpload(held.ciphertextLength);

@@ -1,10 +1,10 @@
 /** POST /v1/rotations and what follows it for each record: by the owner of the new pseudonym. */
 
 import type { z } from 'zod';
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import { checkHolder, readCapability } from '../../lib/records/capability.ts';
 import { sealingKeyDigest } from '../../lib/records/layer-key.ts';
-import { fromSealedText, sealedDigest, type SealedText } from '../../lib/records/sealed.ts';
+import { digestOfSealed } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
@@ -78,7 +78,7 @@ export async function putWrap(
   if (!found || !(await leadsTo(context.store, found.state.pseudonym, pseudonym))) {
     throw unknownRecord();
   }
-  await keepNext(context, recordId, digestOf(wrap), { wrap, sealedMetadata });
+  await keepNext(context, recordId, digestOfSealed(wrap), { wrap, sealedMetadata });
   return { status: 200, body: { recordId } };
 }
 
@@ -134,7 +134,7 @@ async function move(context: RecordsContext, moved: Moved): Promise<void> {
   const pending = await store.get(wrapKeys.nextWrap(recordId, moved.wrapDigest));
   if (!pending) {
     const present = await findSealed(store, recordId);
-    if (present && digestOf(present.wrap) === moved.wrapDigest) return;
+    if (present && digestOfSealed(present.wrap) === moved.wrapDigest) return;
     throw new HttpError('wrap_mismatch', 'The wrap that the ledger names was not sent.');
   }
   const sealed = parseWith(sealedPartsSchema, pending.value);
@@ -150,10 +150,6 @@ async function move(context: RecordsContext, moved: Moved): Promise<void> {
   const before = wrapKeys.listed(state.pseudonym, state.categoryTag, recordId);
   if (before.pk !== listed.pk) await store.remove([before]);
   await forgetNext(context, recordId);
-}
-
-function digestOf(wrap: SealedText): string {
-  return toBase64url(sealedDigest(fromSealedText(wrap)));
 }
 
 async function changeOf(

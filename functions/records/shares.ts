@@ -1,15 +1,9 @@
 /** POST /v1/shares and /v1/shares/fetch: what patients seal to their grantees. */
 
 import { z } from 'zod';
-import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { readCapability } from '../../lib/records/capability.ts';
-import {
-  fromSealedText,
-  sealedDigest,
-  sealedSchema,
-  type SealedText,
-} from '../../lib/records/sealed.ts';
+import { digestOfSealed, sealedSchema, type SealedText } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
@@ -48,7 +42,7 @@ export async function putShare(
   const { permissionId, granteeKid, team, shareDigest, version, pseudonym } = permit;
   await requireNotRotated(context.store, pseudonym);
   await requireNotErased(context.store, { pseudonym });
-  if (toBase64url(sealedDigest(fromSealedText(body.share))) !== shareDigest) {
+  if (digestOfSealed(body.share) !== shareDigest) {
     throw new HttpError('share_mismatch', 'This is not the share that the ledger names.');
   }
   const holder = granteeKid ?? team ?? '';

@@ -1,9 +1,8 @@
 /** POST /v1/team-keys and /v1/team-keys/fetch: what members of a care team seal to each other. */
 
 import { z } from 'zod';
-import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { readCapability, type TeamCapability } from '../../lib/records/capability.ts';
-import { fromSealedText, sealedDigest } from '../../lib/records/sealed.ts';
+import { digestOfSealed } from '../../lib/records/sealed.ts';
 import { teamSealSchema } from '../../lib/records/team-key.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
@@ -78,7 +77,7 @@ export async function requireMember(
 
 function broughtSeals(team: TeamCapability, body: z.infer<typeof teamKeysSchema>): KeptSeal[] {
   return (body.seals ?? []).map(({ kid, sealed }) => {
-    const digest = toBase64url(sealedDigest(fromSealedText(sealed)));
+    const digest = digestOfSealed(sealed);
     if (!team.seals.some((one) => one.kid === kid && one.digest === digest)) {
       throw new HttpError('share_mismatch', 'This is not a seal that the ledger names.');
     }

@@ -8,7 +8,7 @@ import {
   readCapability,
   type RegisterCapability,
 } from '../../lib/records/capability.ts';
-import { fromSealedText, sealedDigest } from '../../lib/records/sealed.ts';
+import { digestOfSealed } from '../../lib/records/sealed.ts';
 import { compositeDigest, planUpload, type UploadPart } from '../../lib/records/upload-plan.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
@@ -108,7 +108,7 @@ export function partChecksum({ checksums }: RecordState, number: number): Uint8A
 
 /** Wrap and parts must be the registered ones before anything is opened for them. */
 function checkRegistered(registered: RegisterCapability, body: UploadBody): Uint8Array[] {
-  const wrapDigest = toBase64url(sealedDigest(fromSealedText(body.wrap)));
+  const wrapDigest = digestOfSealed(body.wrap);
   if (wrapDigest !== registered.wrapDigest) {
     throw new HttpError('wrap_mismatch', 'The wrap is not the one that was registered.');
   }

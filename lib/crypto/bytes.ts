@@ -78,6 +78,16 @@ export function fromBase64url(text: string): Bytes {
   return decodeSextets(encoder.encode(text), base64url);
 }
 
+/** Whether `fromBase64url` takes it. */
+export function isBase64url(text: string): boolean {
+  try {
+    fromBase64url(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Standard base64 of `bytes` with padding (RFC 4648 §4, as `x5c` of RFC 7515 uses it). */
 export function toBase64(bytes: Uint8Array): string {
   const body = decoder.decode(encodeSextets(bytes, base64));

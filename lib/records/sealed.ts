@@ -1,37 +1,32 @@
 /** What is sealed to one person by HPKE, as it travels and as the ledger names it. */
 import { z } from 'zod';
-import { fromBase64url, toBase64url } from '../crypto/bytes.ts';
+import { fromBase64url, isBase64url, toBase64url } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
 import type { HpkeSealed } from '../crypto/hpke.ts';
 
 /** Length of an X-Wing encapsulation, bytes and characters of base64url. */
 const ENC_BYTES = 1_120;
-const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const ENC_CHARS = Math.ceil((ENC_BYTES * 4) / 3);
 
-/** `{enc, ciphertext}` in JSON, canonical base64url, up to a bound in bytes. */
+/**
+ * `{enc, ciphertext}` in JSON, canonical base64url, up to a bound in bytes: what it takes, decodes,
+ * so that whoever lies makes no reader throw.
+ */
 export function sealedSchema(ciphertextBytesMax: number) {
   return z.strictObject({
     enc: z
       .string()
       .regex(/^[A-Za-z0-9_-]+$/)
       .length(ENC_CHARS)
-      .refine(isCanonical, 'canonical base64url'),
+      .refine(isBase64url, 'canonical base64url'),
     ciphertext: z
       .string()
       .regex(/^[A-Za-z0-9_-]+$/)
       .max(Math.ceil((ciphertextBytesMax * 4) / 3))
-      .refine(isCanonical, 'canonical base64url'),
+      .refine(isBase64url, 'canonical base64url'),
   });
 }
 
-/** Whether `fromBase64url` takes it: whoever lies must not make a reader throw. */
-export function isCanonical(text: string): boolean {
-  const rest = text.length % 4;
-  if (rest === 0) return true;
-  const last = BASE64URL.indexOf(text.at(-1) as string);
-  return rest !== 1 && last >= 0 && last % (rest === 2 ? 16 : 4) === 0;
-}
 export type SealedText = z.infer<ReturnType<typeof sealedSchema>>;
 
 export function toSealedText({ enc, ciphertext }: HpkeSealed): SealedText {
@@ -46,4 +41,9 @@ export function fromSealedText({ enc, ciphertext }: SealedText): HpkeSealed {
 /** `wrapDigest` and `shareDigest` of the ledger, 32 bytes: HPKE does not say who sealed. */
 export function sealedDigest({ enc, ciphertext }: HpkeSealed): Uint8Array {
   return taggedHash('sealed', enc, ciphertext);
+}
+
+/** As the ledger has it: base64url, of the text form. */
+export function digestOfSealed(sealed: SealedText): string {
+  return toBase64url(sealedDigest(fromSealedText(sealed)));
 }

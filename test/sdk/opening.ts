@@ -1,11 +1,11 @@
 /** What somebody with all of a patient's keys can open of what is stored anywhere in a world. */
 import { decryptFile } from '../../lib/crypto/file-format.ts';
 import { concatBytes, utf8 } from '../../lib/crypto/bytes.ts';
-import { sealedSchema, type SealedText } from '../../lib/records/sealed.ts';
+import { digestOfSealed, sealedSchema, type SealedText } from '../../lib/records/sealed.ts';
 import type { MedicalRecord } from '../../lib/chaincode/values.ts';
 import { monthRange } from '../../sdk/category-keys.ts';
 import type { Patient } from '../../sdk/patient.ts';
-import { digestOfSealed, fileAad, openFileKey, openMetadata } from '../../sdk/seal.ts';
+import { fileAad, openFileKey, openMetadata } from '../../sdk/seal.ts';
 import type { MemoryItemStore } from '../membership/memory-item-store.ts';
 import type { World } from './world.ts';
 

@@ -3,8 +3,7 @@
 import { cells } from '../../../lib/chaincode/cells.ts';
 import { chaincodeBounds } from '../../../lib/chaincode/bounds.ts';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
-import { toBase64url } from '../../../lib/crypto/bytes.ts';
-import { fromSealedText, sealedDigest } from '../../../lib/records/sealed.ts';
+import { digestOfSealed } from '../../../lib/records/sealed.ts';
 import type { MedicalRecord } from '../../../lib/chaincode/values.ts';
 import type { ItemStore } from '../../aws/item-store.ts';
 import { partsOf } from '../../aws/parallel.ts';
@@ -238,7 +237,7 @@ async function copyShares(
     const ids = lacking.map(({ permissionId }) => permissionId);
     for (const { permissionId, holder, share } of await sharesAtCustodian(context, receipt, ids)) {
       const wanted = lacking.find((one) => one.permissionId === permissionId);
-      const shareDigest = toBase64url(sealedDigest(fromSealedText(share)));
+      const shareDigest = digestOfSealed(share);
       if (wanted?.shareDigest !== shareDigest) continue;
       const kept = { permissionId, holder, shareDigest };
       await rememberShare(store, plan.pseudonym, kept, share);
