@@ -5,7 +5,7 @@ import { sealedSchema } from '../../lib/records/sealed.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
-import type { ItemStore } from '../aws/item-store.ts';
+import type { ItemChange, ItemStore } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import { announcedSchema } from './certify.ts';
 
@@ -122,6 +122,28 @@ export async function saveState(
 ): Promise<StoredState> {
   if (!(await store.replace(wrapKeys.record(state.recordId), version, state))) throw conflict();
   return { state, version: version + 1 };
+}
+
+/** Writes of what opens a record, and of its place in the list, over whatever is there. */
+export async function sealedChanges(
+  store: ItemStore,
+  record: Pick<RecordState, 'recordId' | 'pseudonym' | 'categoryTag' | 'dataMonth'>,
+  { wrap, sealedMetadata }: SealedParts,
+): Promise<ItemChange[]> {
+  const { recordId, pseudonym, categoryTag, dataMonth } = record;
+  const values = [
+    { key: wrapKeys.wrap(recordId), value: wrap },
+    { key: wrapKeys.metadata(recordId), value: sealedMetadata },
+    {
+      key: wrapKeys.listed(pseudonym, categoryTag, recordId),
+      value: { recordId, categoryTag, dataMonth },
+    },
+  ];
+  return Promise.all(
+    values.map(async ({ key, value }) => {
+      return { key, expected: (await store.get(key))?.version ?? null, value };
+    }),
+  );
 }
 
 export function conflict(): HttpError {

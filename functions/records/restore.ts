@@ -27,6 +27,7 @@ import {
   conflict,
   findRecord,
   type RecordState,
+  sealedChanges,
   sealedPartsSchema,
   type StoredState,
   unknownRecord,
@@ -175,7 +176,7 @@ async function takePlace(
   { objectKey, checksums, sealed }: Job,
 ): Promise<void> {
   const { store, objects } = context;
-  const { recordId, pseudonym, categoryTag, dataMonth } = held;
+  const { recordId, pseudonym } = held;
   const found: StoredState | null = await findRecord(store, recordId);
   const state: RecordState = {
     ...(found?.state ?? freshState(held)),
@@ -183,12 +184,9 @@ async function takePlace(
     objectKey,
     checksums: concatBytes(...checksums.map(fromBase64url)),
   };
-  const listed = wrapKeys.listed(pseudonym, categoryTag, recordId);
   const changes: ItemChange[] = [
     { key: wrapKeys.record(recordId), expected: found?.version ?? null, value: state },
-    await changeOf(context, wrapKeys.wrap(recordId), sealed.wrap),
-    await changeOf(context, wrapKeys.metadata(recordId), sealed.sealedMetadata),
-    await changeOf(context, listed, { recordId, categoryTag, dataMonth }),
+    ...(await sealedChanges(store, held, sealed)),
   ];
   if (!(await store.transact(changes))) throw conflict();
   if (found && found.state.objectKey !== objectKey) await objects.remove(found.state.objectKey);
@@ -216,12 +214,4 @@ function freshState(
     etags: null,
     announced: null,
   };
-}
-
-async function changeOf(
-  { store }: RecordsContext,
-  key: ItemChange['key'],
-  value: unknown,
-): Promise<ItemChange> {
-  return { key, expected: (await store.get(key))?.version ?? null, value };
 }

@@ -20,6 +20,7 @@ import {
   conflict,
   findRecord,
   findSealed,
+  sealedChanges,
   sealedPartsSchema,
   unknownRecord,
 } from './record-state.ts';
@@ -142,20 +143,10 @@ async function move(context: RecordsContext, moved: Moved): Promise<void> {
   const listed = wrapKeys.listed(pseudonym, categoryTag, recordId);
   const changes: ItemChange[] = [
     { key: wrapKeys.record(recordId), expected: version, value: next },
-    await changeOf(context, wrapKeys.wrap(recordId), sealed.wrap),
-    await changeOf(context, wrapKeys.metadata(recordId), sealed.sealedMetadata),
-    await changeOf(context, listed, { recordId, categoryTag, dataMonth }),
+    ...(await sealedChanges(store, { recordId, pseudonym, categoryTag, dataMonth }, sealed)),
   ];
   if (!(await store.transact(changes))) throw conflict();
   const before = wrapKeys.listed(state.pseudonym, state.categoryTag, recordId);
   if (before.pk !== listed.pk) await store.remove([before]);
   await forgetNext(context, recordId);
-}
-
-async function changeOf(
-  { store }: RecordsContext,
-  key: ItemChange['key'],
-  value: unknown,
-): Promise<ItemChange> {
-  return { key, expected: (await store.get(key))?.version ?? null, value };
 }

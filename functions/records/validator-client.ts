@@ -1,8 +1,9 @@
 /** Hands a transaction to any validator and waits for its receipt, trying one after the other. */
 
 import { z } from 'zod';
-import { concatBytes, fromBase64url, fromUtf8 } from '../../lib/crypto/bytes.ts';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
+import { boundedJson } from '../aws/bounded-json.ts';
 import { sleep } from '../aws/parallel.ts';
 
 /** `fetch`, or a stand-in. */
@@ -104,19 +105,8 @@ async function call(
   try {
     const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
     const response = await fetchUrl(url, { ...init, signal, redirect: 'error' });
-    return { status: response.status, json: await boundedJson(response) };
+    return { status: response.status, json: await boundedJson(response, ANSWER_BYTES_MAX) };
   } catch {
     return null;
   }
-}
-
-async function boundedJson({ body }: Response): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > ANSWER_BYTES_MAX) throw new RangeError('the answer is too long');
-    chunks.push(chunk);
-  }
-  return JSON.parse(fromUtf8(concatBytes(...chunks))) as unknown;
 }

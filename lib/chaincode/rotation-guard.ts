@@ -10,15 +10,25 @@ import type { TransactionCall } from './functions.ts';
  * @throws ChaincodeError `rotation_guarded`, `bad_owner_signature`
  */
 export async function requireGuard(
-  { draft, context }: TransactionCall,
+  call: TransactionCall,
   pseudonym: string,
   signed: Uint8Array,
   signature: string | undefined,
 ): Promise<void> {
-  const guard = await draft.get(cells.rotationGuard(pseudonym));
+  const guard = await call.draft.get(cells.rotationGuard(pseudonym));
   if (!guard) return;
   if (signature === undefined) throw new ChaincodeError('rotation_guarded');
-  if (!(await context.verify(guard.publicKey, signed, fromBase64url(signature)))) {
+  await requireSignature(call, guard.publicKey, signed, signature);
+}
+
+/** Of an owner key or a rotation key. @throws ChaincodeError `bad_owner_signature` */
+export async function requireSignature(
+  { context }: TransactionCall,
+  publicKey: Uint8Array,
+  signed: Uint8Array,
+  signature: string,
+): Promise<void> {
+  if (!(await context.verify(publicKey, signed, fromBase64url(signature)))) {
     throw new ChaincodeError('bad_owner_signature');
   }
 }

@@ -14,7 +14,7 @@ import { defineQuery, defineTransaction, type TransactionCall } from './function
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { publishedKeys } from './patient.ts';
-import { requireGuard } from './rotation-guard.ts';
+import { requireGuard, requireSignature } from './rotation-guard.ts';
 import type { Rotation } from './rotation-values.ts';
 import type { Patient } from './values.ts';
 
@@ -72,11 +72,7 @@ export const guardRotation = defineTransaction({
     const publicKey = fromBase64url(rotationKey);
     const signed = guardSigningBytes({ network: context.network, pseudonym, publicKey });
     await requireSignature(call, publicKey, signed, signature);
-    const before = await draft.get(cells.rotationGuard(pseudonym));
-    if (before) {
-      if (previousSignature === undefined) throw new ChaincodeError('rotation_guarded');
-      await requireSignature(call, before.publicKey, signed, previousSignature);
-    }
+    await requireGuard(call, pseudonym, signed, previousSignature);
     const since = { time: context.time, height: context.height };
     draft.put(cells.rotationGuard(pseudonym), { publicKey, since });
     await remember(call, pseudonym, {});
@@ -233,17 +229,6 @@ async function registerOwner(
   const since = { time: context.time, height: context.height };
   draft.put(cells.owner(ownerKid), { pseudonym, publicKey, since });
   return ownerKid;
-}
-
-async function requireSignature(
-  { context }: TransactionCall,
-  publicKey: Uint8Array,
-  signed: Uint8Array,
-  signature: string,
-): Promise<void> {
-  if (!(await context.verify(publicKey, signed, fromBase64url(signature)))) {
-    throw new ChaincodeError('bad_owner_signature');
-  }
 }
 
 async function requireShortChain(reader: Reader, pseudonym: string): Promise<void> {

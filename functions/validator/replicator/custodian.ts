@@ -1,11 +1,12 @@
 /** The custodian as the replicator calls it: proofs by the read key, receipts, bounded answers. */
 
 import { z } from 'zod';
-import { concatBytes, fromUtf8, toBase64url } from '../../../lib/crypto/bytes.ts';
+import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { recordsBounds } from '../../../lib/records/bounds.ts';
 import { createDpop } from '../../../lib/records/dpop.ts';
 import { sealedSchema } from '../../../lib/records/sealed.ts';
 import { parseWith } from '../../../lib/wire/codec.ts';
+import { boundedJson } from '../../aws/bounded-json.ts';
 import { CustodianAway, type ReplicatorContext } from './context.ts';
 
 const CALL_TIMEOUT_MS = 8_000;
@@ -175,7 +176,7 @@ async function call(
       redirect: 'error',
       ...within(CALL_TIMEOUT_MS),
     });
-    return { status: response.status, json: await boundedJson(response) };
+    return { status: response.status, json: await boundedJson(response, ANSWER_BYTES_MAX) };
   });
   if (status < 300) return json;
   const { code } = z.object({ code: z.string().max(64) }).parse(json);
@@ -194,15 +195,4 @@ async function reach<T>(work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new CustodianAway('the custodian does not answer', { cause });
   }
-}
-
-async function boundedJson({ body }: Response): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > ANSWER_BYTES_MAX) throw new RangeError('the answer is too long');
-    chunks.push(chunk);
-  }
-  return JSON.parse(fromUtf8(concatBytes(...chunks))) as unknown;
 }
