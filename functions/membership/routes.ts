@@ -6,6 +6,7 @@ import { roleSchema } from '../../lib/membership/roles.ts';
 import { networkField, timeField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import type { DocumentedRoute } from '../aws/openapi.ts';
+import { dpopHeader } from '../aws/route-fields.ts';
 import { identitySchema } from './enrolment.ts';
 
 const base64url = (charsMax: number) =>
@@ -100,13 +101,6 @@ const pathParameter = (name: string, description: string) =>
 const queryParameter = (name: string, description: string) =>
   ({ in: 'query', name, schema: z.string().max(200), description }) as const;
 
-const dpopParameter = {
-  in: 'header',
-  name: 'dpop',
-  schema: z.string(),
-  description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
-} as const;
-
 export const routes: readonly DocumentedRoute[] = [
   {
     method: 'POST',
@@ -169,7 +163,7 @@ export const routes: readonly DocumentedRoute[] = [
     path: '/v1/unmaskings',
     body: unmaskSchema,
     summary: 'Who got a one-time certificate, for a receipt that names two persons.',
-    parameters: [dpopParameter],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
         unmaskId: idField,
@@ -192,7 +186,7 @@ export const routes: readonly DocumentedRoute[] = [
     path: '/v1/emergency/bindings',
     body: bindSchema,
     summary: 'Name the card of a person on the ledger, for a declaration that commits to them.',
-    parameters: [dpopParameter],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
         declarationId: idField,

@@ -4,20 +4,16 @@ import { z } from 'zod';
 import { chaincodeBounds } from '../../lib/chaincode/bounds.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { sealedSchema } from '../../lib/records/sealed.ts';
-import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
+import type { DocumentedRoute } from '../aws/openapi.ts';
+import {
+  dpopHeader,
+  hashText,
+  idText,
+  metadataField,
+  receiptField,
+  wrapField,
+} from '../aws/route-fields.ts';
 
-const base64url = (bytesMax: number) =>
-  z
-    .string()
-    .regex(/^[A-Za-z0-9_-]*$/)
-    .max(Math.ceil((bytesMax * 4) / 3));
-const hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
-const idField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
-const receiptField = base64url(recordsBounds.receiptBytesMax).meta({
-  description: 'Receipt of the ledger: canonical CBOR, base64url',
-});
-const wrapField = sealedSchema(recordsBounds.wrapBytesMax);
-const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
 const partsMax = Math.ceil(recordsBounds.objectBytesMax / (8 * 1024 * 1024));
 /** Their answer stays below what a Lambda gives. */
 const SHARES_MAX = 16;
@@ -28,42 +24,35 @@ export const copiedRecordsSchema = z.strictObject({
   /** `next` of the answer before. */
   after: z.string().max(128).optional(),
 });
-export const copiedObjectSchema = z.strictObject({ receipt: receiptField, recordId: idField });
+export const copiedObjectSchema = z.strictObject({ receipt: receiptField, recordId: idText });
 export const copiedSharesSchema = z.strictObject({
   receipt: receiptField,
   permissionIds: z
-    .array(idField)
+    .array(idText)
     .min(1)
     .max(Math.min(SHARES_MAX, chaincodeBounds.copyPermissionsMax)),
 });
 export const restoreSchema = z.strictObject({
   /** Of a fresh `copy.held`. */
   receipt: receiptField,
-  recordId: idField,
+  recordId: idText,
   wrap: wrapField,
   sealedMetadata: metadataField,
   /** SHA-256 of each part of 8 MiB. */
-  checksums: z.array(hash).min(1).max(partsMax),
+  checksums: z.array(hashText).min(1).max(partsMax),
   /** A reader found the custodian's bytes damaged: they are looked at. */
   isReported: z.boolean(),
 });
 export const completeRestoreSchema = z.strictObject({
   receipt: receiptField,
-  recordId: idField,
+  recordId: idText,
   /** Entity tags of the parts, in order. */
   etags: z.array(z.string().max(128)).min(1).max(partsMax),
 });
 /** Receipt of `record.erase` or `patient.erase`. */
 export const eraseSchema = z.strictObject({ receipt: receiptField });
 
-const parameters: readonly RouteParameter[] = [
-  {
-    in: 'header',
-    name: 'dpop',
-    schema: z.string(),
-    description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
-  },
-];
+const parameters = [dpopHeader];
 
 export const copyRoutes: readonly DocumentedRoute[] = [
   {
@@ -76,10 +65,10 @@ export const copyRoutes: readonly DocumentedRoute[] = [
       200: z.strictObject({
         records: z.array(
           z.strictObject({
-            recordId: idField,
+            recordId: idText,
             categoryTag: z.string(),
             dataMonth: z.string(),
-            digest: hash,
+            digest: hashText,
             length: z.int(),
             /** Whether the bytes are there, as far as the store says. */
             isThere: z.boolean(),
@@ -109,7 +98,7 @@ export const copyRoutes: readonly DocumentedRoute[] = [
       200: z.strictObject({
         shares: z.array(
           z.strictObject({
-            permissionId: idField,
+            permissionId: idText,
             /** Whose it is: a key, or a care team. */
             holder: z.string(),
             share: sealedSchema(recordsBounds.shareBytesMax),
@@ -145,7 +134,7 @@ export const copyRoutes: readonly DocumentedRoute[] = [
     body: completeRestoreSchema,
     summary: 'For hospitals: the parts are put; readers are given them once the digest is right.',
     parameters,
-    answers: { 200: z.strictObject({ recordId: idField }) },
+    answers: { 200: z.strictObject({ recordId: idText }) },
   },
   {
     method: 'POST',

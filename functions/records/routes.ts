@@ -9,22 +9,21 @@ import { networkField, timeField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import { copyRoutes } from './copy-routes.ts';
 import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
+import {
+  accessAnswer,
+  base64urlOf,
+  dpopHeader,
+  hashText,
+  idText,
+  metadataAnswer,
+  metadataField,
+  receiptField,
+  wrapField,
+} from '../aws/route-fields.ts';
 
-const base64url = (bytesMax: number) =>
-  z
-    .string()
-    .regex(/^[A-Za-z0-9_-]*$/)
-    .max(Math.ceil((bytesMax * 4) / 3));
-const hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
-const idField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 const tagField = z.string().regex(/^[A-Za-z0-9_-]{22,43}$/);
 const monthField = z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/);
-const publicKeyField = base64url(X_WING_PUBLIC_KEY_BYTES).min(X_WING_PUBLIC_KEY_BYTES);
-const receiptField = base64url(recordsBounds.receiptBytesMax).meta({
-  description: 'Receipt of the ledger: canonical CBOR, base64url',
-});
-const wrapField = sealedSchema(recordsBounds.wrapBytesMax);
-const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
+const publicKeyField = base64urlOf(X_WING_PUBLIC_KEY_BYTES).min(X_WING_PUBLIC_KEY_BYTES);
 const shareField = sealedSchema(recordsBounds.shareBytesMax);
 const privateField = sealedSchema(recordsBounds.privateBytesMax);
 const partsMax = Math.ceil(recordsBounds.objectBytesMax / (8 * 1024 * 1024));
@@ -36,7 +35,7 @@ export const uploadSchema = z.strictObject({
   wrap: wrapField,
   sealedMetadata: metadataField,
   /** SHA-256 of each part of 8 MiB: the store takes no other bytes. */
-  checksums: z.array(hash).min(1).max(partsMax),
+  checksums: z.array(hashText).min(1).max(partsMax),
 });
 export const completeSchema = z.strictObject({
   parts: z
@@ -44,7 +43,7 @@ export const completeSchema = z.strictObject({
       z.strictObject({
         number: z.int().min(1).max(partsMax),
         etag: z.string().min(1).max(128),
-        checksum: hash,
+        checksum: hashText,
       }),
     )
     .min(1)
@@ -81,12 +80,12 @@ export const teamKeysSchema = z.strictObject({
   /** Those that the receipt names. */
   seals: teamSealsSchema.optional(),
 });
-export const fetchTeamKeySchema = z.strictObject({ teamId: idField });
+export const fetchTeamKeySchema = z.strictObject({ teamId: idText });
 export const fetchSharesSchema = z.strictObject({
   /** What is sealed to a care team of the caller, in the place of what is sealed to the caller. */
-  teamId: idField.optional(),
+  teamId: idText.optional(),
   /** `next` of the answer before. */
-  after: idField.optional(),
+  after: idText.optional(),
 });
 /** Receipt of `access.request`. */
 export const accessSchema = z.strictObject({ receipt: receiptField });
@@ -105,7 +104,7 @@ export const rotateSchema = z.strictObject({
 });
 export const relayerSchema = z.strictObject({
   /** To go on: the key of the layer under way, as the patient opened it. */
-  layerKey: hash.optional(),
+  layerKey: hashText.optional(),
 });
 export const wrapSchema = z.strictObject({ wrap: wrapField, sealedMetadata: metadataField });
 /** Receipt of `record.retag` or `record.leave`. */
@@ -118,24 +117,18 @@ export const privateSchema = z.strictObject({
 });
 export const fetchPrivateSchema = z.strictObject({
   /** One's own, or one that a rotation led here from. */
-  pseudonym: hash,
+  pseudonym: hashText,
   /** `next` of the answer before. */
-  after: idField.optional(),
+  after: idText.optional(),
 });
 
 const statusField = z.enum(['open', 'verified', 'stored']);
 const partField = z.strictObject({ number: z.int(), etag: z.string(), length: z.int() });
 
-const dpop: RouteParameter = {
-  in: 'header',
-  name: 'dpop',
-  schema: z.string(),
-  description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
-};
 const recordId: RouteParameter = {
   in: 'path',
   name: 'recordId',
-  schema: idField,
+  schema: idText,
   description: 'Record id',
 };
 
@@ -145,10 +138,10 @@ const uploadRoutes: readonly DocumentedRoute[] = [
     path: '/v1/uploads',
     body: uploadSchema,
     summary: 'Open or resume the upload of exactly the registered bytes: an address for each part.',
-    parameters: [dpop],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
-        recordId: idField,
+        recordId: idText,
         status: statusField,
         /** Empty once the bytes are there. */
         parts: z.array(
@@ -167,9 +160,9 @@ const uploadRoutes: readonly DocumentedRoute[] = [
     method: 'GET',
     path: '/v1/uploads/{recordId}',
     summary: 'Parts that the store holds already.',
-    parameters: [recordId, dpop],
+    parameters: [recordId, dpopHeader],
     answers: {
-      200: z.strictObject({ recordId: idField, status: statusField, parts: z.array(partField) }),
+      200: z.strictObject({ recordId: idText, status: statusField, parts: z.array(partField) }),
     },
   },
   {
@@ -177,12 +170,12 @@ const uploadRoutes: readonly DocumentedRoute[] = [
     path: '/v1/uploads/{recordId}/complete',
     body: completeSchema,
     summary: 'Check length and digest, then say on the ledger that the record is stored.',
-    parameters: [recordId, dpop],
+    parameters: [recordId, dpopHeader],
     answers: {
       200: z.strictObject({
-        recordId: idField,
+        recordId: idText,
         transactionId: z.string(),
-        objectDigest: hash,
+        objectDigest: hashText,
       }),
     },
   },
@@ -190,8 +183,8 @@ const uploadRoutes: readonly DocumentedRoute[] = [
     method: 'DELETE',
     path: '/v1/uploads/{recordId}',
     summary: 'Give up an upload that is not complete; its parts are deleted.',
-    parameters: [recordId, dpop],
-    answers: { 200: z.strictObject({ recordId: idField, status: z.literal('aborted') }) },
+    parameters: [recordId, dpopHeader],
+    answers: { 200: z.strictObject({ recordId: idText, status: z.literal('aborted') }) },
   },
 ];
 
@@ -201,18 +194,18 @@ const keyRoutes: readonly DocumentedRoute[] = [
     path: '/v1/category-keys',
     body: publishSchema,
     summary: 'Publish the category keys whose Merkle root the ledger holds.',
-    parameters: [dpop],
-    answers: { 200: z.strictObject({ pseudonym: hash, version: z.int(), keys: z.int() }) },
+    parameters: [dpopHeader],
+    answers: { 200: z.strictObject({ pseudonym: hashText, version: z.int(), keys: z.int() }) },
   },
   {
     method: 'GET',
     path: '/v1/category-keys/{pseudonym}',
     summary: 'The key to seal to for a category and month, with its proof under the root.',
     parameters: [
-      { in: 'path', name: 'pseudonym', schema: hash, description: 'Pseudonym' },
+      { in: 'path', name: 'pseudonym', schema: hashText, description: 'Pseudonym' },
       { in: 'query', name: 'tag', schema: tagField, description: 'Category tag' },
       { in: 'query', name: 'month', schema: monthField, description: 'Month, as 2026-11' },
-      dpop,
+      dpopHeader,
     ],
     answers: {
       200: z.strictObject({
@@ -220,8 +213,8 @@ const keyRoutes: readonly DocumentedRoute[] = [
         revision: z.int(),
         /** Counts publications, as the ledger does. */
         version: z.int(),
-        root: hash,
-        proof: z.strictObject({ index: z.int(), size: z.int(), proof: z.array(hash) }),
+        root: hashText,
+        proof: z.strictObject({ index: z.int(), size: z.int(), proof: z.array(hashText) }),
       }),
     },
   },
@@ -230,7 +223,7 @@ const keyRoutes: readonly DocumentedRoute[] = [
 const rotated: RouteParameter = {
   in: 'path',
   name: 'pseudonym',
-  schema: hash,
+  schema: hashText,
   description: 'The new pseudonym',
 };
 
@@ -240,21 +233,21 @@ const rotationRoutes: readonly DocumentedRoute[] = [
     path: '/v1/rotations',
     body: rotateSchema,
     summary: 'Take note that a patient rotates: nothing goes by the old pseudonym from now on.',
-    parameters: [dpop],
-    answers: { 200: z.strictObject({ pseudonym: hash, from: hash }) },
+    parameters: [dpopHeader],
+    answers: { 200: z.strictObject({ pseudonym: hashText, from: hashText }) },
   },
   {
     method: 'POST',
     path: '/v1/rotations/{pseudonym}/records/{recordId}',
     body: relayerSchema,
     summary: 'Put a new layer on a record, as far as one request goes; delete the old bytes.',
-    parameters: [rotated, recordId, dpop],
+    parameters: [rotated, recordId, dpopHeader],
     answers: {
       200: z.strictObject({
-        recordId: idField,
+        recordId: idText,
         status: z.enum(['working', 'layered', 'moved', 'missing']),
         generation: z.int().optional(),
-        objectDigest: hash.optional(),
+        objectDigest: hashText.optional(),
         parts: z.strictObject({ done: z.int(), of: z.int() }).optional(),
         /** The layer's key, sealed to the patient. */
         layer: wrapField.optional(),
@@ -268,17 +261,17 @@ const rotationRoutes: readonly DocumentedRoute[] = [
     path: '/v1/rotations/{pseudonym}/records/{recordId}/wrap',
     body: wrapSchema,
     summary: 'Deposit the new wraps of a record, before the ledger names them.',
-    parameters: [rotated, recordId, dpop],
-    answers: { 200: z.strictObject({ recordId: idField }) },
+    parameters: [rotated, recordId, dpopHeader],
+    answers: { 200: z.strictObject({ recordId: idText }) },
   },
   {
     method: 'POST',
     path: '/v1/rotations/{pseudonym}/records/{recordId}/settle',
     body: settleSchema,
     summary: 'Make the new wraps count, or delete a record that is left behind.',
-    parameters: [rotated, recordId, dpop],
+    parameters: [rotated, recordId, dpopHeader],
     answers: {
-      200: z.strictObject({ recordId: idField, status: z.enum(['moved', 'left']) }),
+      200: z.strictObject({ recordId: idText, status: z.enum(['moved', 'left']) }),
     },
   },
 ];
@@ -289,21 +282,21 @@ const privateRoutes: readonly DocumentedRoute[] = [
     path: '/v1/private',
     body: privateSchema,
     summary: 'Keep what a patient sealed to nobody else; the ledger holds a commitment.',
-    parameters: [dpop],
-    answers: { 200: z.strictObject({ privateId: idField }) },
+    parameters: [dpopHeader],
+    answers: { 200: z.strictObject({ privateId: idText }) },
   },
   {
     method: 'POST',
     path: '/v1/private/fetch',
     body: fetchPrivateSchema,
     summary: 'What the caller has sealed to nobody else.',
-    parameters: [dpop],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
         items: z.array(
-          z.strictObject({ privateId: idField, version: z.int(), sealed: privateField }),
+          z.strictObject({ privateId: idText, version: z.int(), sealed: privateField }),
         ),
-        next: idField.optional(),
+        next: idText.optional(),
       }),
     },
   },
@@ -312,8 +305,8 @@ const privateRoutes: readonly DocumentedRoute[] = [
     path: '/v1/rotations/{pseudonym}/finish',
     body: settleSchema,
     summary: 'A rotation is over: what only the old keys opened is deleted.',
-    parameters: [rotated, dpop],
-    answers: { 200: z.strictObject({ pseudonym: hash }) },
+    parameters: [rotated, dpopHeader],
+    answers: { 200: z.strictObject({ pseudonym: hashText }) },
   },
 ];
 
@@ -323,19 +316,19 @@ const readRoutes: readonly DocumentedRoute[] = [
     path: '/v1/shares',
     body: shareSchema,
     summary: 'Deposit what is sealed to a grantee; its digest is on the ledger.',
-    parameters: [dpop],
-    answers: { 200: z.strictObject({ permissionId: idField }) },
+    parameters: [dpopHeader],
+    answers: { 200: z.strictObject({ permissionId: idText }) },
   },
   {
     method: 'POST',
     path: '/v1/shares/fetch',
     body: fetchSharesSchema,
     summary: 'All that is sealed to the holder of the key that proves itself, or to a team of it.',
-    parameters: [dpop],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
-        shares: z.array(shareField.extend({ permissionId: idField })),
-        next: idField.optional(),
+        shares: z.array(shareField.extend({ permissionId: idText })),
+        next: idText.optional(),
       }),
     },
   },
@@ -344,26 +337,26 @@ const readRoutes: readonly DocumentedRoute[] = [
     path: '/v1/shares/withdraw',
     body: withdrawSchema,
     summary: 'Forget for good what was sealed for a permission that is revoked.',
-    parameters: [dpop],
-    answers: { 200: z.strictObject({ permissionId: idField }) },
+    parameters: [dpopHeader],
+    answers: { 200: z.strictObject({ permissionId: idText }) },
   },
   {
     method: 'POST',
     path: '/v1/team-keys',
     body: teamKeysSchema,
     summary: 'Tell who is in a care team now, and deposit what members sealed to each other.',
-    parameters: [dpop],
-    answers: { 200: z.strictObject({ teamId: idField, version: z.int() }) },
+    parameters: [dpopHeader],
+    answers: { 200: z.strictObject({ teamId: idText, version: z.int() }) },
   },
   {
     method: 'POST',
     path: '/v1/team-keys/fetch',
     body: fetchTeamKeySchema,
     summary: 'What a member sealed to the key that proves itself: the seeds of a team’s keys.',
-    parameters: [dpop],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
-        teamId: idField,
+        teamId: idText,
         sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable(),
       }),
     },
@@ -373,15 +366,9 @@ const readRoutes: readonly DocumentedRoute[] = [
     path: '/v1/access',
     body: accessSchema,
     summary: 'Where the bytes of a record are for a minute, and what opens them. No receipt, none.',
-    parameters: [dpop],
+    parameters: [dpopHeader],
     answers: {
-      200: z.strictObject({
-        url: z.string(),
-        wrap: wrapField,
-        sealedMetadata: metadataField,
-        length: z.int(),
-        digest: hash,
-      }),
+      200: accessAnswer,
     },
   },
   {
@@ -389,14 +376,9 @@ const readRoutes: readonly DocumentedRoute[] = [
     path: '/v1/metadata',
     body: metadataSchema,
     summary: 'Sealed metadata of the records that a receipt of access.list covers.',
-    parameters: [dpop],
+    parameters: [dpopHeader],
     answers: {
-      200: z.strictObject({
-        records: z.array(
-          z.strictObject({ recordId: idField, wrap: wrapField, sealedMetadata: metadataField }),
-        ),
-        next: z.string().optional(),
-      }),
+      200: metadataAnswer,
     },
   },
 ];
@@ -425,7 +407,7 @@ export const routes: readonly DocumentedRoute[] = [
     method: 'GET',
     path: '/v1/bootstrap',
     summary: 'The public key of the custodian, for the genesis document.',
-    answers: { 200: z.strictObject({ key: base64url(65) }) },
+    answers: { 200: z.strictObject({ key: base64urlOf(65) }) },
   },
   {
     method: 'POST',

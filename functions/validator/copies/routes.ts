@@ -3,20 +3,14 @@
 import { z } from 'zod';
 import { recordsBounds } from '../../../lib/records/bounds.ts';
 import { sealedSchema } from '../../../lib/records/sealed.ts';
-import type { DocumentedRoute, RouteParameter } from '../../aws/openapi.ts';
-
-const base64url = (bytesMax: number) =>
-  z
-    .string()
-    .regex(/^[A-Za-z0-9_-]*$/)
-    .max(Math.ceil((bytesMax * 4) / 3));
-const hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
-const idField = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
-const receiptField = base64url(recordsBounds.receiptBytesMax).meta({
-  description: 'Receipt of the ledger: canonical CBOR, base64url',
-});
-const wrapField = sealedSchema(recordsBounds.wrapBytesMax);
-const metadataField = sealedSchema(recordsBounds.metadataBytesMax);
+import type { DocumentedRoute } from '../../aws/openapi.ts';
+import {
+  accessAnswer,
+  dpopHeader,
+  idText,
+  metadataAnswer,
+  receiptField,
+} from '../../aws/route-fields.ts';
 
 export const copyAccessSchema = z.strictObject({
   /** Of `access.request`. */
@@ -32,17 +26,10 @@ export const copyMetadataSchema = z.strictObject({
 });
 export const copySharesSchema = z.strictObject({
   /** `next` of the answer before. */
-  after: idField.optional(),
+  after: idText.optional(),
 });
 
-const parameters: readonly RouteParameter[] = [
-  {
-    in: 'header',
-    name: 'dpop',
-    schema: z.string(),
-    description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
-  },
-];
+const parameters = [dpopHeader];
 
 export const copyRoutes: readonly DocumentedRoute[] = [
   {
@@ -52,13 +39,7 @@ export const copyRoutes: readonly DocumentedRoute[] = [
     summary: 'As /v1/access of the custodian, for a record of which the hospital holds a copy.',
     parameters,
     answers: {
-      200: z.strictObject({
-        url: z.string(),
-        wrap: wrapField,
-        sealedMetadata: metadataField,
-        length: z.int(),
-        digest: hash,
-      }),
+      200: accessAnswer,
     },
   },
   {
@@ -68,12 +49,7 @@ export const copyRoutes: readonly DocumentedRoute[] = [
     summary: 'As /v1/metadata of the custodian, of the copies that are here.',
     parameters,
     answers: {
-      200: z.strictObject({
-        records: z.array(
-          z.strictObject({ recordId: idField, wrap: wrapField, sealedMetadata: metadataField }),
-        ),
-        next: z.string().optional(),
-      }),
+      200: metadataAnswer,
     },
   },
   {
@@ -84,10 +60,8 @@ export const copyRoutes: readonly DocumentedRoute[] = [
     parameters,
     answers: {
       200: z.strictObject({
-        shares: z.array(
-          sealedSchema(recordsBounds.shareBytesMax).extend({ permissionId: idField }),
-        ),
-        next: idField.optional(),
+        shares: z.array(sealedSchema(recordsBounds.shareBytesMax).extend({ permissionId: idText })),
+        next: idText.optional(),
       }),
     },
   },

@@ -7,6 +7,7 @@ import { escrowBounds } from '../../../lib/escrow/bounds.ts';
 import { recordsBounds } from '../../../lib/records/bounds.ts';
 import { sealedSchema } from '../../../lib/records/sealed.ts';
 import type { DocumentedRoute, RouteParameter } from '../../aws/openapi.ts';
+import { dpopHeader } from '../../aws/route-fields.ts';
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]*$/);
 const charsOf = (bytes: number): number => Math.ceil((bytes * 4) / 3);
@@ -32,12 +33,7 @@ export const releaseSchema = z.strictObject({
 
 const parameters: readonly RouteParameter[] = [
   { in: 'path', name: 'escrowId', schema: idField, description: 'Escrow id' },
-  {
-    in: 'header',
-    name: 'dpop',
-    schema: z.string(),
-    description: 'Proof of possession: a JWS of typ dpop+jwt, a minute old at most, used once',
-  },
+  dpopHeader,
 ];
 const held = z.strictObject({ escrowId: idField, generation: z.int() });
 
