@@ -23,6 +23,7 @@ import {
   deliverEscrow,
   depositEscrow,
   eraseEscrow,
+  escrowOwner,
   type EscrowOwner,
   escrowStanding,
   openEscrow,
@@ -78,7 +79,7 @@ export async function prepareEmergency(
   // Kept first: a card that the ledger names must never be forgotten here.
   await patient.keepEmergency({ ...base, checkedAt: 0, generation: 0, delivery: null });
   const { result, delivery } = await depositEscrow(
-    ownerOf(patient),
+    escrowOwner(patient),
     {
       ...{ kind: 'emergency', fn: 'emergency.deposit', secret, payload },
       args: { handle: handleDigest(handle) },
@@ -128,14 +129,14 @@ export async function maintainEmergency(patient: Patient): Promise<Maintained> {
   let done: Maintained = 'fine';
   let { delivery } = data;
   if (delivery) {
-    const rest = await deliverEscrow(ownerOf(patient), deliveryOfData(delivery));
+    const rest = await deliverEscrow(escrowOwner(patient), deliveryOfData(delivery));
     if (rest.missing.length < delivery.missing.length) done = 'repaired';
     delivery = deliveryToData(rest);
     await patient.keepEmergency({ ...data, delivery });
   }
   await tellMembership(patient);
   if (now - data.checkedAt < CHECK_MS) return done;
-  const { escrow, isCurrent } = await escrowStanding(ownerOf(patient), 'emergency');
+  const { escrow, isCurrent } = await escrowStanding(escrowOwner(patient), 'emergency');
   if (escrow?.ended) {
     await patient.keepEmergency(undefined);
     return 'withdrawn';
@@ -173,7 +174,7 @@ export async function forgetEmergency(
   patient: Patient,
   result: Pick<CertifiedResult, 'receipt' | 'value'>,
 ): Promise<string[]> {
-  const left = await eraseEnded(ownerOf(patient), result);
+  const left = await eraseEnded(escrowOwner(patient), result);
   const { emergency } = patient.data;
   if (!emergency) return left;
   if (emergency.atMembership !== 'never') {
@@ -200,10 +201,6 @@ export async function eraseEnded(
     escrows.map(({ escrowId }) => eraseEscrow(owner, { receipt, escrowId, holders })),
   );
   return [...new Set(left.flat())];
-}
-
-function ownerOf({ session, signer, ownerKey }: Patient): EscrowOwner {
-  return { session, signer, key: ownerKey };
 }
 
 const declaredValue = z.object({

@@ -59,6 +59,15 @@ export interface EscrowOwner {
   readonly key: SigningKey;
 }
 
+/** A patient as the owner of what is in escrow. */
+export function escrowOwner(patient: {
+  readonly session: Session;
+  readonly signer: RequestSigner;
+  readonly ownerKey: SigningKey;
+}): EscrowOwner {
+  return { session: patient.session, signer: patient.signer, key: patient.ownerKey };
+}
+
 /** What is put into escrow, and the transaction that says so. */
 export interface EscrowContent {
   readonly kind: EscrowKind;

@@ -15,7 +15,7 @@ import {
   deliverEscrow,
   depositEscrow,
   eraseEscrow,
-  type EscrowOwner,
+  escrowOwner,
   escrowStanding,
 } from './escrow.ts';
 import { deliveryOfData, deliveryToData, type EscrowDelivery } from './escrow-delivery.ts';
@@ -95,7 +95,7 @@ export async function setGuardians(
       },
     });
   };
-  const { result, delivery } = await depositEscrow(ownerOf(patient), content, note);
+  const { result, delivery } = await depositEscrow(escrowOwner(patient), content, note);
   return { result, missing: delivery.missing.map(({ validator }) => validator) };
 }
 
@@ -103,7 +103,7 @@ export async function setGuardians(
 export async function repairGuardians(patient: Patient): Promise<string[]> {
   const { guardians } = patient.data;
   if (!guardians?.delivery) return [];
-  const delivery = await deliverEscrow(ownerOf(patient), deliveryOfData(guardians.delivery));
+  const delivery = await deliverEscrow(escrowOwner(patient), deliveryOfData(guardians.delivery));
   await patient.update({ guardians: { ...guardians, delivery: deliveryToData(delivery) } });
   return delivery.missing.map(({ validator }) => validator);
 }
@@ -133,7 +133,7 @@ async function staleness(
   if (setup === null) return 'none';
   if (setup.status !== 'ready') return setup.status;
   if (known?.setupId !== setup.setupId) return 'other';
-  const { isCurrent } = await escrowStanding(ownerOf(patient), 'recovery');
+  const { isCurrent } = await escrowStanding(escrowOwner(patient), 'recovery');
   if (!isCurrent) return 'validators';
   const isNamed = patient.data.categories.every((name) => known.categories.includes(name));
   return isNamed ? null : 'categories';
@@ -152,7 +152,7 @@ export async function endGuardians(
   const left =
     escrowId === undefined
       ? holders
-      : await eraseEscrow(ownerOf(patient), { receipt, escrowId, holders });
+      : await eraseEscrow(escrowOwner(patient), { receipt, escrowId, holders });
   await patient.update({ guardians: undefined });
   return { result, left };
 }
@@ -224,10 +224,6 @@ async function checkTerms(patient: Patient, { cards, needed }: GuardianTerms): P
   if (patient.data.rotation) {
     refuse('Your keys are being rotated.', 'Finish first: `carequorum rotate`.');
   }
-}
-
-function ownerOf(patient: Patient): EscrowOwner {
-  return { session: patient.session, signer: patient.signer, key: patient.ownerKey };
 }
 
 /** Reads a blob's payload as it came from hospitals. Throws `bad_answer`. */

@@ -1,14 +1,21 @@
 /** A patient's stock of one-time certificates: each used once, resupplied in batches. */
 import { fromBase64url } from '../lib/crypto/bytes.ts';
 import { importSigningKey } from '../lib/crypto/p256.ts';
-import type { OneTimeData } from './keystore-data.ts';
+import type { Keystore } from './keystore.ts';
+import type { EnrolmentData, OneTimeData } from './keystore-data.ts';
+import { requireEnrolment, type Session } from './session.ts';
 import type { OneTimeCertificate } from './signing.ts';
 
-/** Where the stock is kept between uses. */
-export interface OneTimeStore {
-  load(): readonly OneTimeData[];
+/** Whose stock it is, and where it is kept between uses. */
+export interface OneTimeHolder {
+  readonly session: Session;
+  readonly keystore: Pick<Keystore, 'signingKey'>;
+  load(): {
+    readonly oneTime: readonly OneTimeData[];
+    readonly enrolment?: EnrolmentData | undefined;
+  };
   /** Durable before a certificate that was taken is used. */
-  save(stock: readonly OneTimeData[]): Promise<void>;
+  save(stock: OneTimeData[]): Promise<void>;
 }
 
 /** Certificates of one resupply. */
@@ -17,19 +24,11 @@ const BATCH = 40;
 const SPARE_MS = 3_600_000;
 
 export class OneTimeStock {
-  readonly #store: OneTimeStore;
-  readonly #supply: (count: number) => Promise<OneTimeData[]>;
-  readonly #now: () => number;
+  readonly #holder: OneTimeHolder;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    store: OneTimeStore,
-    supply: (count: number) => Promise<OneTimeData[]>,
-    now: () => number,
-  ) {
-    this.#store = store;
-    this.#supply = supply;
-    this.#now = now;
+  constructor(holder: OneTimeHolder) {
+    this.#holder = holder;
   }
 
   /** The next certificate, never given before; one caller at a time. */
@@ -40,14 +39,22 @@ export class OneTimeStock {
   }
 
   async #takeNext(): Promise<OneTimeCertificate> {
-    const good = this.#store.load().filter((one) => one.notAfter > this.#now() + SPARE_MS);
-    const stock = good.length > 0 ? good : await this.#supply(BATCH);
+    const { session } = this.#holder;
+    const soon = session.clock.now() + SPARE_MS;
+    const good = this.#holder.load().oneTime.filter((one) => one.notAfter > soon);
+    const stock = good.length > 0 ? good : await this.#supply();
     const [next, ...rest] = stock;
     if (!next) throw new RangeError('a resupply without certificates');
-    await this.#store.save(rest);
+    await this.#holder.save(rest);
     return {
       key: await importSigningKey(fromBase64url(next.key)),
       certificate: fromBase64url(next.certificate),
     };
+  }
+
+  #supply(): Promise<OneTimeData[]> {
+    const { session, keystore } = this.#holder;
+    const { enrolmentId } = requireEnrolment(session, this.#holder.load().enrolment);
+    return session.membership.oneTimeCertificates(enrolmentId, keystore.signingKey, BATCH);
   }
 }

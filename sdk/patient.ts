@@ -36,7 +36,7 @@ import { OneTimeStock } from './one-time-stock.ts';
 import { allEntries, itemSchemas, parseValue } from './pages.ts';
 import type { CertifiedResult } from './proofs.ts';
 import { makePublication, type Publication, type Revisions } from './publication.ts';
-import { enrolOrResume, requireEnrolment, type Session } from './session.ts';
+import { enrolOrResume, type Session } from './session.ts';
 import { patientSigner, type RequestSigner } from './signing.ts';
 import { type Uii, UII_VERSION } from './uii.ts';
 
@@ -96,17 +96,12 @@ export class Patient {
     this.keystore = keystore;
     this.#ownerKey = ownerKey;
     this.#data = readData(keystore, patientDataSchema);
-    this.#stock = new OneTimeStock(
-      {
-        load: () => this.#data.oneTime,
-        save: (oneTime) => this.update({ oneTime: [...oneTime] }),
-      },
-      (count) => {
-        const { enrolmentId } = requireEnrolment(session, this.#data.enrolment);
-        return session.membership.oneTimeCertificates(enrolmentId, keystore.signingKey, count);
-      },
-      () => session.clock.now(),
-    );
+    this.#stock = new OneTimeStock({
+      session,
+      keystore,
+      load: () => this.#data,
+      save: (oneTime) => this.update({ oneTime }),
+    });
     this.signer = this.signerOf(ownerKey);
   }
 

@@ -34,7 +34,7 @@ import { parseValue } from './pages.ts';
 import { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
 import type { Approval, RecoveryRequest } from './recovery-files.ts';
-import { enrolOrResume, requireEnrolment, type Session } from './session.ts';
+import { enrolOrResume, type Session } from './session.ts';
 import { patientSigner, type RequestSigner } from './signing.ts';
 
 const releaseValue = z.object({
@@ -71,17 +71,12 @@ export class Recovery {
     this.keystore = keystore;
     this.#key = key;
     this.#data = readData(keystore, recoveringDataSchema);
-    const stock = new OneTimeStock(
-      {
-        load: () => this.#data.oneTime,
-        save: (oneTime) => this.#change({ oneTime: [...oneTime] }),
-      },
-      (count) => {
-        const { enrolmentId } = requireEnrolment(session, this.#data.enrolment);
-        return session.membership.oneTimeCertificates(enrolmentId, keystore.signingKey, count);
-      },
-      () => session.clock.now(),
-    );
+    const stock = new OneTimeStock({
+      session,
+      keystore,
+      load: () => this.#data,
+      save: (oneTime) => this.#change({ oneTime }),
+    });
     this.#signer = patientSigner(key, () => stock.take());
   }
 
