@@ -38,12 +38,12 @@ Examples:
   npm run sim:bugs
   npm run sim:bugs -- --list
   npm run sim:bugs -- --bug quorum-one-short --bug prepared-ignored
-  npm run sim:bugs -- --seed 7000 --rounds 100 --json`;
+  npm run sim:bugs -- --seed 7000 --rounds 200 --json`;
 
 const options = new Command('sim:bugs')
   .description('Shows that the simulator catches every seeded bug, and how soon.')
   .option('--bug <name...>', 'these only', [])
-  .option('--rounds <n>', 'seeds of each profile before a bug counts as missed', whole, 60)
+  .option('--rounds <n>', 'seeds of each profile before a bug counts as missed', whole, 120)
   .option('--seed <s>', 'the first seed; else a random one, which is printed', whole)
   .option('--replicas <n>', 'size of the network', whole, 4)
   .option('--workers <n>', 'processes', whole, availableParallelism())
