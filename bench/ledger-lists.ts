@@ -117,7 +117,7 @@ async function listPage(
   const { height } = head;
   const genesisHash = new Uint8Array(32);
   const where = { network: NETWORK, ledger: 'main', height, time: 1 };
-  const value = await query(view, asked, { ...where, genesisHash, verify: verifyP256 });
+  const value = await query(view, asked, { ...where, genesisHash, verify: verifyP256, main: null });
   const { items, count } = value as unknown as { items: HistoryEntry[]; count: number };
   const isWhole = count === ENTRIES && items.every(({ time }, at) => time === from + at);
   if (!isWhole || items.length !== PAGE_ENTRIES) throw new Error('a page has a gap');

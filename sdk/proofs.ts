@@ -178,7 +178,7 @@ export class Proofs {
     const { network } = this.#genesis.document;
     const { ledger, height, time } = view.header;
     const place = { network, ledger, height, time: Math.max(time, now) };
-    const context = { ...place, genesisHash: this.#genesis.hash, verify: verifyP256 };
+    const context = { ...place, genesisHash: this.#genesis.hash, verify: verifyP256, main: null };
     try {
       return { status: 'answered', value: await runQuery(view, query, context) };
     } catch (error) {

@@ -31,7 +31,7 @@ export function chaincodeCodes(): string {
 }
 
 function section(one: ChaincodeFunction): string {
-  const { name, kind, summary, roles, schema, since, until } = one;
+  const { name, kind, summary, roles, schema, ledger, since, until } = one;
   const json = z.toJSONSchema(schema) as JsonSchema;
   const args = argumentLines(json, '');
   return [
@@ -40,6 +40,7 @@ function section(one: ChaincodeFunction): string {
     summary,
     '',
     `- kind: ${kind}`,
+    ...(ledger === 'case' ? ['- on case ledgers'] : []),
     `- roles: ${roles.join(', ')}`,
     ...(since === undefined ? [] : [`- from version ${since} of the chaincode`]),
     ...(until === undefined ? [] : [`- until version ${until} of the chaincode`]),

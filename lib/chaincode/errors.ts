@@ -187,6 +187,8 @@ export const chaincodeErrors = {
   already_bound: 'it is known whom the declaration is about',
   own_declaration: 'somebody of another hospital reviews a declaration',
   already_reviewed: 'the declaration was reviewed',
+  unknown_case: 'there is no such case',
+  case_closed: 'the case is closed',
 } as const;
 
 /** Thrown by functions and by `resolveKeys`; `code` becomes that of the INVALID result. */

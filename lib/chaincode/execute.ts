@@ -1,9 +1,10 @@
 /** Execution of transactions and queries: pure, deterministic, denied unless the table allows. */
+import { MAIN_LEDGER } from '../ledger/genesis-header.ts';
 import type { StateView } from '../ledger/state-view.ts';
 import type { Transaction } from '../wire/transaction.ts';
 import { actorOf } from './actor.ts';
 import { cells } from './cells.ts';
-import { Draft, type LedgerEvent, readerOf, type Write } from './draft.ts';
+import { Draft, type LedgerEvent, type Reader, readerOf, type Write } from './draft.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError, type ChaincodeErrorCode } from './errors.ts';
 import type {
@@ -25,9 +26,6 @@ export type Execution =
   | { status: 'COMMITTED'; writes: Write[]; events: LedgerEvent[]; value: PlainValue }
   | { status: 'INVALID'; code: ChaincodeErrorCode };
 
-/** The ledger of these functions. */
-const MAIN_LEDGER = 'main';
-
 /**
  * Executes a transaction whose signatures were verified with `resolveKeys` at block time, and
  * whose addressee, validity and nonce were checked. The value names its function, so that no
@@ -47,9 +45,10 @@ export async function execute(
     const wanted = find(transaction, context);
     if (wanted.kind !== 'transaction') throw new ChaincodeError('unknown_function');
     const parsed = parseArgs(wanted, args);
-    const actor = await actorOf(draft.reader, signer, time, wanted);
+    const people = peopleOf(draft.reader, context);
+    const actor = await actorOf(people, signer, time, wanted);
     requireRole(wanted, actor.role);
-    await requireNotErased(draft, actor);
+    await requireNotErased(people, actor);
     requireNotRecovered(wanted, actor);
     const answer = await wanted.run(parsed, { actor, draft, context, fn, transactionId: id });
     const value = { fn, ...(answer as Record<string, PlainValue>) };
@@ -68,17 +67,18 @@ export async function execute(
 export async function query(
   view: StateView,
   transaction: Transaction,
-  { network, ledger, height, time, genesisHash, verify }: QueryContext,
+  { network, ledger, height, time, genesisHash, verify, main }: QueryContext,
 ): Promise<PlainValue> {
   const reader = readerOf(view);
-  const parameters = await reader.get(cells.parameters);
+  const people = peopleOf(reader, { ledger, main });
+  const parameters = await people.get(cells.parameters);
   if (!parameters) throw new Error('the parameters are missing of state');
-  const context = { network, ledger, height, time, genesisHash, verify, parameters };
+  const context = { network, ledger, height, time, genesisHash, verify, main, parameters };
   requireVersion(context);
   const wanted = find(transaction, context);
   if (wanted.kind !== 'query') throw new ChaincodeError('unknown_function');
   const parsed = parseArgs(wanted, transaction.args);
-  const actor = await actorOf(reader, transaction.signer, context.time, wanted);
+  const actor = await actorOf(people, transaction.signer, context.time, wanted);
   requireRole(wanted, actor.role);
   return wanted.run(parsed, { actor, reader, context });
 }
@@ -88,11 +88,8 @@ export async function query(
  * and of the arguments. Hints for one prefetch only: execution reads whatever else it needs.
  */
 export function readHints(transaction: Transaction): string[] {
-  const { fn, args, signer, kind } = transaction;
-  const own =
-    signer.kind === 'key'
-      ? [keys.identity(signer.kid)]
-      : [keys.owner(signer.ownerKid), keys.authority];
+  const { fn, args, signer, kind, ledger } = transaction;
+  const own = ledger === MAIN_LEDGER ? signerHints(transaction) : [];
   const replay = kind === 'transaction' ? [...seenKeys(transaction), keys.seenCursor] : [];
   const wanted = functionNamed(fn, chaincodeVersions.max);
   const parsed = wanted?.schema.safeParse(args);
@@ -100,9 +97,28 @@ export function readHints(transaction: Transaction): string[] {
   return [...new Set([...own, ...replay, ...named])];
 }
 
+/** What the main ledger says of the signer of a transaction, whichever ledger it is for. */
+export function signerHints({ signer }: Pick<Transaction, 'signer'>): string[] {
+  return signer.kind === 'key'
+    ? [keys.identity(signer.kid)]
+    : [keys.owner(signer.ownerKid), keys.authority];
+}
+
+/** Who is who: the own state of the main ledger, or the one that a case ledger pins. */
+function peopleOf(
+  own: Reader,
+  { ledger, main }: Pick<ChaincodeContext, 'ledger' | 'main'>,
+): Reader {
+  if ((main === null) !== (ledger === MAIN_LEDGER)) {
+    throw new Error('a case ledger, and it only, is executed with a state of the main ledger');
+  }
+  return main ? readerOf(main) : own;
+}
+
 function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFunction {
   const found = functionNamed(transaction.fn, context.parameters.chaincodeVersion);
-  const isHere = context.ledger === MAIN_LEDGER && transaction.ledger === context.ledger;
+  const place = context.ledger === MAIN_LEDGER ? 'main' : 'case';
+  const isHere = (found?.ledger ?? 'main') === place && transaction.ledger === context.ledger;
   if (!found || !isHere || found.kind !== transaction.kind) {
     throw new ChaincodeError('unknown_function');
   }
@@ -110,9 +126,9 @@ function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFun
 }
 
 /** A pseudonym whose data is erased does nothing more; the patient still sees its history. */
-async function requireNotErased(draft: Draft, actor: Actor): Promise<void> {
+async function requireNotErased(people: Reader, actor: Actor): Promise<void> {
   if (actor.kind !== 'patient' || actor.pseudonym === null) return;
-  if (await isPatientErased(draft, actor.pseudonym)) throw new ChaincodeError('patient_erased');
+  if (await isPatientErased(people, actor.pseudonym)) throw new ChaincodeError('patient_erased');
 }
 
 /** What a recovery gave out must not be used as before: the patient rotates first. */

@@ -1,6 +1,7 @@
 /** What a function of the chaincode is, and how a family defines one. */
 import type { z } from 'zod';
 import type { VerifySignature } from '../crypto/p256.ts';
+import type { StateView } from '../ledger/state-view.ts';
 import type { Parameters } from '../wire/parameters.ts';
 import type { Signer } from '../wire/transaction.ts';
 import type { Draft, Reader } from './draft.ts';
@@ -20,6 +21,11 @@ export interface ChaincodeContext {
   genesisHash: Uint8Array;
   /** Judges every signature that is not of a certificate of the membership service. */
   verify: VerifySignature;
+  /**
+   * On a case ledger, the state of the main ledger at the height that the block pins: it says who
+   * is who. For a query, at the newest head. Null on the main ledger.
+   */
+  main: StateView | null;
 }
 
 /** A query runs under the parameters of the state that it reads, so that none can be slipped in. */
@@ -79,6 +85,8 @@ interface FunctionHead extends Versions {
   /** Every role that may call it; all others are denied. */
   roles: readonly Role[];
   schema: z.ZodType;
+  /** Where it exists: on the main ledger (the default), or on every case ledger. */
+  ledger?: 'main' | 'case';
   /** Whether a suspended key may call it, too: what its holder needs to object. */
   isForSuspended?: boolean;
   /** Whether an owner key may sign it alone: what no membership service can keep a patient from. */
@@ -108,6 +116,7 @@ interface Definition<S extends z.ZodType, C> extends Versions {
   summary: string;
   roles: readonly Role[];
   schema: S;
+  ledger?: 'main' | 'case';
   isForSuspended?: boolean;
   isForOwnerAlone?: boolean;
   isForGuardian?: boolean;

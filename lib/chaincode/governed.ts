@@ -1,4 +1,5 @@
 /** What the state says of the governed things: who votes, with which keys, by which parameters. */
+import { MAIN_LEDGER } from '../ledger/genesis-header.ts';
 import type { StateView } from '../ledger/state-view.ts';
 import type { Governed } from '../wire/governed.ts';
 import { cells } from './cells.ts';
@@ -23,11 +24,12 @@ export async function governedOf(view: StateView): Promise<Governed> {
 
 /**
  * What a block writes after its last transaction, in the order of keys: changes whose height has
- * come, and proposals that nobody decided in time. Mostly nothing.
+ * come, and proposals that nobody decided in time. Mostly nothing; on a case ledger, nothing.
  */
 export async function endBlock(view: StateView, context: ChaincodeContext): Promise<Write[]> {
   requireVersion(context);
-  const { time, height } = context;
+  const { time, height, ledger } = context;
+  if (ledger !== MAIN_LEDGER) return [];
   // Nothing is told to anybody here, so no transaction needs to be named.
   const draft = new Draft(view, { transaction: '', time, height });
   await foldChanges(draft, context);

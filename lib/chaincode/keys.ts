@@ -68,6 +68,8 @@ export const keys = {
   recoverySetup: (pseudonym: string): string => `recovery/p/${pseudonym}`,
   recovery: (id: string): string => `recovery/r/${id}`,
   recoverySetupId: (id: string): string => `recovery/s/${id}`,
+  /** A case ledger, by the transaction that opened it. */
+  caseLedger: (ledger: string): string => `case-ledger/${ledger}`,
   probe: (validator: string): string => `probe/${validator}`,
   /** Digests of used (key, nonce) pairs; see `seen.ts`. */
   seen: (window: number, shard: number): string => `seen/${window}/${shard}`,

@@ -20,7 +20,8 @@ export interface SignerKeys {
 }
 
 /**
- * Finds the keys of a transaction's signatures. A revoked identity still has its key: it is
+ * Finds the keys of a transaction's signatures in the state of the main ledger; for a case ledger,
+ * in the one that its block pins. A revoked identity still has its key: it is
  * `execute` that refuses it, with a certified result.
  * @throws ChaincodeError `unknown_signer`, or a `certificate_…` code
  */

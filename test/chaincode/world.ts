@@ -118,7 +118,7 @@ export class World implements StateView {
     const { parameters } = this;
     const { hash: genesisHash } = this.network.genesis;
     const place = { network: NETWORK, ledger: 'main', height: this.height, time: this.time };
-    return { ...place, parameters, genesisHash, verify: verifyP256 };
+    return { ...place, parameters, genesisHash, verify: verifyP256, main: null };
   }
 
   apply(writes: readonly { key: string; value: Uint8Array | null }[]): void {

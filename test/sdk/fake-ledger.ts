@@ -108,7 +108,7 @@ export class FakeLedger {
     if (!(await verifyTransaction(transaction, keys))) throw new ChaincodeError('unknown_signer');
     const { parameters } = this.#governed[height] as Governed;
     const place = { network, ledger: 'main', height, time, parameters };
-    const context = { ...place, genesisHash: genesis.hash, verify: verifyP256 };
+    const context = { ...place, genesisHash: genesis.hash, verify: verifyP256, main: null };
     const overlay = new OverlayView(view);
     const done = await execute(overlay, transaction, context);
     const isDone = done.status === 'COMMITTED';
@@ -176,6 +176,7 @@ export class FakeLedger {
       time,
       genesisHash: genesis.hash,
       verify: verifyP256,
+      main: null,
     });
     void value;
     const base = { height, root: head.header.stateRoot };

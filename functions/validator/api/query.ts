@@ -86,7 +86,7 @@ async function answerQuery(
   const view = new RecordingView(below);
   const time = Math.max(head.header.time, runtime.deps.clock());
   const place = { network, ledger: MAIN_LEDGER, height: head.height, time };
-  const context = { ...place, genesisHash: genesis.hash, verify: verifyP256 };
+  const context = { ...place, genesisHash: genesis.hash, verify: verifyP256, main: null };
   // The client runs the same function over the proofs: only what it reads is sent, not its value.
   await runQuery(view, query, context);
   const keys = view.keys();

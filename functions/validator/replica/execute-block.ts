@@ -139,7 +139,7 @@ export async function executeBlock(
   const height = head.header.height + 1;
   const place = { network, ledger, height, time: plan.time };
   const genesisHash = runtime.genesis.hash;
-  const context = { ...place, parameters, genesisHash, verify: runtime.verify };
+  const context = { ...place, parameters, genesisHash, verify: runtime.verify, main: null };
   const base = headView(runtime, state);
   await base.prefetch(candidates.flatMap(readHints));
   const overlay = new OverlayView(base);

@@ -234,7 +234,7 @@ export class ApiFixture {
     const results: Uint8Array[] = [];
     for (const transaction of transactions) {
       const place = { network: NETWORK, ledger: 'main', height, time, parameters };
-      const context = { ...place, genesisHash: this.genesis.hash, verify: verifyP256 };
+      const context = { ...place, genesisHash: this.genesis.hash, verify: verifyP256, main: null };
       const execution = await execute(overlay, transaction, context);
       const isDone = execution.status === 'COMMITTED';
       if (isDone) overlay.apply(execution.writes);

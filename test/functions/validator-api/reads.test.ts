@@ -33,7 +33,7 @@ async function proven(text: string) {
   );
   const { height, time } = view.header;
   const place = { network: NETWORK, ledger: 'main', height, time };
-  const context = { ...place, genesisHash: api.genesis.hash, verify: verifyP256 };
+  const context = { ...place, genesisHash: api.genesis.hash, verify: verifyP256, main: null };
   return { view, value: await query(view, parsed, context) };
 }
 
