@@ -65,6 +65,15 @@ const deeds: Readonly<Record<string, string>> = {
   'recovery.veto': 'stopped a recovery of your keys',
   'recovery.release': 'got the hospitals’ parts of your keys',
   'recovery.rotate': 'began to renew all keys after a recovery',
+  'prescription.issue': 'prescribed something',
+  'prescription.release': 'gave a prescription to a pharmacy',
+  'prescription.recall': 'took a prescription back from a pharmacy',
+  'prescription.cancel': 'cancelled a prescription',
+  'prescription.fill': 'handed out what is prescribed',
+  'claim.estimate': 'asked an insurer what something costs',
+  'claim.submit': 'asked an insurer to pay',
+  'claim.answer': 'answered for the insurer',
+  'claim.withdraw': 'took a question to an insurer back',
   'access.request': 'asked to read a record',
   'access.list': 'asked for the names of records',
 };
@@ -116,6 +125,14 @@ const notices: Readonly<Record<string, string>> = {
   'recovery.vetoed': 'A recovery of your keys was stopped.',
   'recovery.released':
     'YOUR KEYS WERE GIVEN OUT to a recovery. If it is not yours: `carequorum rotate`, at once.',
+  'prescription.issued': 'Something was prescribed to you: `carequorum prescription list`.',
+  'prescription.released': 'A patient gave you a prescription: `carequorum pharmacy list`.',
+  'prescription.recalled': 'A patient took a prescription back from you.',
+  'prescription.cancelled': 'A prescription was cancelled: nothing more is handed out on it.',
+  'prescription.filled': 'A pharmacy handed out what is prescribed to you.',
+  'claim.asked': 'An insurer was asked: `carequorum claim list`, or `carequorum insurer list`.',
+  'claim.answered': 'An insurer answered: `carequorum claim list`.',
+  'claim.withdrawn': 'A question to you was taken back.',
   'access.denied': 'Somebody was refused a record of yours.',
 };
 

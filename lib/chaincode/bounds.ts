@@ -8,6 +8,17 @@ export const chaincodeBounds = {
   teamMembersMax: 32,
   teamsOfSubjectMax: 8,
   teamEpochMax: 65_535,
+  /** Units of one fill, fills of one prescription, how far apart, how long it may hold. */
+  fillUnitsMax: 100_000,
+  fillsMax: 24,
+  fillIntervalMsMax: 366 * 86_400_000,
+  prescriptionMs: 731 * 86_400_000,
+  /** Pharmacists that one prescription is ever given to. */
+  pharmacistsMax: 8,
+  /** How long an insurer may take to answer, how long an estimate holds, an answer is kept. */
+  claimMs: 183 * 86_400_000,
+  /** How long before the report of a lost device its finder may have used it, milliseconds. */
+  lostDeviceMs: 7 * 86_400_000,
   /** Months whose key revision is not 0, for each category. */
   revisedMonthsMax: 600,
   /** Ranges of months in one publication of revisions. */

@@ -9,6 +9,7 @@ import {
   unmaskEntrySchema,
   unmaskSchema,
 } from './identity-values.ts';
+import { claimEntrySchema, claimOfSchema, claimSchema } from './claim-values.ts';
 import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
 import {
   declarationEntrySchema,
@@ -18,6 +19,15 @@ import {
 } from './emergency-values.ts';
 import { type EscrowKind, escrowPointerSchema, escrowSchema } from './escrow-values.ts';
 import { keys, type ListKeys, lists } from './keys.ts';
+import {
+  dispensingSchema,
+  fillEntrySchema,
+  fillSchema,
+  letterSchema,
+  prescriptionEntrySchema,
+  prescriptionOfSchema,
+  prescriptionSchema,
+} from './prescription-values.ts';
 import { recoverySchema, recoverySetupIdSchema, recoverySetupSchema } from './recovery-values.ts';
 import { privateEntrySchema, privateSchema } from './private-values.ts';
 import {
@@ -96,6 +106,14 @@ export const cells = {
   team: (id: string) => cell(keys.team(id), teamSchema),
   teamsOf: (subject: string) => cell(keys.teamsOf(subject), teamsOfSchema),
   record: (id: string) => cell(keys.record(id), recordSchema),
+  prescription: (id: string) => cell(keys.prescription(id), prescriptionSchema),
+  prescriptionOf: (id: string) => cell(keys.prescriptionOf(id), prescriptionOfSchema),
+  dispensing: (id: string, subject: string) => cell(keys.dispensing(id, subject), dispensingSchema),
+  fill: (id: string) => cell(keys.fill(id), fillSchema),
+  claim: (id: string) => cell(keys.claim(id), claimSchema),
+  claimOf: (id: string) => cell(keys.claimOf(id), claimOfSchema),
+  claimed: (service: string) => cell(keys.claimed(service), claimEntrySchema),
+  letter: (id: string) => cell(keys.letter(id), letterSchema),
   chosen: (pseudonym: string) => cell(keys.chosen(pseudonym), chosenSchema),
   copiers: (pseudonym: string) => cell(keys.copiers(pseudonym), copiersSchema),
   copies: (recordId: string) => cell(keys.copies(recordId), copiesSchema),
@@ -127,6 +145,13 @@ export const listCells = {
     listCell(lists.tagRecords(pseudonym, tag), recordEntrySchema),
   monthRecords: (pseudonym: string, tag: string, month: string) =>
     listCell(lists.monthRecords(pseudonym, tag, month), recordEntrySchema),
+  prescriptions: (pseudonym: string) =>
+    listCell(lists.prescriptions(pseudonym), prescriptionEntrySchema),
+  dispensings: (subject: string) => listCell(lists.dispensings(subject), prescriptionEntrySchema),
+  fills: (prescription: string) => listCell(lists.fills(prescription), fillEntrySchema),
+  patientClaims: (pseudonym: string) => listCell(lists.patientClaims(pseudonym), claimEntrySchema),
+  subjectClaims: (subject: string) => listCell(lists.subjectClaims(subject), claimEntrySchema),
+  insurerClaims: (subject: string) => listCell(lists.insurerClaims(subject), claimEntrySchema),
   unmaskings: () => listCell(lists.unmaskings(), unmaskEntrySchema),
   declarations: () => listCell(lists.declarations(), declarationEntrySchema),
   patientDeclarations: (pseudonym: string) =>

@@ -49,6 +49,19 @@ export const keys = {
   /** Teams that a person is in. */
   teamsOf: (subject: string): string => `teams-of/${subject}`,
   record: (id: string): string => `record/${id}`,
+  prescription: (id: string): string => `prescription/${id}`,
+  /** Whose a prescription is: apart, as pharmacies see the other. */
+  prescriptionOf: (id: string): string => `prescription-of/${id}`,
+  /** That a pharmacist was given a prescription. */
+  dispensing: (id: string, subject: string): string => `dispensing/${id}/${subject}`,
+  fill: (id: string): string => `fill/${id}`,
+  /** An estimate or a claim; whose it is, apart, as insurers see the other. */
+  claim: (id: string): string => `claim/${id}`,
+  claimOf: (id: string): string => `claim-of/${id}`,
+  /** The last claim of a service: `f` and `r` keep fills and records apart. */
+  claimed: (service: string): string => `claimed/${service}`,
+  /** That the id of a letter is used. */
+  letter: (id: string): string => `letter/${id}`,
   /** Hospitals that a patient chose to hold copies. */
   chosen: (pseudonym: string): string => `chosen/${pseudonym}`,
   /** Hospitals that may hold something of a patient. */
@@ -98,6 +111,14 @@ export const lists = {
   /** Every record of a category with data of one month. */
   monthRecords: (pseudonym: string, tag: string, month: string): ListKeys =>
     list(`records/${pseudonym}/tag/${tag}/month/${month}`),
+  /** Every prescription of a patient; what a pharmacist was given; what was handed out on one. */
+  prescriptions: (pseudonym: string): ListKeys => list(`prescriptions/${pseudonym}`),
+  dispensings: (subject: string): ListKeys => list(`dispensings/${subject}`),
+  fills: (prescription: string): ListKeys => list(`fills/${prescription}`),
+  /** Estimates and claims: about a patient, by a clinician, to an insurer. */
+  patientClaims: (pseudonym: string): ListKeys => list(`claims/p/${pseudonym}`),
+  subjectClaims: (subject: string): ListKeys => list(`claims/s/${subject}`),
+  insurerClaims: (subject: string): ListKeys => list(`claims/i/${subject}`),
   /** Everything that was done or tried with a patient's data. */
   history: (pseudonym: string): ListKeys => list(`history/${pseudonym}`),
   /** Every request to name the person behind a one-time certificate. */

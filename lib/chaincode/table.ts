@@ -1,5 +1,7 @@
 /** The one table of functions: what is not in it does not exist, whoever asks. */
 import { accessList, accessRequest } from './access.ts';
+import { claimAnswer, claimGet, claimList } from './claim-answer.ts';
+import { claimEstimate, claimSubmit, claimWithdraw } from './claim.ts';
 import {
   emergencyAccess,
   emergencyBind,
@@ -53,6 +55,19 @@ import {
   recoveryVeto,
 } from './recovery.ts';
 import { patientPrivate, patientPrivateList } from './private.ts';
+import {
+  prescriptionCancel,
+  prescriptionIssue,
+  prescriptionRecall,
+  prescriptionRelease,
+} from './prescription.ts';
+import { prescriptionFill } from './prescription-fill.ts';
+import {
+  prescriptionFills,
+  prescriptionGet,
+  prescriptionList,
+  prescriptionReceived,
+} from './prescription-queries.ts';
 import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
 import { identityApproveUnmask, identityUnmask, identityUnmaskings } from './unmask.ts';
@@ -113,6 +128,21 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   recordGet,
   accessRequest,
   accessList,
+  prescriptionIssue,
+  prescriptionRelease,
+  prescriptionRecall,
+  prescriptionCancel,
+  prescriptionFill,
+  prescriptionList,
+  prescriptionGet,
+  prescriptionReceived,
+  prescriptionFills,
+  claimEstimate,
+  claimSubmit,
+  claimAnswer,
+  claimWithdraw,
+  claimGet,
+  claimList,
   patientChooseHospitals,
   copyRequest,
   copyHeld,

@@ -60,6 +60,11 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
   };
   const seals = [{ subject: colleague.subject, digest }];
   const sealArgs = { teamId: permissionId, version: 1, epoch: 1, seals };
+  const asking = {
+    ...{ claimId: recordId, insurer: colleague.subject, requestDigest: digest },
+    ...{ letterId: id16('a letter'), letterDigest: digest, until: 1 },
+    ...{ answerId: id16('an answer'), answerTo: digest },
+  };
   const known: Record<string, SignedRequest['args']> = {
     'identity.register-clinician': { certificate },
     'identity.renew': { certificate, previousKid: colleague.kid, previousSignature },
@@ -120,6 +125,30 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.get': { recordId },
     'access.request': { recordId, purpose: 'TREAT' },
     'access.list': { pseudonym, purpose: 'TREAT' },
+    'prescription.issue': {
+      ...{ prescriptionId: permissionId, recordId, commitment: digest, quantity: 1, fills: 1 },
+      ...{ intervalMs: 0, from: 0, until: 1 },
+    },
+    'prescription.release': {
+      ...{ prescriptionId: permissionId, pharmacist: colleague.subject },
+      ...{ letterId: recordId, letterDigest: digest },
+    },
+    'prescription.recall': { prescriptionId: permissionId, pharmacist: colleague.subject },
+    'prescription.cancel': { prescriptionId: permissionId, reason: 'other' },
+    'prescription.fill': {
+      ...{ prescriptionId: permissionId, fillId: recordId, quantity: 1 },
+      ...{ dispensedBefore: 0, opened: digest },
+    },
+    'prescription.get': { prescriptionId: permissionId },
+    'prescription.fills': { prescriptionId: permissionId },
+    'claim.estimate': asking,
+    'claim.submit': { ...asking, service: { fillId: id16('a fill') } },
+    'claim.answer': {
+      ...{ claimId: recordId, requestDigest: digest, decision: 'denied' },
+      ...{ commitment: digest, letterDigest: digest },
+    },
+    'claim.withdraw': { claimId: recordId },
+    'claim.get': { claimId: recordId },
     'patient.choose-hospitals': { hospitals: [] },
     'copy.request': { pseudonym, permissionIds: [] },
     'copy.held': { pseudonym, records: [{ recordId, objectDigest: digest }] },
