@@ -14,6 +14,8 @@ const heldSchema = z.strictObject({ hospital: validatorIdField, since: momentSch
 /** Hospitals that were let to copy a patient's records and have not said that all is deleted. */
 export const copiersSchema = z.array(heldSchema).max(chaincodeBounds.copiersMax);
 
+export type Copier = z.infer<typeof heldSchema>;
+
 /** Hospitals that say that they hold these bytes of a record. */
 export const copiesSchema = z
   .array(heldSchema.extend({ digest: digestField }))

@@ -5,12 +5,13 @@ import { validatorIdField } from '../wire/fields.ts';
 import { identityOf, patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
+import type { Copier } from './copy-values.ts';
 import { type DenyReason, objectionOf } from './decision.ts';
 import type { Draft, Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, distinct, idField, pseudonymField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
-import { pageArgs, remember } from './history.ts';
+import { ownOrEarlier, pageArgs, pseudonymsOf, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { setOf } from './seats.ts';
 import type { MedicalRecord, Permission } from './values.ts';
@@ -104,14 +105,14 @@ export const copyHeld = defineTransaction({
   async run({ pseudonym, records }, call) {
     const { draft, context } = call;
     const hospital = hospitalOf(call);
-    await requireCopier(draft, pseudonym, hospital);
+    const copier = await requireCopier(draft, pseudonym, hospital);
     const since = { time: context.time, height: context.height };
     const held = [];
     for (const { recordId, objectDigest } of records) {
       const record = await heldRecordOf(draft, pseudonym, recordId);
       if (record.objectDigest !== objectDigest) throw new ChaincodeError('digest_mismatch');
       const copies = (await draft.get(cells.copies(recordId))) ?? [];
-      const known = copies.find((one) => one.hospital === hospital);
+      const known = liveCopies(copies, [copier]).find((one) => one.hospital === hospital);
       const entry = { hospital, digest: objectDigest, since };
       if (known?.digest !== objectDigest) {
         const others = without(copies, hospital);
@@ -139,13 +140,16 @@ export const copyDeleted = defineTransaction({
     .refine(({ recordIds, all }) => all || recordIds.length > 0, 'nothing is said'),
   hints: ({ pseudonym, recordIds }) => [
     keys.copiers(pseudonym),
-    ...recordIds.map((recordId) => keys.copies(recordId)),
+    ...recordIds.flatMap((recordId) => [keys.record(recordId), keys.copies(recordId)]),
   ],
   async run({ pseudonym, recordIds, all }, call) {
     const { draft } = call;
     const hospital = hospitalOf(call);
     await requireCopier(draft, pseudonym, hospital);
-    for (const recordId of recordIds) await forgetCopy(draft, recordId, hospital);
+    for (const recordId of recordIds) {
+      await requireRecordOf(draft, pseudonym, recordId);
+      await forgetCopy(draft, recordId, hospital);
+    }
     if (all) {
       const copiers = (await draft.get(cells.copiers(pseudonym))) ?? [];
       draft.put(cells.copiers(pseudonym), without(copiers, hospital));
@@ -158,26 +162,47 @@ export const copyDeleted = defineTransaction({
 
 export const copyList = defineQuery({
   name: 'copy.list',
-  summary: 'Which hospitals hold copies: of a page of the patient’s records, and who was let to.',
+  summary:
+    'Which hospitals hold copies: of a page of the patient’s records, under an earlier pseudonym ' +
+    'too, and who was let to.',
   roles: ['patient'],
-  schema: z.strictObject(pageArgs),
-  async run(args, { actor, reader }) {
-    const { pseudonym } = patientOf(actor);
+  schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
+  async run({ pseudonym: named, ...args }, { actor, reader }) {
+    const { pseudonym: own } = patientOf(actor);
+    const pseudonym = await ownOrEarlier(reader, own, named);
     const page = await reader.page(listCells.records(pseudonym), args);
     const ids = page.items.map(({ recordId }) => recordId);
     const [copies, erasures] = [
       await reader.many(ids.map(cells.copies)),
       await reader.many(ids.map(cells.recordErasure)),
     ];
+    const pseudonyms = await pseudonymsOf(reader, own);
+    const copierLists = await reader.many(pseudonyms.map(cells.copiers));
+    const all = copierLists.flatMap((list) => list ?? []);
     const items = ids.map((recordId, at) => {
-      return { recordId, copies: copies[at] ?? [], erasure: erasures[at] ?? null };
+      const live = liveCopies(copies[at] ?? [], all);
+      return { recordId, copies: live, erasure: erasures[at] ?? null };
     });
-    const chosen = (await reader.get(cells.chosen(pseudonym)))?.hospitals ?? [];
-    const copiers = (await reader.get(cells.copiers(pseudonym))) ?? [];
-    const erasure = await reader.get(cells.patientErasure(pseudonym));
-    return { ...page, items, chosen, copiers, erasure };
+    const chosen = (await reader.get(cells.chosen(own)))?.hospitals ?? [];
+    const [copiers = [], ...before] = copierLists.map((list) => list ?? []);
+    const earlier = before.map((list, at) => ({ pseudonym: pseudonyms[at + 1]!, copiers: list }));
+    const erasure = await reader.get(cells.patientErasure(own));
+    return { ...page, items, chosen, copiers, earlier, erasure };
   },
 });
+
+/**
+ * Copies that count: of a hospital that has not said since then that nothing is left with it.
+ * What it says of a whole patient so holds for every record, without a write for each.
+ */
+export function liveCopies<T extends Copier>(
+  copies: readonly T[],
+  copiers: readonly Copier[],
+): T[] {
+  return copies.filter(({ hospital, since }) =>
+    copiers.some((one) => one.hospital === hospital && one.since.height <= since.height),
+  );
+}
 
 /** Takes a hospital out of those that hold a record. */
 export async function forgetCopy(draft: Draft, recordId: string, hospital: string): Promise<void> {
@@ -248,10 +273,18 @@ function requireRoom(list: readonly unknown[]): void {
   if (list.length >= chaincodeBounds.copiersMax) throw new ChaincodeError('too_many_copies');
 }
 
-async function requireCopier(draft: Draft, pseudonym: string, hospital: string): Promise<void> {
+async function requireCopier(draft: Draft, pseudonym: string, hospital: string): Promise<Copier> {
   const copiers = await draft.get(cells.copiers(pseudonym));
-  if (copiers?.some((one) => one.hospital === hospital)) return;
-  throw new ChaincodeError('copy_not_requested');
+  const found = copiers?.find((one) => one.hospital === hospital);
+  if (!found) throw new ChaincodeError('copy_not_requested');
+  return found;
+}
+
+/** A record of the pseudonym, or one that a rotation took on from it. */
+async function requireRecordOf(draft: Draft, pseudonym: string, recordId: string): Promise<void> {
+  const record = await draft.get(cells.record(recordId));
+  const known = record ? await pseudonymsOf(draft.reader, record.pseudonym) : [];
+  if (!known.includes(pseudonym)) throw new ChaincodeError('unknown_record');
 }
 
 async function heldRecordOf(

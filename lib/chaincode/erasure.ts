@@ -10,7 +10,7 @@ import { ChaincodeError } from './errors.ts';
 import { endAllEscrows, endValue } from './escrow.ts';
 import { distinct, idField, pseudonymField, signatureText } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
-import { remember } from './history.ts';
+import { ownOrEarlier, pseudonymsOf, remember } from './history.ts';
 import { keys } from './keys.ts';
 import { erasureSigningBytes, requireGuard } from './rotation-guard.ts';
 
@@ -31,7 +31,7 @@ export const recordErase = defineTransaction({
     const signed = erasureSigningBytes({ network, pseudonym, recordIds });
     await requireGuard(call, pseudonym, signed, guardSignature);
     const erased = { time: context.time, height: context.height };
-    const pseudonyms = await ownPseudonyms(draft.reader, pseudonym);
+    const pseudonyms = await pseudonymsOf(draft.reader, pseudonym);
     const order = await newOrder(call, pseudonyms);
     for (const recordId of recordIds) {
       const record = await draft.get(cells.record(recordId));
@@ -59,7 +59,7 @@ export const patientErase = defineTransaction({
     const { network } = call.context;
     const signed = erasureSigningBytes({ network, pseudonym, recordIds: null });
     await requireGuard(call, pseudonym, signed, guardSignature);
-    const pseudonyms = await ownPseudonyms(call.draft.reader, pseudonym);
+    const pseudonyms = await pseudonymsOf(call.draft.reader, pseudonym);
     const order = await newOrder(call, pseudonyms);
     for (const one of pseudonyms) call.draft.put(cells.patientErasure(one), order);
     const ended = await endAllEscrows(call, pseudonym);
@@ -119,16 +119,20 @@ export const erasureGet = defineQuery({
     .strictObject({ recordId: idField.optional(), pseudonym: pseudonymField.optional() })
     .refine(({ recordId, pseudonym }) => !(recordId && pseudonym), 'one of them'),
   async run({ recordId, pseudonym }, { actor, reader }) {
-    const own = actor.kind === 'patient' ? patientOf(actor).pseudonym : pseudonym;
+    const own = actor.kind === 'patient' ? patientOf(actor).pseudonym : null;
     if (recordId !== undefined) {
       const record = await reader.get(cells.record(recordId));
-      const isKnown = record && (actor.kind !== 'patient' || record.pseudonym === own);
+      const isKnown =
+        record && (own === null || (await pseudonymsOf(reader, own)).includes(record.pseudonym));
       if (!isKnown) throw new ChaincodeError('unknown_record');
       return answerOf(await reader.get(cells.recordErasure(recordId)));
     }
-    if (own === undefined) throw new ChaincodeError('bad_arguments', 'name a record or a patient');
-    if (pseudonym !== undefined && pseudonym !== own) throw new ChaincodeError('unknown_patient');
-    return answerOf(await reader.get(cells.patientErasure(own)));
+    if (pseudonym !== undefined) {
+      const named = own === null ? pseudonym : await ownOrEarlier(reader, own, pseudonym);
+      return answerOf(await reader.get(cells.patientErasure(named)));
+    }
+    if (own === null) throw new ChaincodeError('bad_arguments', 'name a record or a patient');
+    return wholeAnswer(reader, await pseudonymsOf(reader, own));
   },
 });
 
@@ -138,16 +142,6 @@ export async function isPatientErased(
   pseudonym: string,
 ): Promise<boolean> {
   return (await reader.get(cells.patientErasure(pseudonym))) !== null;
-}
-
-/** The pseudonym and those before it, from which rotations led here. */
-async function ownPseudonyms(reader: Reader, pseudonym: string): Promise<string[]> {
-  const found = [pseudonym];
-  for (let rotation = await reader.get(cells.rotation(pseudonym)); rotation;) {
-    found.push(rotation.from);
-    rotation = await reader.get(cells.rotation(rotation.from));
-  }
-  return found;
 }
 
 /** The custodian holds everything; so may each hospital that was let to copy. */
@@ -187,6 +181,15 @@ async function acknowledge(
   const at = { time: context.time, height: context.height };
   const said = { party, kid: actor.kid, transaction: transactionId, at };
   draft.put(cell, { ...erasure, acknowledged: [...erasure.acknowledged, said] });
+}
+
+/** Of everything: it is over once nothing is left under any pseudonym that the patient had. */
+async function wholeAnswer(reader: Reader, pseudonyms: readonly string[]) {
+  const orders = await reader.many(pseudonyms.map(cells.patientErasure));
+  const all = pseudonyms.map((pseudonym, at) => ({ pseudonym, ...answerOf(orders[at] ?? null) }));
+  const [now, ...earlier] = all;
+  const missing = [...new Set(all.flatMap((one) => one.missing))];
+  return { erasure: now?.erasure ?? null, missing, earlier };
 }
 
 function answerOf(erasure: Erasure | null) {

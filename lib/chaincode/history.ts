@@ -71,6 +71,16 @@ export function requireOwn(own: string, named: string | undefined): void {
   if (named !== undefined && named !== own) throw new ChaincodeError('unknown_patient');
 }
 
+/** The pseudonym and those before it, from which rotations led here; the newest first. */
+export async function pseudonymsOf(reader: Reader, own: string): Promise<string[]> {
+  const found = [own];
+  for (let rotation = await reader.get(cells.rotation(own)); rotation;) {
+    found.push(rotation.from);
+    rotation = await reader.get(cells.rotation(rotation.from));
+  }
+  return found;
+}
+
 /**
  * The named pseudonym, if it is the patient's own or one that rotations led here from.
  * @throws ChaincodeError `unknown_patient`

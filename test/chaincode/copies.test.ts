@@ -1,6 +1,8 @@
 /** Copies at hospitals and erasure, as the ledger decides them. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
+import { rotationSigningBytes } from '../../lib/chaincode/rotation.ts';
+import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey } from '../../lib/crypto/p256.ts';
 import {
   type Acting,
@@ -12,6 +14,7 @@ import {
   type PatientKeys,
   type Person,
   recordArgs,
+  registerArgs,
   TAG,
   text32,
   topicsOf,
@@ -296,5 +299,158 @@ describe('patient.erase', () => {
     expect(await world.ask(anna, 'erasure.get')).toMatchObject({ missing: [] });
     expect((await copies()).copiers).toEqual([]);
     expect(await lastEntry()).toMatchObject({ fn: 'patient.erased' });
+  });
+});
+
+describe('after a rotation', () => {
+  const DELETED = { recordIds: [], all: true };
+  let next: PatientKeys;
+
+  /** As the ledger has it once the custodian and the patient moved the record. */
+  async function rotated(): Promise<void> {
+    next = await world.patientKeys('Anna anew');
+    const { owner, pseudonym } = next;
+    const successor = { ...registerArgs(next), sealingKeyDigest: text32('sealing key') };
+    const bytes = rotationSigningBytes({
+      ...{ network: NETWORK, from: anna.pseudonym },
+      successor: successor as never,
+    });
+    const ownerSignature = toBase64url(await owner.sign(bytes));
+    const begun = await world.submit(anna, 'patient.rotate-begin', {
+      ...successor,
+      ...{ pseudonym, ownerSignature },
+    });
+    valueOf(begun);
+  }
+
+  const hospitalsOf = (items: { copies: { hospital: string }[] }[]) =>
+    items.map((one) => one.copies.map(({ hospital }) => hospital));
+
+  interface Listed {
+    items: { recordId: string; copies: { hospital: string }[] }[];
+    copiers: { hospital: string }[];
+    earlier: { pseudonym: string; copiers: { hospital: string }[] }[];
+  }
+  const listed = (who: PatientKeys, pseudonym?: string) =>
+    world.ask(
+      who,
+      'copy.list',
+      pseudonym === undefined ? {} : { pseudonym },
+    ) as unknown as Promise<Listed>;
+
+  beforeEach(async () => {
+    valueOf(await request(1, [await granted(1)]));
+    valueOf(await held(1));
+    await rotated();
+  });
+
+  it('copies of the earlier pseudonym stay listed, until the hospital says they are gone', async () => {
+    const { pseudonym } = anna;
+    const now = await listed(next);
+    expect(now.items).toEqual([]);
+    expect(now.copiers).toEqual([]);
+    expect(now.earlier).toMatchObject([{ pseudonym, copiers: [{ hospital: 'hospital-b' }] }]);
+    const before = await listed(next, pseudonym);
+    expect(before.items.map((one) => one.recordId)).toEqual([recordId]);
+    expect(hospitalsOf(before.items)).toEqual([['hospital-b']]);
+    const gone = { pseudonym, ...DELETED };
+    valueOf(await world.submit(world.hospital(1), 'copy.deleted', gone));
+    expect(hospitalsOf((await listed(next, pseudonym)).items)).toEqual([[]]);
+    expect((await listed(next)).earlier).toMatchObject([{ pseudonym, copiers: [] }]);
+    const bert = await world.patient('Bert');
+    for (const name of [pseudonym, next.pseudonym]) {
+      await expect(listed(bert, name)).rejects.toMatchObject({ code: 'unknown_patient' });
+    }
+  });
+
+  it('the hospital can name the record that moved on, under the earlier pseudonym', async () => {
+    const { pseudonym } = anna;
+    const layered = { recordId, generation: 1, objectDigest: text32('layered') };
+    valueOf(await world.submit(world.custodian, 'record.relayered', layered));
+    const retag = {
+      ...{ ...layered, categoryTag: TAG, epoch: { month: '2025-11', revision: 0 } },
+      ...{ metadataCommitment: DIGEST, wrapDigest: DIGEST },
+    };
+    valueOf(await world.submit(next, 'record.retag', retag));
+    expect(hospitalsOf((await listed(next)).items)).toEqual([['hospital-b']]);
+    const gone = { pseudonym, recordIds: [recordId], all: false };
+    valueOf(await world.submit(world.hospital(1), 'copy.deleted', gone));
+    expect(hospitalsOf((await listed(next)).items)).toEqual([[]]);
+  });
+
+  it('an erasure is over when every pseudonym is gone at everybody', async () => {
+    const { pseudonym } = anna;
+    valueOf(await world.submit(next, 'patient.erase', {}));
+    const status = async (args = {}) =>
+      (await world.ask(next, 'erasure.get', args)) as unknown as {
+        missing: string[];
+        earlier: { pseudonym: string; missing: string[] }[];
+      };
+    const say = (who: Acting, name: string) =>
+      world.submit(who, 'patient.erased', { pseudonym: name });
+    valueOf(await say(world.custodian, next.pseudonym));
+    valueOf(await say(world.hospital(1), next.pseudonym));
+    expect(await status()).toMatchObject({ missing: ['records', 'hospital-b'] });
+    expect(await status({ pseudonym: next.pseudonym })).toMatchObject({ missing: [] });
+    const open = { pseudonym, missing: ['records', 'hospital-b'] };
+    expect((await status()).earlier).toMatchObject([open]);
+    expect(await status({ pseudonym })).toMatchObject({ missing: ['records', 'hospital-b'] });
+    valueOf(await say(world.custodian, pseudonym));
+    expect(await status()).toMatchObject({ missing: ['hospital-b'] });
+    valueOf(await say(world.hospital(1), pseudonym));
+    expect(await status()).toMatchObject({ missing: [], earlier: [{ missing: [] }] });
+  });
+
+  it('the patient still sees who erased a record of the earlier pseudonym', async () => {
+    valueOf(await world.submit(next, 'record.erase', { recordIds: [recordId] }));
+    expect(await world.ask(next, 'erasure.get', { recordId })).toMatchObject({
+      missing: ['records', 'hospital-b'],
+    });
+    const bert = await world.patient('Bert');
+    await expect(world.ask(bert, 'erasure.get', { recordId })).rejects.toMatchObject({
+      code: 'unknown_record',
+    });
+  });
+});
+
+describe('a hospital that says what is not so', () => {
+  beforeEach(async () => {
+    valueOf(await request(1, [await granted(1)]));
+    valueOf(await held(1));
+  });
+  const gone = (recordIds: string[], all: boolean) =>
+    world.submit(world.hospital(1), 'copy.deleted', { pseudonym: anna.pseudonym, recordIds, all });
+
+  it('deletes no record that is unknown, or of another patient', async () => {
+    const bert = await world.patient('Bert');
+    const write = grantArgs(world, writer, { rights: ['write'] });
+    valueOf(await world.submit(bert, 'permission.grant', write));
+    const other = recordArgs(bert);
+    valueOf(await world.submit(writer, 'record.register', other));
+    const unknown = 'A'.repeat(22);
+    for (const id of [other['recordId'] as string, unknown]) {
+      expect(outcome(await gone([id], false))).toBe('unknown_record');
+      expect(outcome(await gone([recordId, id], true))).toBe('unknown_record');
+    }
+    expect((await copies()).items[0]?.copies).toHaveLength(1);
+  });
+
+  it('is listed with no record once it said that all is gone, and with those said after', async () => {
+    const second = await stored();
+    valueOf(await held(1, second));
+    valueOf(await gone([], true));
+    expect((await copies()).items.map((one) => one.copies)).toEqual([[], []]);
+    valueOf(await request(1, [await granted(1)]));
+    expect((await copies()).items.map((one) => one.copies)).toEqual([[], []]);
+    // The same bytes as before: it counts from now on, and only what was said anew.
+    valueOf(await held(1, second));
+    expect((await copies()).items.map((one) => one.copies.length)).toEqual([0, 1]);
+  });
+
+  it('is listed with nothing once it acknowledged that the patient is erased', async () => {
+    const { pseudonym } = anna;
+    valueOf(await world.submit(anna, 'patient.erase', {}));
+    valueOf(await world.submit(world.hospital(1), 'patient.erased', { pseudonym }));
+    expect((await copies()).items.map((one) => one.copies)).toEqual([[]]);
   });
 });

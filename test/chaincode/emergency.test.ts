@@ -105,6 +105,16 @@ describe('a deposit', () => {
   });
 });
 
+describe('a list of declarations', () => {
+  it('is refused where one of them is missing of state: nothing is left out in silence', async () => {
+    const world = await open();
+    world.state.delete(`declaration/${declarationId}`);
+    for (const who of [alice, doctor, auditor]) {
+      await expect(world.ask(who, 'emergency.list')).rejects.toThrow('missing');
+    }
+  });
+});
+
 describe('a card', () => {
   it('is void once another takes its place, or the patient withdraws', async () => {
     const world = base.fork();

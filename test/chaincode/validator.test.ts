@@ -5,12 +5,10 @@ import { chaincodeBounds } from '../../lib/chaincode/bounds.ts';
 import { readerOf } from '../../lib/chaincode/draft.ts';
 import { governedKeys, governedOf } from '../../lib/chaincode/governed.ts';
 import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
-import { sha256 } from '../../lib/crypto/hash.ts';
 import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
-import { encodeEvidence, type Evidence } from '../../lib/wire/evidence.ts';
 import { verifySessionCertificate } from '../../lib/wire/session.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
-import { type Vote, voteSigningBytes } from '../../lib/wire/vote.ts';
+import { accuseArgs, evidenceOf } from './evidence.ts';
 import { outcome, valueOf, World } from './world.ts';
 import { keyTexts, seatTexts } from './seats.ts';
 
@@ -159,36 +157,11 @@ function text(key: SigningKey): string {
   return toBase64url(key.publicKey);
 }
 
-/** Two prepares of one validator of the network for one slot. */
-async function evidenceOf(world: World, index: number, view = 0): Promise<Evidence> {
-  const { genesis, validators } = world.network;
-  const { id, vote: key } = validators[index]!;
-  const validatorsHash = sha256(utf8('set'));
-  const context = { genesisHash: genesis.hash, ledger: 'main', validatorsHash };
-  const vote = async (said: string): Promise<Vote> => {
-    const statement = { phase: 'prepare' as const, height: 9, view, hash: sha256(utf8(said)) };
-    const signature = await key.sign(voteSigningBytes(context, statement));
-    return { ...statement, validator: id, signature };
-  };
-  const session = genesis.sessions.find(
-    ({ body }) => body.validator === id && body.purpose === 'vote',
-  )!;
-  return {
-    ledger: 'main',
-    validatorsHash,
-    session,
-    first: await vote('a'),
-    second: await vote('b'),
-  };
-}
-
-const argsOf = (evidence: Evidence) => ({ evidence: toBase64url(encodeEvidence(evidence)) });
-
 describe('validator.accuse', () => {
   it('suspends by evidence, whoever brings it, and never more than may be faulty', async () => {
     const world = base.fork();
     const patient = await world.patient('carl');
-    const proof = argsOf(await evidenceOf(world, 3));
+    const proof = accuseArgs(await evidenceOf(world, 3));
     const done = await world.submit(patient, 'validator.accuse', proof);
     expect(valueOf(done)).toMatchObject({ validator: 'hospital-d', suspended: true });
     const suspended = async () =>
@@ -197,13 +170,13 @@ describe('validator.accuse', () => {
     expect(outcome(await world.submit(world.validator(0), 'validator.accuse', proof))).toBe(
       'already_suspended',
     );
-    const another = argsOf(await evidenceOf(world, 2));
+    const another = accuseArgs(await evidenceOf(world, 2));
     const recorded = await world.submit(world.validator(0), 'validator.accuse', another);
     expect(valueOf(recorded)).toMatchObject({ validator: 'hospital-c', suspended: false });
     expect(await suspended()).toEqual(['hospital-d']);
     const blame = await readerOf(world).get(cells.blame('hospital-c', 0));
     expect(blame).toMatchObject({ phase: 'prepare', height: 9, suspended: false });
-    const third = argsOf(await evidenceOf(world, 2, 1));
+    const third = accuseArgs(await evidenceOf(world, 2, 1));
     expect(outcome(await world.submit(world.validator(0), 'validator.accuse', third))).toBe(
       'already_accused',
     );
@@ -211,7 +184,11 @@ describe('validator.accuse', () => {
 
   it('takes a suspended validator’s own way back', async () => {
     const world = base.fork();
-    await world.submit(world.validator(0), 'validator.accuse', argsOf(await evidenceOf(world, 3)));
+    await world.submit(
+      world.validator(0),
+      'validator.accuse',
+      accuseArgs(await evidenceOf(world, 3)),
+    );
     const args = await rejoinArgs(world, 3, 1);
     expect(outcome(await world.submit(world.validator(3), 'validator.rejoin', args))).toBe(
       'validator_suspended',
@@ -221,7 +198,7 @@ describe('validator.accuse', () => {
   it('is refused what proves nothing, also what an earlier incarnation signed', async () => {
     const world = base.fork();
     const evidence = await evidenceOf(world, 3);
-    const same = argsOf({ ...evidence, second: evidence.first });
+    const same = accuseArgs({ ...evidence, second: evidence.first });
     expect(outcome(await world.submit(world.validator(0), 'validator.accuse', same))).toBe(
       'evidence_void',
     );
@@ -231,7 +208,7 @@ describe('validator.accuse', () => {
     );
     const rejoin = await rejoinArgs(world, 3, 1);
     valueOf(await world.submit(world.validator(3), 'validator.rejoin', rejoin));
-    const late = await world.submit(world.validator(0), 'validator.accuse', argsOf(evidence));
+    const late = await world.submit(world.validator(0), 'validator.accuse', accuseArgs(evidence));
     expect(outcome(late)).toBe('evidence_void');
   });
 });

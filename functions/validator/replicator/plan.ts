@@ -3,7 +3,7 @@
 import { cells, listCells } from '../../../lib/chaincode/cells.ts';
 import { objectionOf } from '../../../lib/chaincode/decision.ts';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
-import type { Erasure } from '../../../lib/chaincode/copy-values.ts';
+import type { Copier, Erasure } from '../../../lib/chaincode/copy-values.ts';
 import type { MedicalRecord, Permission } from '../../../lib/chaincode/values.ts';
 import { chaincodeBounds } from '../../../lib/chaincode/bounds.ts';
 import { hospitalOfGrantee } from '../../../lib/chaincode/copy.ts';
@@ -26,8 +26,8 @@ export interface Plan {
   readonly wanted: readonly MedicalRecord[];
   /** All records of the pseudonym that the ledger has. */
   readonly records: readonly MedicalRecord[];
-  /** Whether the ledger lists the hospital among those that may hold something. */
-  readonly isCopier: boolean;
+  /** The hospital among those of which the ledger says that they may hold something, or null. */
+  readonly copier: Copier | null;
   readonly erasure: Erasure | null;
   /** When the plan will be another one by time alone. */
   readonly until: number | null;
@@ -70,7 +70,7 @@ export async function planOf(
         one.erased === null &&
         coversRecord({ all: isChosen, scopes }, one),
     ),
-    isCopier: copiers?.some((one) => one.hospital === hospital) ?? false,
+    copier: copiers?.find((one) => one.hospital === hospital) ?? null,
     until: changesAt(own, now),
   };
 }

@@ -2,6 +2,7 @@
 
 import { cells } from '../../../lib/chaincode/cells.ts';
 import { chaincodeBounds } from '../../../lib/chaincode/bounds.ts';
+import { liveCopies } from '../../../lib/chaincode/copy.ts';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
 import { digestOfSealed } from '../../../lib/records/sealed.ts';
 import type { MedicalRecord } from '../../../lib/chaincode/values.ts';
@@ -45,7 +46,7 @@ export async function reconcile(
   await sayErased(context, state, plan);
   const isEntitled = plan.isChosen || plan.permissions.length > 0;
   if (!isEntitled) {
-    if (plan.isCopier && plan.erasure === null) await sayAllDeleted(context, pseudonym);
+    if (plan.copier !== null && plan.erasure === null) await sayAllDeleted(context, pseudonym);
     return plan.until === null ? null : { at: plan.until, auditedAt };
   }
   const isWhole = (await isHere(context, state, plan)) && now() < auditedAt + AUDIT_MS;
@@ -57,12 +58,10 @@ export async function reconcile(
 
 /** Whether all that is wanted is here, and said, so that nobody has to be asked. */
 async function isHere(context: ReplicatorContext, state: Reader, plan: Plan): Promise<boolean> {
-  const { store, hospital } = context;
-  const said = await state.many(plan.wanted.map(({ id }) => cells.copies(id)));
+  const { store } = context;
+  const said = await saidHere(state, plan, plan.wanted);
   for (const [index, record] of plan.wanted.entries()) {
-    const isSaid = said[index]?.some(
-      (one) => one.hospital === hospital && one.digest === record.objectDigest,
-    );
+    const isSaid = said[index] === record.objectDigest;
     const found = await findCopy(store, record.id);
     if (!isSaid || found?.copy.status !== 'held') return false;
     if (await isDamaged(store, record.id)) return false;
@@ -85,9 +84,9 @@ async function deleteOthers(context: ReplicatorContext, state: Reader, plan: Pla
   for (const kept of await keptShares(context.store, plan.pseudonym)) {
     if (!live.has(kept.shareDigest)) await removeShare(context.store, plan.pseudonym, kept);
   }
-  if (!plan.isCopier) return;
+  if (plan.copier === null) return;
   // Of an earlier run, too, that deleted and died before it said so.
-  const said = await listedHere(context, state, plan.records);
+  const said = await listedHere(state, plan, plan.records);
   const unsaid = said.filter((id) => !wanted.has(id) || gone.includes(id));
   const erased = new Set(plan.records.filter((one) => one.erased !== null).map(({ id }) => id));
   const ended = unsaid.filter((id) => !erased.has(id) && plan.erasure === null);
@@ -99,14 +98,25 @@ async function deleteOthers(context: ReplicatorContext, state: Reader, plan: Pla
 
 /** Records that the ledger says this hospital holds. */
 async function listedHere(
-  { hospital }: ReplicatorContext,
   state: Reader,
+  plan: Plan,
   records: readonly MedicalRecord[],
 ): Promise<string[]> {
+  const said = await saidHere(state, plan, records);
+  return records.filter((_, at) => said[at] !== null).map(({ id }) => id);
+}
+
+/** The digest of each copy that the ledger says this hospital holds, or null. */
+async function saidHere(
+  state: Reader,
+  { copier }: Plan,
+  records: readonly MedicalRecord[],
+): Promise<(string | null)[]> {
   const copies = await state.many(records.map(({ id }) => cells.copies(id)));
-  return records
-    .filter((_, at) => copies[at]?.some((one) => one.hospital === hospital))
-    .map(({ id }) => id);
+  return copies.map((list) => {
+    const live = liveCopies(list ?? [], copier ? [copier] : []);
+    return live.find(({ hospital }) => hospital === copier?.hospital)?.digest ?? null;
+  });
 }
 
 /** Erasures that were ordered and that this hospital has not answered yet. */
@@ -160,10 +170,10 @@ async function copyWanted(
       isWhole = false;
     }
     if (held.length === chaincodeBounds.copyRecordsMax) {
-      await sayHeld(context, state, pseudonym, held.splice(0));
+      await sayHeld(context, state, plan, held.splice(0));
     }
   }
-  await sayHeld(context, state, pseudonym, held);
+  await sayHeld(context, state, plan, held);
   await restoreLost(context, plan, { listed, deadline });
   return isWhole;
 }
@@ -196,15 +206,13 @@ async function forgetBroken(context: ReplicatorContext, record: MedicalRecord): 
 async function sayHeld(
   context: ReplicatorContext,
   state: Reader,
-  pseudonym: string,
+  plan: Plan,
   held: readonly MedicalRecord[],
 ): Promise<void> {
-  const { store, hospital } = context;
-  const cellsOf = await state.many(held.map(({ id }) => cells.copies(id)));
-  const unsaid = held.filter(
-    ({ objectDigest }, at) =>
-      !cellsOf[at]?.some((one) => one.hospital === hospital && one.digest === objectDigest),
-  );
+  const { store } = context;
+  const { pseudonym } = plan;
+  const said = await saidHere(state, plan, held);
+  const unsaid = held.filter(({ objectDigest }, at) => said[at] !== objectDigest);
   if (unsaid.length > 0) {
     const records = unsaid.map(({ id, objectDigest }) => ({ recordId: id, objectDigest }));
     try {

@@ -135,13 +135,14 @@ async function bringErasures(context: ReplicatorContext, state: Reader): Promise
 const orderSchema = z.looseObject({
   pseudonym: z.string(),
   recordIds: z.array(z.string()).optional(),
+  pseudonyms: z.array(z.string()).optional(),
 });
 
 async function isAcknowledged(state: Reader, value: unknown): Promise<boolean> {
-  const { pseudonym, recordIds } = parseWith(orderSchema, value);
+  const { pseudonym, pseudonyms = [pseudonym], recordIds } = parseWith(orderSchema, value);
   const orders = recordIds
     ? await state.many(recordIds.map(cells.recordErasure))
-    : [await state.get(cells.patientErasure(pseudonym))];
+    : await state.many(pseudonyms.map(cells.patientErasure));
   return orders.every((one) => one?.acknowledged.some(({ party }) => party === CUSTODIAN_PARTY));
 }
 

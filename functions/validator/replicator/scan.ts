@@ -23,6 +23,8 @@ const IDLE =
 const touchedSchema = z.looseObject({
   fn: z.string(),
   pseudonym: z.string().optional(),
+  /** Of an erasure: all that the patient ever had. */
+  pseudonyms: z.array(z.string()).optional(),
   /** Of a rotation, the earlier pseudonym; of a permission, a time. */
   from: z.unknown().optional(),
   recordId: z.string().optional(),
@@ -91,7 +93,8 @@ async function pseudonymsOf(state: Reader, touched: readonly Touched[]): Promise
   const found = new Set<string>();
   for (const one of touched) {
     const { fn, pseudonym, from, recordId, recordIds = [], permissionId, subject, teamId } = one;
-    for (const name of [pseudonym, from]) if (typeof name === 'string') found.add(name);
+    for (const name of [pseudonym, from, ...(one.pseudonyms ?? [])])
+      if (typeof name === 'string') found.add(name);
     const records = recordId === undefined ? recordIds : [...recordIds, recordId];
     for (const record of await state.many(records.map(cells.record))) {
       if (record) found.add(record.pseudonym);
