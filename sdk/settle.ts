@@ -1,5 +1,4 @@
 /** Brings one signed transaction to a certified receipt: places it, polls, places it elsewhere. */
-import { randomUuid } from '../lib/crypto/random.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { backOffMs, type Clock } from './clock.ts';
 import { SdkError } from './errors.ts';
@@ -96,8 +95,6 @@ class Settling {
   /** Validators that said they hold it. */
   readonly #holders: Set<string>;
   readonly #refusals: Refusals;
-  /** The same wherever it is placed: the transaction is the same there too. */
-  readonly #correlationId = randomUuid();
   #placedAt: number;
   #lastFailure: SdkError | null = null;
 
@@ -132,10 +129,7 @@ class Settling {
     if (clock.now() >= this.#transaction.expiresAt) return;
     for (const validator of ready) {
       try {
-        const placed = await postTransaction(validator, this.#transaction, {
-          ...this.#context,
-          correlationId: this.#correlationId,
-        });
+        const placed = await postTransaction(validator, this.#transaction, this.#context);
         if (placed.outcome === 'accepted') {
           this.#holders.add(validator.id);
           this.#refusals.forget(validator.id);
@@ -212,11 +206,7 @@ class Settling {
     const why = failure ? ` The last failure: ${failure.message}` : '';
     return new SdkError('expired', `No certified outcome was seen in time.${why}`, {
       nextStep: 'Look with `carequorum network` and at the history before you do it again.',
-      details: {
-        ...failure?.details,
-        id: this.#transaction.id,
-        correlationId: this.#correlationId,
-      },
+      details: { ...failure?.details, id: this.#transaction.id },
       ...(failure ? { cause: failure } : {}),
     });
   }

@@ -348,7 +348,6 @@ function itemOf(ledger: string, entry: QueuedTransaction): Item {
     compact: text(entry.compact),
     submitter: text(entry.submitter),
     expiresAt: number(entry.expiresAt),
-    ...(entry.correlationId && { correlationId: text(entry.correlationId) }),
   };
 }
 
@@ -361,6 +360,5 @@ function entryOf(item: Item): QueuedTransaction {
     compact: textOf(item, 'compact'),
     submitter: textOf(item, 'submitter'),
     expiresAt: numberOf(item, 'expiresAt'),
-    ...(item['correlationId'] && { correlationId: textOf(item, 'correlationId') }),
   };
 }

@@ -19,6 +19,21 @@ export const chaincodeBounds = {
   claimMs: 183 * 86_400_000,
   /** How long before the report of a lost device its finder may have used it, milliseconds. */
   lostDeviceMs: 7 * 86_400_000,
+  /** Members of a case with the patient, and clinicians who were told of it on the main ledger. */
+  caseMembersMax: 33,
+  caseToldMax: 64,
+  /** Keys that a case may have had. */
+  caseKeysMax: 1_024,
+  /** What one note is as it is sealed, bytes; what the custodian takes of one. */
+  caseNoteBytesMax: 64 * 1024,
+  /** Questions of a case that are open at once, and answers that one offers. */
+  caseQuestionsMax: 64,
+  caseOptionsMax: 8,
+  /** How long votes are taken, milliseconds. */
+  caseVotingMsMin: 1_000,
+  caseVotingMsMax: 30 * 86_400_000,
+  /** Results of the block that closes a case. */
+  anchorResultsMax: 4_096,
   /** Months whose key revision is not 0, for each category. */
   revisedMonthsMax: 600,
   /** Ranges of months in one publication of revisions. */

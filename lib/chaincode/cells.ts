@@ -10,6 +10,19 @@ import {
   unmaskSchema,
 } from './identity-values.ts';
 import { claimEntrySchema, claimOfSchema, claimSchema } from './claim-values.ts';
+import {
+  caseConsentEntrySchema,
+  caseConsentSchema,
+  caseEntrySchema,
+  caseKeySchema,
+  caseLogSchema,
+  caseNotedSchema,
+  caseNoteSchema,
+  caseQuestionEntrySchema,
+  caseQuestionSchema,
+  caseSchema,
+  caseStateSchema,
+} from './case-values.ts';
 import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
 import {
   declarationEntrySchema,
@@ -128,6 +141,11 @@ export const cells = {
   recoverySetup: (pseudonym: string) => cell(keys.recoverySetup(pseudonym), recoverySetupSchema),
   recovery: (id: string) => cell(keys.recovery(id), recoverySchema),
   recoverySetupId: (id: string) => cell(keys.recoverySetupId(id), recoverySetupIdSchema),
+  case: (id: string) => cell(keys.case(id), caseSchema),
+  caseConsent: (id: string) => cell(keys.caseConsent(id), caseConsentSchema),
+  caseState: cell(keys.caseState, caseStateSchema),
+  caseNoted: (id: string) => cell(keys.caseNoted(id), caseNotedSchema),
+  caseQuestion: (id: string) => cell(keys.caseQuestion(id), caseQuestionSchema),
   probe: (validator: string) => cell(keys.probe(validator), probeSchema),
 } as const;
 
@@ -158,6 +176,16 @@ export const listCells = {
     listCell(lists.patientDeclarations(pseudonym), declarationEntrySchema),
   subjectDeclarations: (subject: string) =>
     listCell(lists.subjectDeclarations(subject), declarationEntrySchema),
+  patientCases: (pseudonym: string) => listCell(lists.patientCases(pseudonym), caseEntrySchema),
+  subjectCases: (subject: string) => listCell(lists.subjectCases(subject), caseEntrySchema),
+  patientCaseConsents: (pseudonym: string) =>
+    listCell(lists.patientCaseConsents(pseudonym), caseConsentEntrySchema),
+  subjectCaseConsents: (subject: string) =>
+    listCell(lists.subjectCaseConsents(subject), caseConsentEntrySchema),
+  caseKeys: () => listCell(lists.caseKeys(), caseKeySchema),
+  caseNotes: () => listCell(lists.caseNotes(), caseNoteSchema),
+  caseQuestions: () => listCell(lists.caseQuestions(), caseQuestionEntrySchema),
+  caseLog: () => listCell(lists.caseLog(), caseLogSchema),
   proposals: () => listCell(lists.proposals(), proposalEntrySchema),
   history: (pseudonym: string) => listCell(lists.history(pseudonym), historySchema),
   patientInbox: (pseudonym: string) => listCell(lists.patientInbox(pseudonym), inboxSchema),

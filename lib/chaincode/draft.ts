@@ -22,6 +22,12 @@ export interface LedgerEvent {
 export type Topic =
   | 'access.denied'
   | 'access.permitted'
+  | 'case.changed'
+  | 'case.closed'
+  | 'case.consented'
+  | 'case.noted'
+  | 'case.opened'
+  | 'case.told'
   | 'identity.lapsed'
   | 'identity.re-enrolled'
   | 'identity.re-enrolment-asked'

@@ -83,6 +83,13 @@ export const keys = {
   recoverySetupId: (id: string): string => `recovery/s/${id}`,
   /** A case ledger, by the transaction that opened it. */
   caseLedger: (ledger: string): string => `case-ledger/${ledger}`,
+  /** A case, by the name of its ledger; what lets a doctor open one. */
+  case: (id: string): string => `case/${id}`,
+  caseConsent: (id: string): string => `case-consent/${id}`,
+  /** On a case ledger: who is in it; ids of notes and questions. */
+  caseState: 'stay/current',
+  caseNoted: (id: string): string => `stay/note/${id}`,
+  caseQuestion: (id: string): string => `stay/question/${id}`,
   probe: (validator: string): string => `probe/${validator}`,
   /** Digests of used (key, nonce) pairs; see `seen.ts`. */
   seen: (window: number, shard: number): string => `seen/${window}/${shard}`,
@@ -127,6 +134,16 @@ export const lists = {
   declarations: (): ListKeys => list('declarations'),
   patientDeclarations: (pseudonym: string): ListKeys => list(`declarations/p/${pseudonym}`),
   subjectDeclarations: (subject: string): ListKeys => list(`declarations/s/${subject}`),
+  /** Every case of a patient, and of which a clinician was told; consents to open one. */
+  patientCases: (pseudonym: string): ListKeys => list(`cases/p/${pseudonym}`),
+  subjectCases: (subject: string): ListKeys => list(`cases/s/${subject}`),
+  patientCaseConsents: (pseudonym: string): ListKeys => list(`case-consents/p/${pseudonym}`),
+  subjectCaseConsents: (subject: string): ListKeys => list(`case-consents/s/${subject}`),
+  /** On a case ledger: its keys, its notes and opinions, its questions, and all else. */
+  caseKeys: (): ListKeys => list('stay/keys'),
+  caseNotes: (): ListKeys => list('stay/notes'),
+  caseQuestions: (): ListKeys => list('stay/questions'),
+  caseLog: (): ListKeys => list('stay/log'),
   /** Every proposal that was ever made. */
   proposals: (): ListKeys => list('proposals'),
   /** Notices: `p` and `s` keep a patient's apart from a subject of the same text. */

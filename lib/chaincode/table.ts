@@ -2,6 +2,13 @@
 import { accessList, accessRequest } from './access.ts';
 import { claimAnswer, claimGet, claimList } from './claim-answer.ts';
 import { claimEstimate, claimSubmit, claimWithdraw } from './claim.ts';
+import { caseClose, caseConsent, caseOpen, caseReread, caseTell, caseWithdraw } from './case.ts';
+import { caseAccept, caseDischarge, caseHandover } from './case-course.ts';
+import { caseConsents, caseGet, caseList } from './case-lists.ts';
+import { caseLeave, caseMembers, casePatientKey, caseRekey, caseSeal } from './case-members.ts';
+import { caseNote, caseOpinion, caseRead } from './case-notes.ts';
+import { caseKeys, caseLog, caseNotes, caseQuestions, caseShow } from './case-queries.ts';
+import { caseQuestion, caseSettle, caseVote } from './case-questions.ts';
 import {
   emergencyAccess,
   emergencyBind,
@@ -169,6 +176,34 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   recoveryRelease,
   recoveryRotate,
   recoveryGet,
+  caseConsent,
+  caseWithdraw,
+  caseOpen,
+  caseTell,
+  caseClose,
+  caseReread,
+  caseGet,
+  caseList,
+  caseConsents,
+  caseRekey,
+  caseMembers,
+  caseLeave,
+  caseSeal,
+  casePatientKey,
+  caseNote,
+  caseOpinion,
+  caseRead,
+  caseQuestion,
+  caseVote,
+  caseSettle,
+  caseHandover,
+  caseAccept,
+  caseDischarge,
+  caseShow,
+  caseNotes,
+  caseQuestions,
+  caseKeys,
+  caseLog,
   historyList,
   inboxList,
   validatorRejoin,

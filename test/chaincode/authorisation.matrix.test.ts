@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ChaincodeError } from '../../lib/chaincode/errors.ts';
 import { type Role, roles } from '../../lib/chaincode/roles.ts';
 import { chaincodeFunctions } from '../../lib/chaincode/table.ts';
+import { keys } from '../../lib/chaincode/keys.ts';
 import { cells } from '../../lib/chaincode/cells.ts';
 import { decodeCbor, encodeCbor } from '../../lib/wire/codec.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
@@ -19,8 +20,10 @@ import {
   text32,
   World,
 } from './world.ts';
+import { CaseWorld } from './case-world.ts';
 import { expected, named } from './authorisation.ts';
 
+const caseId = 'a'.repeat(64);
 let base: World;
 let alice: PatientKeys;
 let colleague: Person;
@@ -42,6 +45,7 @@ beforeAll(async () => {
   actors.set('membership', base.membership);
   actors.set('validator', base.validator());
   actors.set('hospital', base.hospital());
+  base.state.set(keys.caseLedger(caseId), encodeCbor({ height: 1, closed: null }));
 });
 
 /** Arguments that fit the schema, whatever then becomes of them. */
@@ -59,6 +63,14 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     shareKey: 'A'.repeat(1622),
   };
   const seals = [{ subject: colleague.subject, digest }];
+  const patientKey = 'A'.repeat(1622);
+  const caseSeals = [{ who: 'patient', digest }];
+  const caseKey = { version: 0, generation: 1, publicKey: patientKey, seals: caseSeals };
+  const caseNote = { generation: 1, digest, size: 1 };
+  const caseRule = {
+    ...{ voters: 'doctors', quorumPercent: 1, majority: 'half', votingMs: 1_000 },
+    otherwise: 'attending',
+  };
   const sealArgs = { teamId: permissionId, version: 1, epoch: 1, seals };
   const asking = {
     ...{ claimId: recordId, insurer: colleague.subject, requestDigest: digest },
@@ -164,6 +176,28 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'emergency.access': { declarationId: recordId },
     'emergency.review': { declarationId: recordId, verdict: 'justified' },
     'emergency.get': { declarationId: recordId },
+    'case.consent': {
+      ...{ consentId: recordId, attending: colleague.subject, until: world.time + 1 },
+      patientKey,
+    },
+    'case.withdraw': { consentId: recordId },
+    'case.open': { rule: caseRule, consentId: recordId, tell: [] },
+    'case.tell': { caseId, subjects: [colleague.subject] },
+    'case.close': {
+      ...{ caseId, header: 'AA', certificate: 'AA', result: 'AA', index: 0, size: 1, proof: [] },
+    },
+    'case.reread': { caseId },
+    'case.get': { caseId },
+    'case.rekey': caseKey,
+    'case.members': { ...caseKey, add: [], remove: [colleague.subject] },
+    'case.seal': { version: 0, who: 'patient', from: 1, digest },
+    'case.patient-key': { publicKey: patientKey },
+    'case.note': { noteId: recordId, ...caseNote },
+    'case.opinion': { noteId: recordId, questionId: recordId, ...caseNote },
+    'case.question': { questionId: recordId, ...caseNote, options: 2 },
+    'case.vote': { questionId: recordId, option: 0 },
+    'case.settle': { questionId: recordId },
+    'case.handover': { to: colleague.subject },
     'recovery.setup': {
       ...{ ...escrowArgs(world), setupId: recordId, needed: 2 },
       guardians: ['a', 'b'].map((one) => ({ key: text32(one), share: text32(one) })),
@@ -194,11 +228,12 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
 }
 
 async function attempt(world: World, who: Acting, fn: string): Promise<string> {
-  const { kind } = chaincodeFunctions.find((one) => one.name === fn)!;
+  const { kind, ledger } = chaincodeFunctions.find((one) => one.name === fn)!;
   const args = argsOf(world, fn);
-  if (kind === 'transaction') return outcome(await world.submit(who, fn, args));
+  const place = ledger === 'case' ? new CaseWorld(world, caseId) : world;
+  if (kind === 'transaction') return outcome(await place.submit(who, fn, args));
   try {
-    await world.ask(who, fn, args);
+    await place.ask(who, fn, args);
     return 'COMMITTED';
   } catch (error) {
     if (error instanceof ChaincodeError) return error.code;
