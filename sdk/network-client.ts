@@ -161,8 +161,11 @@ export class NetworkClient {
   }
 
   /** The certified outcome of a transaction that another party submitted, committed or not. */
-  async certified(id: string, control: CallControl = {}): Promise<CertifiedResult> {
-    return awaitCertified(id, this.#context(control));
+  async certified(
+    id: string,
+    control: CallControl & { readonly ledger?: string } = {},
+  ): Promise<CertifiedResult> {
+    return awaitCertified(id, this.#context(control), control.ledger);
   }
 
   /**
@@ -177,7 +180,7 @@ export class NetworkClient {
     const query = await this.#sign(call, signer, 'query');
     const context = this.#context(control);
     const order = async (): Promise<number> => {
-      const ordered = await this.#sign(ORDER, signer, 'transaction');
+      const ordered = await this.#sign({ ...ORDER, ledger: query.ledger }, signer, 'transaction');
       return (await settle(ordered, context)).height;
     };
     const value = await (control.fresh

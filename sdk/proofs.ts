@@ -4,7 +4,8 @@ import { ChaincodeError } from '../lib/chaincode/errors.ts';
 import { query as runQuery } from '../lib/chaincode/execute.ts';
 import { genesisWrites } from '../lib/chaincode/genesis-state.ts';
 import { verifyP256 } from '../lib/crypto/p256.ts';
-import { genesisHeader, MAIN_LEDGER } from '../lib/ledger/genesis-header.ts';
+import { genesisHeader } from '../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../lib/wire/ledger.ts';
 import { verifyHistoryAnswer } from '../lib/ledger/history-answer.ts';
 import type { KnownSet } from '../lib/ledger/set-chain.ts';
 import { updateTree } from '../lib/ledger/state-tree.ts';
@@ -39,8 +40,11 @@ export interface ProvenAnswer {
   readonly time: number;
   /** Height of the highest block that the validator voted to commit. */
   readonly votedHeight: number;
-  /** Hashes of the set of this height and of the next, hexadecimal, and seats of the first. */
-  readonly sets: readonly [string, string];
+  /**
+   * Hashes of the set of this height and of the next, hexadecimal, and seats of the first. Of a case
+   * ledger, those of the main ledger, then its own.
+   */
+  readonly sets: readonly [string, string, ...string[]];
   readonly seats: number;
   /** The value; throws `refused` where the chaincode says no. */
   value(): unknown;
@@ -55,6 +59,8 @@ export class Proofs {
   /** The newest header of all, and the newest that is tied to those seen before. */
   #newest: BlockHeader | null = null;
   #tied: BlockHeader | null;
+  /** The newest header of each case ledger. */
+  readonly #cases = new Map<string, BlockHeader>();
 
   /** `memory` is what an earlier client of this network remembered. */
   constructor(genesis: Genesis, memory: NetworkMemory | null = null) {
@@ -96,6 +102,11 @@ export class Proofs {
   /** Height of the newest block that was verified. */
   get seenHeight(): number {
     return this.#seenHeight;
+  }
+
+  /** Height of the newest block of a ledger that was verified. */
+  seenOf(ledger: string): number {
+    return ledger === MAIN_LEDGER ? this.#seenHeight : (this.#cases.get(ledger)?.height ?? 0);
   }
 
   /** The newest header that this client itself verified, whether or not it is tied. */
@@ -160,9 +171,12 @@ export class Proofs {
         throw refusedQuery(query.fn, outcome.error);
       };
       const { height, time } = header;
+      const { main } = view;
       this.#saw(header, view.set);
+      if (main) this.#saw(main.header, main.set);
       const { votedHeight } = freshness;
-      const sets = [toHex(header.validatorsHash), toHex(header.nextValidatorsHash)] as const;
+      const own = setsOf(header);
+      const sets = main ? ([...setsOf(main.header), ...own] as const) : own;
       return { validator, height, time, votedHeight, sets, seats: view.seats, value };
     });
   }
@@ -178,7 +192,8 @@ export class Proofs {
     const { network } = this.#genesis.document;
     const { ledger, height, time } = view.header;
     const place = { network, ledger, height, time: Math.max(time, now) };
-    const context = { ...place, genesisHash: this.#genesis.hash, verify: verifyP256, main: null };
+    const { main } = view;
+    const context = { ...place, genesisHash: this.#genesis.hash, verify: verifyP256, main };
     try {
       return { status: 'answered', value: await runQuery(view, query, context) };
     } catch (error) {
@@ -195,7 +210,7 @@ export class Proofs {
   }
 
   #saw(header: BlockHeader, set: KnownSet | undefined): void {
-    if (header.ledger !== MAIN_LEDGER) return;
+    if (header.ledger !== MAIN_LEDGER) return this.#sawOfCase(header);
     for (const one of [this.#tied, this.#newest]) if (one) requireOneChain(one, header);
     if (header.height > this.#seenHeight) this.#seenHeight = header.height;
     if (header.height > (this.#newest?.height ?? -1)) this.#newest = header;
@@ -203,6 +218,16 @@ export class Proofs {
     if (header.height === next) this.#tied = header;
     if (set && set.fromHeight >= (this.#known?.fromHeight ?? 0)) this.#known = set;
   }
+
+  #sawOfCase(header: BlockHeader): void {
+    const newest = this.#cases.get(header.ledger);
+    if (newest) requireOneChain(newest, header);
+    if (!newest || header.height > newest.height) this.#cases.set(header.ledger, header);
+  }
+}
+
+function setsOf({ validatorsHash, nextValidatorsHash }: BlockHeader): readonly [string, string] {
+  return [toHex(validatorsHash), toHex(nextValidatorsHash)];
 }
 
 /** Two headers of one height are one, and the next names the one before it: else there is a fork. */

@@ -18,8 +18,8 @@ const RETRY_MAX_MS = 1_000;
 
 /** The value of a query at a head not older than any that this client verified before. */
 export async function readSeen(query: Transaction, context: SettleContext): Promise<unknown> {
-  const { seenHeight } = context.proofs;
-  return (await readAt(query, context, seenHeight, READ_MS_MAX)).value();
+  const seen = context.proofs.seenOf(query.ledger);
+  return (await readAt(query, context, seen, READ_MS_MAX)).value();
 }
 
 /**
@@ -37,7 +37,7 @@ export async function readFresh(
 ): Promise<unknown> {
   const answers = await askQuorum(query, context);
   const wanted = Math.max(
-    context.proofs.seenHeight,
+    context.proofs.seenOf(query.ledger),
     ...answers.map((one) => Math.max(one.height, one.votedHeight)),
   );
   const best = answers.find((one) => one.height >= wanted);

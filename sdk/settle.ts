@@ -1,4 +1,5 @@
 /** Brings one signed transaction to a certified receipt: places it, polls, places it elsewhere. */
+import { MAIN_LEDGER } from '../lib/wire/ledger.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { backOffMs, type Clock } from './clock.ts';
 import { SdkError } from './errors.ts';
@@ -49,14 +50,18 @@ export async function settle(
 const FOREIGN_MS_MAX = 60_000;
 
 /** The certified outcome of a transaction that somebody else brings to an end. Throws `expired`. */
-export async function awaitCertified(id: string, context: SettleContext): Promise<CertifiedResult> {
+export async function awaitCertified(
+  id: string,
+  context: SettleContext,
+  ledger: string = MAIN_LEDGER,
+): Promise<CertifiedResult> {
   const { clock, pool, proofs, signal } = context;
   const deadline = clock.now() + FOREIGN_MS_MAX;
   for (let round = 0; clock.now() < deadline && !signal?.aborted; round += 1) {
     for (const validator of pool.inOrder()) {
       if (pool.restMs(validator.id) > 0) continue;
       try {
-        const answer = await getTransaction(validator, id, 0, context);
+        const answer = await getTransaction(validator, { id, ledger }, 0, context);
         if (answer.outcome === 'done') return await proofs.receipt(answer.receipt, id);
       } catch (error) {
         tolerated(error, validator, context);
@@ -151,7 +156,7 @@ class Settling {
     for (const validator of pool.inOrder()) {
       if (!this.#holders.has(validator.id) || pool.restMs(validator.id) > 0) continue;
       try {
-        const answer = await getTransaction(validator, this.#transaction.id, waitMs, this.#context);
+        const answer = await getTransaction(validator, this.#transaction, waitMs, this.#context);
         if (answer.outcome === 'done') {
           const result = await proofs.receipt(answer.receipt, this.#transaction.id);
           pool.worked(validator.id);

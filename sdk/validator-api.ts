@@ -1,5 +1,6 @@
 /** The validator's HTTP interface as a client sees it: one function for each route that is used. */
 import { z } from 'zod';
+import { MAIN_LEDGER } from '../lib/wire/ledger.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import {
   callJson,
@@ -102,16 +103,17 @@ export type PollOutcome =
   | { readonly outcome: 'unknown' }
   | Refused;
 
-/** Asks for the receipt of a transaction; the validator may wait for `waitMs` milliseconds. */
+/** Asks for the receipt of a transaction of a ledger; the validator may wait for `waitMs` milliseconds. */
 export async function getTransaction(
   at: ValidatorAddress,
-  id: string,
+  { id, ledger }: Pick<Transaction, 'id' | 'ledger'>,
   waitMs: number,
   options: CallOptions,
 ): Promise<PollOutcome> {
+  const of = ledger === MAIN_LEDGER ? '' : `&ledger=${ledger}`;
   const answer = await callJson(options.transport, {
     method: 'GET',
-    url: `${at.url}/v1/transactions/${id}?waitMs=${waitMs}`,
+    url: `${at.url}/v1/transactions/${id}?waitMs=${waitMs}${of}`,
     timeoutMs: POLL_TIMEOUT_MS + waitMs,
     signal: options.signal,
   });

@@ -5,7 +5,7 @@ import { equalBytes, fromBase64url } from '../../lib/crypto/bytes.ts';
 import { ReceiptError } from '../../lib/ledger/errors.ts';
 import type { KnownSet } from '../../lib/ledger/set-chain.ts';
 import { type VerifiedReceipt, verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { type VerifiedProof, verifyDpop } from '../../lib/records/dpop.ts';
 import { RecordsError } from '../../lib/records/errors.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';

@@ -117,6 +117,8 @@ const receiptMeanings = {
   freshness_invalid: 'The statement of freshness is not of an eligible validator',
   wrong_nonce: 'The statement of freshness answers another question',
   not_proven: 'A key that was asked for is not proven',
+  wrong_parent: 'The header before it is another, or is not wanted',
+  wrong_pin: 'A block of a case pins another block of the main ledger than it may',
   history_forked: 'The earlier block is not in the history of the later one',
 } as const satisfies Record<ReceiptErrorCode, string>;
 

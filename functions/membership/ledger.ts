@@ -5,7 +5,7 @@ import { signJws } from '../../lib/crypto/jws.ts';
 import { type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
 import { ReceiptError } from '../../lib/ledger/errors.ts';
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { RecordsError } from '../../lib/records/errors.ts';
 import type { TransactionResult } from '../../lib/wire/result.ts';
 import { encodeRequest, jwsTypes, parseTransaction } from '../../lib/wire/transaction.ts';

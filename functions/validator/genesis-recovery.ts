@@ -5,7 +5,7 @@
 
 import { equalBytes, fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { thumbprint, type SigningKey } from '../../lib/crypto/p256.ts';
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import type { PeerSender } from '../../lib/ports.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
 import { type Genesis, verifyGenesis } from '../../lib/wire/genesis.ts';

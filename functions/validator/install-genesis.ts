@@ -1,6 +1,6 @@
 /** Starting a ledger from a verified genesis document: the document, its state, the first record. */
 
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import type { PageStore, ReplicaStore } from '../../lib/ports.ts';
 import type { Genesis, SignedGenesis } from '../../lib/wire/genesis.ts';
 import { headerHash } from '../../lib/wire/header.ts';

@@ -1,4 +1,4 @@
-/** The validator sets of a ledger, followed from genesis: own set changes, then what peers show. */
+/** The validator sets of the main ledger, followed from genesis: own set changes, then what peers show. */
 
 import { z } from 'zod';
 import { toHex } from '../../lib/crypto/bytes.ts';
@@ -16,7 +16,6 @@ const answerSchema = z.object({ sets: z.string() });
 
 export interface SetBookStart {
   readonly genesis: Genesis;
-  readonly ledger: string;
   /** Set changes that are kept here. */
   readonly links: readonly StoredLink[];
   readonly verify?: VerifySignature;
@@ -35,8 +34,8 @@ export class SetBook {
 
   /** Throws `ReceiptError` where what is kept here does not follow from genesis. */
   static async open(start: SetBookStart): Promise<SetBook> {
-    const { genesis, ledger, links, verify } = start;
-    return new SetBook(start, await followSets(genesis, chainOf(ledger, links), verify));
+    const { genesis, links, verify } = start;
+    return new SetBook(start, await followSets(genesis, chainOf(links), verify));
   }
 
   get links(): readonly StoredLink[] {
@@ -53,9 +52,9 @@ export class SetBook {
     const after = this.#links.at(-1)?.fromHeight ?? 0;
     const fresh = more.filter(({ fromHeight }) => fromHeight > after);
     if (fresh.length === 0) return;
-    const { genesis, ledger, verify } = this.#start;
+    const { genesis, verify } = this.#start;
     const links = [...this.#links, ...fresh];
-    const followed = await followSets(genesis, chainOf(ledger, links), verify);
+    const followed = await followSets(genesis, chainOf(links), verify);
     if (!followed.every(hasItsSessions)) {
       throw new ReceiptError('bad_session', 'not one vote key of each seat');
     }

@@ -1,7 +1,7 @@
 /** Timers: a tick goes into the serial inbox; catching up is done here, outside of it. */
 
 import type { EventBridgeEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { limits } from '../../lib/limits.ts';
 import { WireError } from '../../lib/wire/errors.ts';
 import { decodeTimerMessage, type TimerMessage } from '../aws/timer-message.ts';

@@ -97,7 +97,7 @@ async function transferDeps(ledger: string): Promise<CatchUpDeps | null> {
   genesis ??= await installedGenesis();
   const readKey = await keyring.openRequestKey();
   if (genesis === null || readKey === null) return null;
-  const sets = await SetBook.open({ genesis, ledger, links: await blocks.links(ledger) });
+  const sets = await SetBook.open({ genesis, links: await blocks.links(ledger) });
   const peers = await peersOf(genesis, ledger);
   const log = (line: object): void => logger.info('peer passed over', { ...line });
   return { genesis, network, peers, sets, readKey, fetched, fetch, clock, log };

@@ -1,8 +1,9 @@
 /** Execution of transactions and queries: pure, deterministic, denied unless the table allows. */
-import { MAIN_LEDGER } from '../ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../wire/ledger.ts';
 import type { StateView } from '../ledger/state-view.ts';
 import type { Transaction } from '../wire/transaction.ts';
 import { actorOf } from './actor.ts';
+import { type CaseLedger, caseLedger } from './case-ledger.ts';
 import { cells } from './cells.ts';
 import { Draft, type LedgerEvent, type Reader, readerOf, type Write } from './draft.ts';
 import { isPatientErased } from './erasure.ts';
@@ -39,13 +40,14 @@ export async function execute(
 ): Promise<Execution> {
   requireVersion(context);
   const { id, fn, args, signer } = transaction;
-  const { time, height } = context;
+  const { time, height, ledger } = context;
   const draft = new Draft(view, { transaction: id, time, height });
   try {
     const wanted = find(transaction, context);
     if (wanted.kind !== 'transaction') throw new ChaincodeError('unknown_function');
     const parsed = parseArgs(wanted, args);
     const people = peopleOf(draft.reader, context);
+    if ((await caseOf(people, ledger))?.closed) throw new ChaincodeError('case_closed');
     const actor = await actorOf(people, signer, time, wanted);
     requireRole(wanted, actor.role);
     await requireNotErased(people, actor);
@@ -78,6 +80,7 @@ export async function query(
   const wanted = find(transaction, context);
   if (wanted.kind !== 'query') throw new ChaincodeError('unknown_function');
   const parsed = parseArgs(wanted, transaction.args);
+  await caseOf(people, ledger);
   const actor = await actorOf(people, transaction.signer, context.time, wanted);
   requireRole(wanted, actor.role);
   return wanted.run(parsed, { actor, reader, context });
@@ -113,6 +116,14 @@ function peopleOf(
     throw new Error('a case ledger, and it only, is executed with a state of the main ledger');
   }
   return main ? readerOf(main) : own;
+}
+
+/** The case ledger, as the main one has it. @throws ChaincodeError `unknown_case` */
+async function caseOf(people: Reader, ledger: string): Promise<CaseLedger | null> {
+  if (ledger === MAIN_LEDGER) return null;
+  const found = await caseLedger(people, ledger);
+  if (!found) throw new ChaincodeError('unknown_case');
+  return found;
 }
 
 function find(transaction: Transaction, context: ChaincodeContext): ChaincodeFunction {

@@ -1,5 +1,5 @@
 /** What the state says of the governed things: who votes, with which keys, by which parameters. */
-import { MAIN_LEDGER } from '../ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../wire/ledger.ts';
 import type { StateView } from '../ledger/state-view.ts';
 import type { Governed } from '../wire/governed.ts';
 import { cells } from './cells.ts';

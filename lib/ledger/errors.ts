@@ -64,7 +64,11 @@ export type ReceiptErrorCode =
   | 'result_not_included'
   /** The result is included, but is not a canonical result. */
   | 'result_malformed'
-  /** The header of height 0 is not the one that the genesis document determines. */
+  /** The header before it, which says who votes on a block of a case ledger, is another. */
+  | 'wrong_parent'
+  /** A case ledger pins nothing, or goes back in what it pins, or the main ledger pins something. */
+  | 'wrong_pin'
+  /** The header of height 0 is not the one that the genesis document, or a case, determines. */
   | 'wrong_genesis_header'
   /** State of height 0 is judged only by a verifier that knows its root. */
   | 'genesis_state_unknown'

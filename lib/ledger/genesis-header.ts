@@ -1,14 +1,12 @@
 /** The header of height 0, which the genesis document determines; it has no certificate. */
 import type { Genesis } from '../wire/genesis.ts';
 import type { BlockHeader } from '../wire/header.ts';
+import { MAIN_LEDGER } from '../wire/ledger.ts';
 import { parametersHash } from '../wire/parameters.ts';
 import { validatorsHash } from '../wire/validators.ts';
 import { LedgerError } from './errors.ts';
 import { frontierRoot, merkleRoot } from './merkle.ts';
 import { HASH_BYTES } from './state-hash.ts';
-
-/** The ledger that every network has; case ledgers have ids of their own. */
-export const MAIN_LEDGER = 'main';
 
 /** `stateRoot` is that of the tree of the chaincode's genesis writes. */
 export function genesisHeader(genesis: Genesis, stateRoot: Uint8Array): BlockHeader {
@@ -30,5 +28,6 @@ export function genesisHeader(genesis: Genesis, stateRoot: Uint8Array): BlockHea
     nextValidatorsHash: set,
     paramsHash: parametersHash(genesis.document.parameters),
     historyRoot: frontierRoot([]),
+    pin: null,
   };
 }

@@ -4,14 +4,13 @@ import { encodeCbor } from '../wire/codec.ts';
 import { hashField, ledgerField } from '../wire/fields.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../wire/header.ts';
-import type { SessionCertificate } from '../wire/session.ts';
 import { type Certificate, certificateSchema } from '../wire/vote.ts';
 import { ledgerBounds } from './bounds.ts';
 import { ReceiptError } from './errors.ts';
 import type { HistoryProof } from './history-tree.ts';
 import { verifyConsistency, verifyInclusion } from './merkle.ts';
-import { certificatesOf, chainFields, decodeFormat, neededSessions } from './receipt.ts';
-import { checkCertified, type KnownSet, knownSetOf, type SetLink } from './set-chain.ts';
+import { chainFields, chainFor, type ChainSource, decodeFormat } from './receipt.ts';
+import { checkCertified, type KnownSet, knownSetOf } from './set-chain.ts';
 import { checkNetwork, setInForce, type VerifyOptions } from './verify-receipt.ts';
 
 export const historyFormat = 'carequorum-history-1';
@@ -36,19 +35,14 @@ export const historyAnswerSchema = z.strictObject({
 export type HistoryAnswer = z.infer<typeof historyAnswerSchema>;
 
 /** Stored data from which an answer is made; nothing of it is verified here. */
-export interface HistorySource {
-  genesis: Genesis;
+export interface HistorySource extends ChainSource {
   first: BlockHeader;
-  header: BlockHeader;
   certificate: Certificate;
-  sessions: readonly SessionCertificate[];
-  links: readonly SetLink[];
   proof: HistoryProof;
 }
 
 export function buildHistoryAnswer(source: HistorySource): HistoryAnswer {
-  const { genesis, first, header, certificate, links, proof } = source;
-  const certificates = [certificate, ...certificatesOf(links)];
+  const { genesis, first, header, certificate, proof } = source;
   return {
     format: historyFormat,
     genesisHash: genesis.hash,
@@ -56,8 +50,7 @@ export function buildHistoryAnswer(source: HistorySource): HistoryAnswer {
     first,
     header,
     certificate,
-    sessions: neededSessions(genesis, source.sessions, certificates),
-    links: [...links],
+    ...chainFor(source, certificate),
     ...proof,
   };
 }
@@ -86,8 +79,8 @@ export async function verifyHistoryAnswer(
   if (header.ledger !== ledger || first.ledger !== ledger) {
     throw new ReceiptError('wrong_ledger', `a header is not of ${ledger}`);
   }
-  const set = await setInForce(genesis, answer, options);
-  await checkCertified(genesis, header, certificate, set, options.verify);
+  const { set, votedAt } = await setInForce(genesis, answer, options);
+  await checkCertified(genesis, header, certificate, set, options.verify, votedAt);
   checkHistory(answer);
   return { first, header, set: knownSetOf(set) };
 }

@@ -5,6 +5,7 @@ import { decodeWith, encodeCbor } from '../wire/codec.ts';
 import { bytesField, hashField, heightField, ledgerField } from '../wire/fields.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerSchema } from '../wire/header.ts';
+import { MAIN_LEDGER, sessionHeight } from '../wire/ledger.ts';
 import { type SessionCertificate, sessionCertificateSchema } from '../wire/session.ts';
 import { sessionCovers, sessionSigningBytes } from '../wire/session.ts';
 import { type Certificate, certificateSchema } from '../wire/vote.ts';
@@ -15,10 +16,15 @@ import { type SetLink, setLinkSchema } from './set-chain.ts';
 
 export const receiptFormat = 'carequorum-receipt-1';
 
-/** Session certificates that are not in the genesis document, and set changes since it. */
+/**
+ * Session certificates that are not in the genesis document, and set changes of the main ledger since
+ * it, up to the set that votes.
+ */
 export const chainFields = {
   sessions: z.array(sessionCertificateSchema).max(ledgerBounds.sessionsMax),
   links: z.array(setLinkSchema).max(ledgerBounds.linksMax),
+  /** On a case ledger, the header before: what it pins says who votes. Null on the main ledger. */
+  parent: headerSchema.nullable(),
 };
 
 export const receiptSchema = z.strictObject({
@@ -37,24 +43,30 @@ export const receiptSchema = z.strictObject({
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 
-/** Stored block data from which a receipt is made; nothing of it is verified here. */
-export interface ReceiptSource {
+/** What links a header to genesis; nothing of it is verified here. */
+export interface ChainSource {
   genesis: Genesis;
   header: BlockHeader;
+  /** All session certificates at hand; those that the votes need are taken. */
+  sessions: readonly SessionCertificate[];
+  /** Set changes of the main ledger from genesis to the set that votes on this header. */
+  links: readonly SetLink[];
+  /** The header before, on a case ledger above height 0. @default null */
+  parent?: BlockHeader | null;
+}
+
+/** Stored block data from which a receipt is made; nothing of it is verified here. */
+export interface ReceiptSource extends ChainSource {
   certificate: Certificate;
   /** Encoded results of the block, in order. */
   results: readonly Uint8Array[];
   /** Which of them. */
   index: number;
-  /** All session certificates at hand; those that the votes need are taken. */
-  sessions: readonly SessionCertificate[];
-  /** Set changes from genesis to this header. */
-  links: readonly SetLink[];
 }
 
 /** The receipt of one transaction of a block. Throws `invalid_argument` on a wrong index. */
 export function buildReceipt(source: ReceiptSource): Receipt {
-  const { genesis, header, certificate, results, index, links } = source;
+  const { genesis, header, certificate, results, index } = source;
   const result = results[index];
   if (!result) throw new LedgerError('invalid_argument', `no result ${index}`);
   return {
@@ -67,8 +79,7 @@ export function buildReceipt(source: ReceiptSource): Receipt {
     proof: inclusionProof(results, index),
     header,
     certificate,
-    sessions: neededSessions(genesis, source.sessions, [certificate, ...certificatesOf(links)]),
-    links: [...links],
+    ...chainFor(source, certificate),
   };
 }
 
@@ -115,22 +126,37 @@ export function decodeFormat<T>(
   return parseFormat(schema, format, value);
 }
 
-/**
- * Sessions outside genesis that could have signed a vote of these certificates, or a read by this
- * validator at this height.
- */
-export function neededSessions(
+/** The fields of a chain, with the sessions that votes, and a read by this validator, need. */
+export function chainFor(
+  { genesis, header, sessions, links, parent = null }: ChainSource,
+  certificate: Certificate | null,
+  read?: { validator: string; height: number },
+): Pick<Receipt, 'sessions' | 'links' | 'parent'> {
+  const signed: Signed[] = links.flatMap((link) => votesOf(link.certificate, MAIN_LEDGER));
+  if (certificate) signed.push(...votesOf(certificate, header.ledger));
+  if (read) signed.push({ ...read, purpose: 'read' });
+  return { sessions: neededSessions(genesis, sessions, signed), links: [...links], parent };
+}
+
+interface Signed {
+  validator: string;
+  height: number | null;
+  purpose: 'vote' | 'read';
+}
+
+function votesOf({ height, votes }: Certificate, ledger: string): Signed[] {
+  const at = sessionHeight(ledger, height);
+  return votes.map(({ validator }) => ({ validator, height: at, purpose: 'vote' }));
+}
+
+/** Sessions outside genesis that could have signed one of these. */
+function neededSessions(
   genesis: Genesis,
   sessions: readonly SessionCertificate[],
-  certificates: readonly Certificate[],
-  read?: { validator: string; height: number },
+  signed: readonly Signed[],
 ): SessionCertificate[] {
   const own = new Set(genesis.sessions.map(sessionText));
   const taken = new Map<string, SessionCertificate>();
-  const votes = certificates.flatMap(({ height, votes: cast }) =>
-    cast.map(({ validator }) => ({ validator, height, purpose: 'vote' as const })),
-  );
-  const signed = read ? [...votes, { ...read, purpose: 'read' as const }] : votes;
   for (const session of sessions) {
     const { incarnation } = session.body;
     const isNeeded = signed.some((one) => sessionCovers(session.body, { ...one, incarnation }));
@@ -138,10 +164,6 @@ export function neededSessions(
     if (isNeeded && !own.has(text)) taken.set(text, session);
   }
   return [...taken.values()];
-}
-
-export function certificatesOf(links: readonly SetLink[]): Certificate[] {
-  return links.map(({ certificate }) => certificate);
 }
 
 function sessionText({ body }: SessionCertificate): string {

@@ -4,6 +4,7 @@ import { equalBytes, toHex } from '../crypto/bytes.ts';
 import { verifyP256, type VerifySignature } from '../crypto/p256.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../wire/header.ts';
+import { MAIN_LEDGER } from '../wire/ledger.ts';
 import { type SessionCertificate, sessionSigningBytes } from '../wire/session.ts';
 import { verifySessionCertificate } from '../wire/session.ts';
 import { quorumSize, type ValidatorSet, validatorsHash } from '../wire/validators.ts';
@@ -40,7 +41,6 @@ export interface FollowedSet {
 
 /** What a chain of sets is followed with: all of it unverified but the genesis. */
 export interface SetChain {
-  ledger: string;
   sessions: readonly SessionCertificate[];
   links: readonly SetLink[];
 }
@@ -67,7 +67,7 @@ export async function followSets(
   const followed = [await enter(genesis.validators, { fromHeight: 0, sinceTime: createdAt })];
   for (const link of chain.links) {
     const current = followed.at(-1) as FollowedSet;
-    await checkLink(genesis, chain.ledger, link, current, verify);
+    await checkLink(genesis, link, current, verify);
     const { height, time } = link.header;
     followed.push(await enter(link.validators, { fromHeight: height + 1, sinceTime: time }));
   }
@@ -80,16 +80,17 @@ export async function followSets(
 /**
  * Throws `stale_set` where a set seen before is not the one that this chain has at its height, or
  * where a header from before that set is younger than it: times rise with heights, so keys of a
- * set that was replaced make nothing new.
+ * set that was replaced make nothing new. But a case ledger keeps its set while it is at rest.
  */
 export function checkKnownSet(
   followed: readonly FollowedSet[],
-  { height, time }: Pick<BlockHeader, 'height' | 'time'>,
+  { ledger, time }: Pick<BlockHeader, 'ledger' | 'time'>,
+  votedAt: number,
   known: KnownSet,
 ): void {
-  if (height < known.fromHeight) {
-    if (time <= known.sinceTime) return;
-    throw new ReceiptError('stale_set', `block ${height} is younger than the set after it`);
+  if (votedAt < known.fromHeight) {
+    if (ledger !== MAIN_LEDGER || time <= known.sinceTime) return;
+    throw new ReceiptError('stale_set', `block ${votedAt} is younger than the set after it`);
   }
   const there = followed.findLast((set) => set.fromHeight <= known.fromHeight);
   if (!there || !equalBytes(there.hash, known.validatorsHash)) {
@@ -99,7 +100,8 @@ export function checkKnownSet(
 
 /**
  * Whether the set in force certified this header: named steps, a code each. The votes' statement
- * covers genesis, ledger and set, so none of them can be taken for another.
+ * covers genesis, ledger and set, so none of them can be taken for another. `votedAt`: the height
+ * of the main ledger that says who votes, as `votingHeight` has it.
  */
 export async function checkCertified(
   genesis: Genesis,
@@ -107,8 +109,9 @@ export async function checkCertified(
   certificate: Certificate,
   set: FollowedSet,
   verify: VerifySignature = verifyP256,
+  votedAt: number = header.height,
 ): Promise<void> {
-  if (!equalBytes(header.validatorsHash, set.hash) || header.height < set.fromHeight) {
+  if (!equalBytes(header.validatorsHash, set.hash) || votedAt < set.fromHeight) {
     throw new ReceiptError('header_wrong_set', 'the header is not of the set in force');
   }
   if (header.height === 0) {
@@ -152,13 +155,12 @@ function checkVoters(certificate: Certificate, validators: ValidatorSet): void {
 
 async function checkLink(
   genesis: Genesis,
-  ledger: string,
   link: SetLink,
   current: FollowedSet,
   verify: VerifySignature,
 ): Promise<void> {
   const { header, certificate, validators } = link;
-  if (header.ledger !== ledger) {
+  if (header.ledger !== MAIN_LEDGER) {
     throw new ReceiptError('wrong_ledger', 'a set change of another ledger');
   }
   // Height 0 is given, not voted; each later change is above the one before it.

@@ -5,14 +5,11 @@ import { limits } from '../limits.ts';
 import { encodeCbor } from '../wire/codec.ts';
 import { bytesField, hashField, heightField, ledgerField } from '../wire/fields.ts';
 import { signatureField, validatorIdField } from '../wire/fields.ts';
-import type { Genesis } from '../wire/genesis.ts';
-import { type BlockHeader, headerSchema } from '../wire/header.ts';
-import type { SessionCertificate } from '../wire/session.ts';
+import { headerSchema } from '../wire/header.ts';
 import { type Certificate, certificateSchema } from '../wire/vote.ts';
 import { ledgerBounds } from './bounds.ts';
 import { LedgerError } from './errors.ts';
-import { certificatesOf, chainFields, decodeFormat, neededSessions } from './receipt.ts';
-import type { SetLink } from './set-chain.ts';
+import { chainFields, chainFor, type ChainSource, decodeFormat } from './receipt.ts';
 import { stateProofSchema } from './state-proof.ts';
 import type { ProvenEntry } from './state-tree.ts';
 
@@ -56,6 +53,8 @@ export const stateAnswerSchema = z.strictObject({
     )
     .max(limits.queryProofsMax),
   freshness: freshnessSchema,
+  /** On a case ledger, what the same validator answers of the main ledger; else null. */
+  main: bytesField(ledgerBounds.answerBytesMax).nullable(),
 });
 export type StateAnswer = z.infer<typeof stateAnswerSchema>;
 
@@ -72,34 +71,30 @@ export function freshnessSigningBytes(statement: FreshnessStatement): Uint8Array
 }
 
 /** Stored data from which an answer is made; nothing of it is verified here. */
-export interface AnswerSource {
-  genesis: Genesis;
-  header: BlockHeader;
+export interface AnswerSource extends ChainSource {
   certificate: Certificate | null;
   entries: readonly ProvenEntry[];
   freshness: Freshness;
-  /** All session certificates at hand; those that votes and freshness need are taken. */
-  sessions: readonly SessionCertificate[];
-  links: readonly SetLink[];
+  /** The answer of the main ledger, encoded, to a query of a case ledger. @default null */
+  main?: Uint8Array | null;
 }
 
 /** The answer to one query. Throws `too_large` with more proofs than a client takes. */
 export function buildStateAnswer(source: AnswerSource): StateAnswer {
-  const { genesis, header, certificate, entries, freshness, links } = source;
+  const { genesis, header, certificate, entries, freshness, main = null } = source;
   if (entries.length > limits.queryProofsMax) {
     throw new LedgerError('too_large', `${entries.length} keys in one answer`);
   }
-  const certificates = [...certificatesOf(links), ...(certificate ? [certificate] : [])];
   return {
     format: answerFormat,
     genesisHash: genesis.hash,
     ledger: header.ledger,
     header,
     certificate,
-    sessions: neededSessions(genesis, source.sessions, certificates, freshness),
-    links: [...links],
+    ...chainFor(source, certificate, freshness),
     entries: [...entries],
     freshness,
+    main,
   };
 }
 

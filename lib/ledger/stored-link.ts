@@ -19,10 +19,10 @@ export type StoredLink = z.infer<typeof storedLinkSchema>;
 export const storedLinksSchema = z.array(storedLinkSchema).max(ledgerBounds.linksMax);
 
 /** The chain of sets that links make, each session in it once. */
-export function chainOf(ledger: string, links: readonly StoredLink[]): SetChain {
+export function chainOf(links: readonly StoredLink[]): SetChain {
   const sessions = new Map<string, SessionCertificate>();
   for (const one of links.flatMap((stored) => stored.sessions)) {
     sessions.set(toHex(sessionSigningBytes(one.body)), one);
   }
-  return { ledger, sessions: [...sessions.values()], links: links.map(({ link }) => link) };
+  return { sessions: [...sessions.values()], links: links.map(({ link }) => link) };
 }

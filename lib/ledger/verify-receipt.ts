@@ -9,6 +9,7 @@ import type { ValidatorSet } from '../wire/validators.ts';
 import { ledgerBounds } from './bounds.ts';
 import { ReceiptError } from './errors.ts';
 import { verifyInclusion } from './merkle.ts';
+import { votingHeight } from './pinned.ts';
 import {
   decodeReceipt,
   parseFormat,
@@ -51,9 +52,10 @@ export async function verifyReceipt(
   const parsed = parseReceipt(receipt);
   checkNetwork(parsed, genesis);
   checkLedger(parsed);
-  const followed = await followToHeader(genesis, parsed, options);
+  const { followed, votedAt } = await followToHeader(genesis, parsed, options);
   const set = followed.at(-1) as FollowedSet;
-  await checkCertified(genesis, parsed.header, parsed.certificate, set, options.verify);
+  const { verify } = options;
+  await checkCertified(genesis, parsed.header, parsed.certificate, set, verify, votedAt);
   checkIncluded(parsed);
   const result = parseResult(parsed.result);
   const { header } = parsed;
@@ -81,23 +83,33 @@ export function checkLedger({ ledger, header }: { ledger: string; header: BlockH
   }
 }
 
+/** Who must have certified a header, and the height of the main ledger that says so. */
+export interface InForce {
+  set: FollowedSet;
+  votedAt: number;
+}
+
+type Claim = Pick<Receipt, 'sessions' | 'links' | 'header' | 'parent'>;
+
 /** Step: the set changes lead from genesis to the set that a header must be certified by. */
 export async function setInForce(
   genesis: Genesis,
-  claim: Pick<Receipt, 'ledger' | 'sessions' | 'links' | 'header'>,
+  claim: Claim,
   options: VerifyOptions,
-): Promise<FollowedSet> {
-  return (await followToHeader(genesis, claim, options)).at(-1) as FollowedSet;
+): Promise<InForce> {
+  const { followed, votedAt } = await followToHeader(genesis, claim, options);
+  return { set: followed.at(-1) as FollowedSet, votedAt };
 }
 
 async function followToHeader(
   genesis: Genesis,
-  claim: Pick<Receipt, 'ledger' | 'sessions' | 'links' | 'header'>,
+  claim: Claim,
   { known, verify }: VerifyOptions,
-): Promise<FollowedSet[]> {
+): Promise<{ followed: FollowedSet[]; votedAt: number }> {
+  const votedAt = votingHeight(genesis, claim);
   const followed = await followSets(genesis, claim, verify);
-  if (known) checkKnownSet(followed, claim.header, known);
-  return followed;
+  if (known) checkKnownSet(followed, claim.header, votedAt, known);
+  return { followed, votedAt };
 }
 
 function parseReceipt(receipt: Receipt | Uint8Array): Receipt {

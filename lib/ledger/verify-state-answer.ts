@@ -4,6 +4,7 @@ import { verifyP256 } from '../crypto/p256.ts';
 import { encodeCbor } from '../wire/codec.ts';
 import type { Genesis } from '../wire/genesis.ts';
 import type { BlockHeader } from '../wire/header.ts';
+import { MAIN_LEDGER, sessionHeight } from '../wire/ledger.ts';
 import { sessionCovers } from '../wire/session.ts';
 import { ReceiptError } from './errors.ts';
 import { genesisHeader } from './genesis-header.ts';
@@ -29,15 +30,19 @@ export class ProvenView implements StateView {
   /** The set in force at the header, and how many seats it has. */
   readonly set: KnownSet;
   readonly seats: number;
+  /** On a case ledger, what is proven of the main one. */
+  readonly main: ProvenView | null;
   readonly #values: ReadonlyMap<string, Uint8Array | null>;
 
   constructor(
     { header, freshness }: Pick<StateAnswer, 'header' | 'freshness'>,
+    main: ProvenView | null,
     set: FollowedSet,
     values: ReadonlyMap<string, Uint8Array | null>,
   ) {
     this.header = header;
     this.freshness = freshness;
+    this.main = main;
     this.set = knownSetOf(set);
     this.seats = set.validators.length;
     this.#values = values;
@@ -61,12 +66,50 @@ export async function verifyStateAnswer(
   options: AnswerOptions = {},
 ): Promise<ProvenView> {
   const parsed = parseAnswer(answer);
+  if (parsed.header.ledger === MAIN_LEDGER) return (await ofMain(parsed, genesis, options)).view;
+  const { main, speakers } = await beside(parsed, genesis, options);
   checkNetwork(parsed, genesis);
   checkLedger(parsed);
-  const set = await setInForce(genesis, parsed, options);
+  // A set that was followed for the case may be older than what is known of the main ledger.
+  const { set, votedAt } = await setInForce(genesis, parsed, options);
+  const { header, certificate } = parsed;
+  requireCertificate(parsed);
+  if (certificate) {
+    await checkCertified(genesis, header, certificate, set, options.verify, votedAt);
+  } else if (!equalBytes(header.validatorsHash, set.hash)) {
+    throw new ReceiptError('header_wrong_set', 'the header is not of the set in force');
+  }
+  await checkFreshness(parsed, speakers, options);
+  return new ProvenView(parsed, main, set, checkEntries(parsed));
+}
+
+async function ofMain(
+  parsed: StateAnswer,
+  genesis: Genesis,
+  options: AnswerOptions,
+): Promise<{ view: ProvenView; set: FollowedSet }> {
+  if (parsed.main) throw new ReceiptError('malformed', 'an answer of the main ledger stands alone');
+  checkNetwork(parsed, genesis);
+  checkLedger(parsed);
+  const { set } = await setInForce(genesis, parsed, options);
   await checkHead(parsed, genesis, set, options);
   await checkFreshness(parsed, set, options);
-  return new ProvenView(parsed, set, checkEntries(parsed));
+  return { view: new ProvenView(parsed, null, set, checkEntries(parsed)), set };
+}
+
+/** Step: on a case ledger, the same validator says how the main ledger stands; who it is, too. */
+async function beside(
+  { main, freshness }: StateAnswer,
+  genesis: Genesis,
+  options: AnswerOptions,
+): Promise<{ main: ProvenView; speakers: FollowedSet }> {
+  if (!main) throw new ReceiptError('malformed', 'an answer of a case ledger needs the main one');
+  const parsed = parseAnswer(main);
+  if (parsed.header.ledger !== MAIN_LEDGER || parsed.freshness.validator !== freshness.validator) {
+    throw new ReceiptError('wrong_ledger', 'what stands beside it is not of the main ledger');
+  }
+  const { view, set } = await ofMain(parsed, genesis, options);
+  return { main: view, speakers: set };
 }
 
 function parseAnswer(answer: StateAnswer | Uint8Array): StateAnswer {
@@ -82,9 +125,7 @@ async function checkHead(
   set: FollowedSet,
   { genesisStateRoot, verify }: AnswerOptions,
 ): Promise<void> {
-  if ((certificate === null) !== (header.height === 0)) {
-    throw new ReceiptError('not_certified', 'genesis alone, and it only, has no certificate');
-  }
+  requireCertificate({ header, certificate });
   if (certificate) return checkCertified(genesis, header, certificate, set, verify);
   if (!genesisStateRoot) {
     throw new ReceiptError('genesis_state_unknown', 'the state of height 0 is not known here');
@@ -94,6 +135,14 @@ async function checkHead(
   if (!equalBytes(encodeCbor(header), expected)) {
     throw new ReceiptError('wrong_genesis_header', 'not the header of this genesis');
   }
+}
+
+function requireCertificate({
+  header,
+  certificate,
+}: Pick<StateAnswer, 'header' | 'certificate'>): void {
+  if ((certificate === null) === (header.height === 0)) return;
+  throw new ReceiptError('not_certified', 'genesis alone, and it only, has no certificate');
 }
 
 /** Step: a validator that may answer says, for this question, that the header is its head. */
@@ -111,7 +160,9 @@ async function checkFreshness(
     throw new ReceiptError('freshness_invalid', `${validator} cannot speak for this head`);
   }
   const bytes = freshnessSigningBytes({ ...freshness, genesisHash, ledger });
-  const wanted = { validator, incarnation: seat.incarnation, purpose: 'read' as const, height };
+  const { incarnation } = seat;
+  const at = sessionHeight(ledger, height);
+  const wanted = { validator, incarnation, purpose: 'read' as const, height: at };
   for (const { body } of set.sessions) {
     if (!sessionCovers(body, wanted)) continue;
     if (await verify(body.key, bytes, signature)) return;

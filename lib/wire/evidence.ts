@@ -4,6 +4,7 @@ import { equalBytes } from '../crypto/bytes.ts';
 import type { VerifySignature } from '../crypto/p256.ts';
 import { encodeCbor, decodeWith } from './codec.ts';
 import { hashField, ledgerField } from './fields.ts';
+import { sessionHeight } from './ledger.ts';
 import { sessionCertificateSchema, sessionCovers, verifySessionCertificate } from './session.ts';
 import type { ValidatorSet } from './validators.ts';
 import { voteSchema, voteSigningBytes } from './vote.ts';
@@ -59,7 +60,8 @@ export async function verifyEvidence(
   if (equalBytes(first.hash, second.hash)) return 'same_statement';
   if (session.body.network !== network) return 'other_network';
   const { id, incarnation, kmsKey } = seat;
-  const wanted = { validator: id, incarnation, purpose: 'vote', height: first.height } as const;
+  const height = sessionHeight(ledger, first.height);
+  const wanted = { validator: id, incarnation, purpose: 'vote', height } as const;
   if (!sessionCovers(session.body, wanted)) return 'not_a_vote_session';
   if (!(await verifySessionCertificate(session, kmsKey, verify))) return 'bad_session';
   const context = { genesisHash, ledger, validatorsHash };

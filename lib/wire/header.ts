@@ -11,6 +11,10 @@ import {
   viewField,
 } from './fields.ts';
 
+/** A block of the main ledger that a block of a case ledger pins. */
+export const pinSchema = z.strictObject({ height: heightField, hash: hashField });
+export type Pin = z.infer<typeof pinSchema>;
+
 export const headerSchema = z.strictObject({
   protocolVersion: z.literal(1),
   ledger: ledgerField,
@@ -31,6 +35,8 @@ export const headerSchema = z.strictObject({
   paramsHash: hashField,
   /** RFC 9162 root over all earlier header hashes, genesis first. */
   historyRoot: hashField,
+  /** On a case ledger, the block of the main ledger whose state says who is who; else null. */
+  pin: pinSchema.nullable(),
 });
 export type BlockHeader = z.infer<typeof headerSchema>;
 

@@ -43,12 +43,16 @@ export async function verifySessionCertificate(
   return verify(kmsKey, sessionSigningBytes(certificate.body), certificate.signature);
 }
 
-/** Whether a certificate covers a validator's incarnation at a height for a purpose. */
+/**
+ * Whether a certificate covers a validator's incarnation at a height for a purpose. Heights are
+ * those of the main ledger: null, on a case ledger, asks for the incarnation alone.
+ */
 export function sessionCovers(
   body: SessionBody,
-  wanted: Pick<SessionBody, 'validator' | 'incarnation' | 'purpose'> & { height: number },
+  wanted: Pick<SessionBody, 'validator' | 'incarnation' | 'purpose'> & { height: number | null },
 ): boolean {
   if (body.validator !== wanted.validator || body.purpose !== wanted.purpose) return false;
   if (body.incarnation !== wanted.incarnation) return false;
-  return wanted.height >= body.fromHeight && wanted.height <= body.untilHeight;
+  const { height } = wanted;
+  return height === null || (height >= body.fromHeight && height <= body.untilHeight);
 }

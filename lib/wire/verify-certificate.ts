@@ -1,5 +1,6 @@
 /** Checks a certificate against a validator set and the session keys known for it. */
 import { verifyP256, type VerifySignature } from '../crypto/p256.ts';
+import { sessionHeight } from './ledger.ts';
 import { sessionCovers, type SessionCertificate } from './session.ts';
 import { quorumSize, type ValidatorSet } from './validators.ts';
 import { type Certificate, type Vote, type VoteContext, voteSigningBytes } from './vote.ts';
@@ -21,7 +22,7 @@ export async function verifyVote(
     validator: seat.id,
     incarnation: seat.incarnation,
     purpose: 'vote' as const,
-    height: vote.height,
+    height: sessionHeight(context.ledger, vote.height),
   };
   const bytes = voteSigningBytes(context, vote);
   for (const session of sessions) {

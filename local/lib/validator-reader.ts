@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { BLOCK_QUERY, peerAuthorization } from '../../functions/validator/block-request.ts';
 import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import type { SigningKey } from '../../lib/crypto/p256.ts';
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { decodeWith } from '../../lib/wire/codec.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../../lib/wire/header.ts';
 import { type Certificate, certificateSchema } from '../../lib/wire/vote.ts';

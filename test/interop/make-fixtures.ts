@@ -6,12 +6,16 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../lib/crypto/hash.ts';
+import { caseGenesisHeader } from '../../lib/ledger/case-genesis.ts';
 import { merkleRoot } from '../../lib/ledger/merkle.ts';
 import { buildReceipt, type Receipt } from '../../lib/ledger/receipt.ts';
+import type { SetLink } from '../../lib/ledger/set-chain.ts';
 import { verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
+import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult } from '../../lib/wire/result.ts';
-import { validatorsHash } from '../../lib/wire/validators.ts';
+import type { SessionCertificate } from '../../lib/wire/session.ts';
+import { validatorsHash, type ValidatorSet } from '../../lib/wire/validators.ts';
 import { networkFile, PASSPHRASE, run } from '../cli/cli-world.ts';
 import {
   makeSeat,
@@ -37,6 +41,52 @@ interface Made {
   linked: Receipt;
   /** Certified by the first set at a height after it was replaced. */
   outlived: Receipt;
+  /** Of a case ledger: its first block, by the first set, and one of a case that waited. */
+  firstOfCase: Receipt;
+  waited: Receipt;
+  /** On a height 0 that no case has. */
+  misopened: Receipt;
+}
+
+/**
+ * A case that the main block 9 opened. Its block 1 pins main block 12, so block 2 is voted on by the
+ * set of that height, though it is made when another set votes on the main ledger.
+ */
+async function caseReceipts(
+  network: TestNetwork,
+  middle: ValidatorSet,
+  by: { sessions: SessionCertificate[]; links: SetLink[]; seats: readonly Seat[] },
+): Promise<Pick<Made, 'firstOfCase' | 'waited' | 'misopened'>> {
+  const { genesis } = network;
+  const resultsRoot = merkleRoot(results);
+  const start = caseGenesisHeader(genesis, 'c'.repeat(64), network.header(9));
+  const next = validatorsHash(middle);
+  const first: BlockHeader = {
+    ...network.header(1, { resultsRoot }),
+    ...{ ledger: start.ledger, previousHash: headerHash(start), nextValidatorsHash: next },
+    pin: { height: 12, hash: taggedHash('main block 12') },
+  };
+  const second: BlockHeader = {
+    ...network.header(2, { resultsRoot, previousHash: headerHash(first) }),
+    ...{ ledger: start.ledger, validatorsHash: next },
+    pin: { height: 24, hash: taggedHash('main block 24') },
+  };
+  const common = { genesis, results, index: 1 };
+  const early = { ...common, sessions: [], links: [] };
+  const bent = { ...start, stateRoot: other };
+  const onBent = { ...first, previousHash: headerHash(bent) };
+  const certificate = await network.certify(first);
+  return {
+    firstOfCase: buildReceipt({ ...early, header: first, parent: start, certificate }),
+    misopened: buildReceipt({
+      ...{ ...early, header: onBent, parent: bent },
+      certificate: await network.certify(onBent),
+    }),
+    waited: buildReceipt({
+      ...{ ...common, ...by, header: second, parent: first },
+      certificate: await network.certify(second, { seats: by.seats }),
+    }),
+  };
 }
 
 /** A receipt of the first set, and one after two set changes: a new member, then a rejoin. */
@@ -92,7 +142,8 @@ async function makeReceipts(): Promise<Made> {
   });
   const stale = network.header(25, { resultsRoot });
   const outlived = { ...linked, header: stale, certificate: await network.certify(stale) };
-  return { network, receipt, linked, outlived };
+  const by = { sessions: sessions.slice(0, 1), links: links.slice(0, 1), seats: [va, vb, joiner] };
+  return { network, receipt, linked, outlived, ...(await caseReceipts(network, middle, by)) };
 }
 
 /** A copy with one field, named by its path, changed. */
@@ -106,7 +157,14 @@ function change(source: unknown, path: readonly (string | number)[], value: unkn
   return { ...fields, [field]: change(fields[field], rest, value) };
 }
 
-function mutations({ receipt, linked, outlived }: Made): [string, unknown][] {
+function mutations({
+  receipt,
+  linked,
+  outlived,
+  firstOfCase,
+  waited,
+  misopened,
+}: Made): [string, unknown][] {
   const { votes } = receipt.certificate;
   const paths: [unknown, (string | number)[], unknown][] = [
     [receipt, ['format'], 'carequorum-receipt-2'],
@@ -158,12 +216,36 @@ function mutations({ receipt, linked, outlived }: Made): [string, unknown][] {
     [linked, ['sessions', 0, 'signature'], linked.sessions[1]?.signature],
     [linked, ['sessions', 1, 'body', 'untilHeight'], 22],
     [linked, ['header', 'height'], 20],
+    [receipt, ['header', 'pin'], waited.header.pin],
+    [receipt, ['parent'], firstOfCase.parent],
+    [waited, ['header', 'pin'], null],
+    [waited, ['header', 'pin', 'hash'], other],
+    [waited, ['header', 'pin', 'height'], 11],
+    [waited, ['ledger'], 'main'],
+    [waited, ['parent'], null],
+    [waited, ['parent'], firstOfCase.parent],
+    [waited, ['parent', 'pin', 'height'], 9],
+    [waited, ['links'], []],
+    [waited, ['links'], linked.links],
+    [firstOfCase, ['parent', 'previousHash'], other],
+    [firstOfCase, ['parent', 'pin', 'hash'], other],
+    [firstOfCase, ['header', 'ledger'], 'd'.repeat(64)],
   ];
+  const names = new Map<unknown, string>([
+    [receipt, 'first set'],
+    [linked, 'third set'],
+    [waited, 'a case that waited'],
+    [firstOfCase, 'first of a case'],
+  ]);
   const named = paths.map(([source, path, value]): [string, unknown] => [
-    `${source === receipt ? 'first set' : 'third set'}: ${path.join('.')}`,
+    `${names.get(source)}: ${path.join('.')}`,
     change(source, path, value),
   ]);
-  return [...named, ['certified by a set that was replaced', outlived]];
+  return [
+    ...named,
+    ['certified by a set that was replaced', outlived],
+    ['a case that opened otherwise', misopened],
+  ];
 }
 
 async function writeReceipts(): Promise<void> {
@@ -173,6 +255,8 @@ async function writeReceipts(): Promise<void> {
   for (const [name, receipt] of [
     ['by the set of genesis', made.receipt],
     ['after two set changes', made.linked],
+    ['the first block of a case', made.firstOfCase],
+    ['a case that waited while the set changed', made.waited],
   ] as const) {
     const bytes = encodeCbor(receipt);
     const { result, height, time } = await verifyReceipt(bytes, genesis);

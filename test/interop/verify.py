@@ -192,6 +192,7 @@ HEADER = record(
     nextValidatorsHash=HASH,
     paramsHash=HASH,
     historyRoot=HASH,
+    pin=nullable(record(height=HEIGHT, hash=HASH)),
 )
 CERTIFICATE = record(
     phase=one_of("prepare", "commit"),
@@ -216,7 +217,11 @@ VALIDATOR = record(
     id=ID, kmsKey=KEY, incarnation=HEIGHT, suspended=lambda one: isinstance(one, bool)
 )
 LINK = record(validators=many(VALIDATOR, 4, 31), header=HEADER, certificate=CERTIFICATE)
-CHAIN = {"sessions": many(SESSION, high=1024), "links": many(LINK, high=256)}
+CHAIN = {
+    "sessions": many(SESSION, high=1024),
+    "links": many(LINK, high=256),
+    "parent": nullable(HEADER),
+}
 RECEIPT = record(
     format=one_of("carequorum-receipt-1"),
     genesisHash=HASH,
@@ -254,6 +259,7 @@ ANSWER = record(
     freshness=record(
         validator=ID, nonce=size(16), height=HEIGHT, votedHeight=HEIGHT, signature=SIGNATURE
     ),
+    main=nullable(lambda one: isinstance(one, bytes)),
     **CHAIN,
 )
 
@@ -359,10 +365,59 @@ def session_message(session):
     return tagged("session-certificate", encode(session["body"]))
 
 
-class Chain:
-    """Steps 4 and 5: the set in force after all links."""
+def merkle_of_nothing():
+    return sha256(b"")
 
-    def __init__(self, genesis, ledger, sessions, links):
+
+def case_genesis(genesis, header):
+    """Height 0 of a case ledger, as what it takes over from the main ledger makes it."""
+    opener = bytes.fromhex(header["ledger"])
+    nothing = merkle_of_nothing()
+    return {
+        **header,
+        "protocolVersion": 1,
+        "height": 0,
+        "view": 0,
+        "previousHash": tagged("case-genesis", genesis.hash, opener, header["pin"]["hash"]),
+        "transactionsRoot": nothing,
+        "resultsRoot": nothing,
+        "stateRoot": tagged("state-empty"),
+        "nextValidatorsHash": header["validatorsHash"],
+        "historyRoot": nothing,
+    }
+
+
+def require_case_genesis(genesis, header):
+    named = re.fullmatch(r"[0-9a-f]{64}", header["ledger"]) and header["pin"] is not None
+    require(named and case_genesis(genesis, header) == header, "wrong_genesis_header")
+
+
+def voting_height(genesis, header, parent):
+    """Step 4: the height of the main ledger whose set votes on a header."""
+    pin = header["pin"]
+    if header["ledger"] == "main":
+        require(pin is None, "wrong_pin")
+        require(parent is None, "wrong_parent")
+        return header["height"]
+    require(pin is not None, "wrong_pin")
+    if header["height"] == 0:
+        require(parent is None, "wrong_parent")
+        require_case_genesis(genesis, header)
+        return pin["height"]
+    require(parent is not None and parent["ledger"] == header["ledger"], "wrong_parent")
+    require(parent["height"] == header["height"] - 1, "wrong_parent")
+    require(tagged("header", encode(parent)) == header["previousHash"], "wrong_parent")
+    before = parent["pin"]
+    require(before is not None and pin["height"] >= before["height"], "wrong_pin")
+    if parent["height"] == 0:
+        require_case_genesis(genesis, parent)
+    return before["height"]
+
+
+class Chain:
+    """Steps 5 and 6: the set in force after all links."""
+
+    def __init__(self, genesis, sessions, links):
         self.genesis = genesis
         bodies = [encode(one["body"]) for one in sessions]
         require(len(set(bodies)) == len(bodies), "bad_session", "a session comes twice")
@@ -371,11 +426,11 @@ class Chain:
         self.enter(genesis.validators, 0)
         for link in links:
             header = link["header"]
-            require(header["ledger"] == ledger, "wrong_ledger")
+            require(header["ledger"] == "main", "wrong_ledger")
             require(header["height"] >= max(1, self.since), "link_out_of_order")
             require(header["validatorsHash"] == self.set_hash, "link_wrong_set")
             try:
-                self.check(header, link["certificate"])
+                self.check(header, link["certificate"], header["height"])
             except Refused as error:
                 raise Refused("link_not_certified", str(error)) from error
             following = tagged("validators", encode(link["validators"]))
@@ -409,16 +464,16 @@ class Chain:
                 continue
             if body["incarnation"] != seat["incarnation"]:
                 continue
-            if not body["fromHeight"] <= height <= body["untilHeight"]:
+            if height is not None and not body["fromHeight"] <= height <= body["untilHeight"]:
                 continue
             if signed_by(body["key"], message, signature):
                 return True
         return False
 
-    def check(self, header, certificate):
-        """Step 7."""
+    def check(self, header, certificate, voted_at):
+        """Step 8."""
         height = header["height"]
-        is_of_set = header["validatorsHash"] == self.set_hash and height >= self.since
+        is_of_set = header["validatorsHash"] == self.set_hash and voted_at >= self.since
         require(is_of_set, "header_wrong_set")
         require(height != 0, "not_certified")
         require(certificate["phase"] == "commit", "certificate_wrong_phase")
@@ -444,8 +499,9 @@ class Chain:
             "hash": certificate["hash"],
         }
         message = tagged("vote", encode(statement))
+        at = height if header["ledger"] == "main" else None
         for vote in votes:
-            good = self.signed(vote["validator"], "vote", height, message, vote["signature"])
+            good = self.signed(vote["validator"], "vote", at, message, vote["signature"])
             require(good, "bad_vote", vote["validator"])
 
 
@@ -457,8 +513,9 @@ def verify_receipt(data, genesis):
     header = receipt["header"]
     require(receipt["genesisHash"] == genesis.hash, "wrong_genesis")
     require(header["ledger"] == receipt["ledger"], "wrong_ledger")
-    chain = Chain(genesis, receipt["ledger"], receipt["sessions"], receipt["links"])
-    chain.check(header, receipt["certificate"])
+    voted_at = voting_height(genesis, header, receipt["parent"])
+    chain = Chain(genesis, receipt["sessions"], receipt["links"])
+    chain.check(header, receipt["certificate"], voted_at)
     leaf = sha256(b"\x00" + receipt["result"])
     root = inclusion_root(leaf, receipt["index"], receipt["size"], receipt["proof"])
     require(root == header["resultsRoot"], "result_not_included")
@@ -475,9 +532,11 @@ def verify_answer(data, genesis, nonce, validator):
     header, freshness = answer["header"], answer["freshness"]
     require(answer["genesisHash"] == genesis.hash, "wrong_genesis")
     require(header["ledger"] == answer["ledger"], "wrong_ledger")
-    chain = Chain(genesis, answer["ledger"], answer["sessions"], answer["links"])
+    require(answer["ledger"] == "main" and answer["main"] is None, "wrong_ledger")
+    voted_at = voting_height(genesis, header, answer["parent"])
+    chain = Chain(genesis, answer["sessions"], answer["links"])
     require(answer["certificate"] is not None, "not_certified")
-    chain.check(header, answer["certificate"])
+    chain.check(header, answer["certificate"], voted_at)
     require(freshness["nonce"] == nonce, "wrong_nonce")
     name, height = freshness["validator"], freshness["height"]
     seat = chain.seat(name)

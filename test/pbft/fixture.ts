@@ -35,6 +35,7 @@ export function genesis(): BlockHeader {
     nextValidatorsHash: validatorsHash(set),
     paramsHash: parametersHash(parameters),
     historyRoot: zero,
+    pin: null,
   };
 }
 
@@ -69,6 +70,7 @@ export function headerAfter(
     previousHash: hash,
     time: now,
     historyRoot: frontierRoot(state.frontier),
+    pin: null,
     ...overrides,
   };
 }

@@ -378,7 +378,7 @@ function genesisHeader(validators: Validator[], parameters: Parameters): BlockHe
     ...{ protocolVersion: 1, ledger: 'main', height: 0, view: 0, proposer: 'va' },
     ...{ previousHash: zero, transactionsRoot: zero, resultsRoot: zero, stateRoot: zero },
     ...{ time: start - 1_000, validatorsHash: set, nextValidatorsHash: set },
-    ...{ paramsHash: parametersHash(parameters), historyRoot: zero },
+    ...{ paramsHash: parametersHash(parameters), historyRoot: zero, pin: null },
   };
 }
 
@@ -397,6 +397,7 @@ function headerOn(state: ReplicaState, body: readonly string[], now: number): Bl
     nextValidatorsHash: validatorsHash(upcomingOf(state).validators),
     paramsHash: parametersHash(parameters),
     historyRoot: frontierRoot(state.frontier),
+    pin: null,
   };
 }
 

@@ -135,6 +135,7 @@ export async function certify(
     nextValidatorsHash: set,
     paramsHash: hash,
     historyRoot: hash,
+    pin: null,
   };
   const statement = { phase: 'commit' as const, height: 7, view: 0, hash: headerHash(header) };
   const context = { genesisHash: genesis.hash, ledger: 'main', validatorsHash: set };

@@ -91,6 +91,7 @@ function headerOf(
     nextValidatorsHash: validatorsHash(next),
     paramsHash: hash,
     historyRoot: hash,
+    pin: null,
   };
 }
 

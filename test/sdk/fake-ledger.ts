@@ -6,7 +6,11 @@ import { endBlock, governedOf } from '../../lib/chaincode/governed.ts';
 import { genesisWrites } from '../../lib/chaincode/genesis-state.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
 import { verifyP256 } from '../../lib/crypto/p256.ts';
+import { caseLedger } from '../../lib/chaincode/case-ledger.ts';
+import { caseGenesisHeader } from '../../lib/ledger/case-genesis.ts';
 import { genesisHeader } from '../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
+import { type CasePlace, certify, FakeCase } from './fake-case.ts';
 import { buildHistoryAnswer, encodeHistoryAnswer } from '../../lib/ledger/history-answer.ts';
 import { consistencyProof, inclusionProof, merkleRoot } from '../../lib/ledger/merkle.ts';
 import { buildReceipt, encodeReceipt } from '../../lib/ledger/receipt.ts';
@@ -19,12 +23,15 @@ import { type PageReader, proveKeys, updateTree } from '../../lib/ledger/state-t
 import { OverlayView, RecordingView, TreeView } from '../../lib/ledger/state-view.ts';
 import { readerOf } from '../../lib/chaincode/draft.ts';
 import type { LedgerFeed } from '../../functions/validator/replicator/context.ts';
-import type { PlainValue } from '../../lib/chaincode/functions.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult, type TransactionResult } from '../../lib/wire/result.ts';
-import { parseTransaction, verifyTransaction } from '../../lib/wire/transaction.ts';
-import { quorumSize, validatorsHash } from '../../lib/wire/validators.ts';
-import { type Certificate, voteSigningBytes } from '../../lib/wire/vote.ts';
+import {
+  parseTransaction,
+  type Transaction,
+  verifyTransaction,
+} from '../../lib/wire/transaction.ts';
+import { validatorsHash } from '../../lib/wire/validators.ts';
+import type { Certificate } from '../../lib/wire/vote.ts';
 import type { Governed } from '../../lib/wire/governed.ts';
 import type { SessionCertificate } from '../../lib/wire/session.ts';
 import type { SetLink } from '../../lib/ledger/set-chain.ts';
@@ -51,6 +58,7 @@ export class FakeLedger {
   readonly #governed: Governed[] = [];
   readonly #links: SetLink[] = [];
   readonly #joined: TestValidator[] = [];
+  readonly #cases = new Map<string, FakeCase>();
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(net: TestNetwork, now: () => number) {
@@ -99,6 +107,11 @@ export class FakeLedger {
     const transaction = parseTransaction(compact);
     if (this.#receipts.has(transaction.id)) return transaction.id;
     const { genesis } = this.net;
+    if (transaction.ledger !== MAIN_LEDGER) {
+      const made = await (await this.#case(transaction.ledger)).commit(transaction, this.#place());
+      this.#receipts.set(transaction.id, made);
+      return transaction.id;
+    }
     const parent = this.#head();
     const height = this.height + 1;
     const time = Math.max(this.now(), parent.header.time + 1);
@@ -107,7 +120,7 @@ export class FakeLedger {
     const keys = await resolveKeys(view, transaction, { time, network });
     if (!(await verifyTransaction(transaction, keys))) throw new ChaincodeError('unknown_signer');
     const { parameters } = this.#governed[height] as Governed;
-    const place = { network, ledger: 'main', height, time, parameters };
+    const place = { network, ledger: MAIN_LEDGER, height, time, parameters };
     const context = { ...place, genesisHash: genesis.hash, verify: verifyP256, main: null };
     const overlay = new OverlayView(view);
     const done = await execute(overlay, transaction, context);
@@ -161,6 +174,11 @@ export class FakeLedger {
     votedHeight = height,
   ): Promise<Uint8Array> {
     const query = parseTransaction(compact);
+    if (query.ledger !== MAIN_LEDGER) {
+      const found = await this.#case(query.ledger);
+      const beside = (view: RecordingView) => this.#answerOf(view, query, validator, height);
+      return found.answer(query, this.#reading(validator), beside);
+    }
     const { genesis } = this.net;
     const head = this.#heads[height] as Head;
     const { network } = genesis.document;
@@ -169,24 +187,28 @@ export class FakeLedger {
     const keys = await resolveKeys(below, query, { time, network });
     if (!(await verifyTransaction(query, keys))) throw new ChaincodeError('unknown_signer');
     const view = new RecordingView(below);
-    const value: PlainValue = await runQuery(view, query, {
-      network,
-      ledger: 'main',
-      height,
-      time,
-      genesisHash: genesis.hash,
-      verify: verifyP256,
-      main: null,
-    });
-    void value;
+    const place = { network, ledger: MAIN_LEDGER, height, time };
+    const context = { ...place, genesisHash: genesis.hash, verify: verifyP256, main: null };
+    await runQuery(view, query, context);
+    return this.#answerOf(view, query, validator, height, votedHeight);
+  }
+
+  /** What was read of the main ledger, proven. */
+  async #answerOf(
+    view: RecordingView,
+    query: Transaction,
+    validator: string,
+    height: number,
+    votedHeight = height,
+  ): Promise<Uint8Array> {
+    const { genesis } = this.net;
+    const head = this.#heads[height] as Head;
     const base = { height, root: head.header.stateRoot };
     const entries = await proveKeys(base, view.keys(), this.pages);
     const nonce = fromBase64url(query.nonce);
     const statement = { nonce, height, votedHeight };
-    const signing = { ...statement, genesisHash: genesis.hash, ledger: 'main' };
-    const one = this.#validators.find((each) => each.id === validator);
-    if (!one) throw new Error(`no validator ${validator}`);
-    const signature = await one.read.sign(freshnessSigningBytes(signing));
+    const signing = { ...statement, genesisHash: genesis.hash, ledger: MAIN_LEDGER };
+    const signature = await this.#named(validator).read.sign(freshnessSigningBytes(signing));
     return encodeStateAnswer(
       buildStateAnswer({
         genesis,
@@ -230,6 +252,41 @@ export class FakeLedger {
     );
   }
 
+  #named(validator: string): TestValidator {
+    const one = this.#validators.find((each) => each.id === validator);
+    if (!one) throw new Error(`no validator ${validator}`);
+    return one;
+  }
+
+  /** A case ledger that the main one knows. Throws ChaincodeError. */
+  async #case(ledger: string): Promise<FakeCase> {
+    const known = this.#cases.get(ledger);
+    if (known) return known;
+    const opened = await caseLedger(readerOf(this.#view(this.#head())), ledger);
+    if (!opened) throw new ChaincodeError('unknown_case');
+    const { header } = this.#heads[opened.height] as Head;
+    const made = new FakeCase(this.net, caseGenesisHeader(this.net.genesis, ledger, header));
+    this.#cases.set(ledger, made);
+    return made;
+  }
+
+  /** What a block of a case ledger pins now. */
+  #place(): CasePlace {
+    const { header } = this.#head();
+    return {
+      now: this.now(),
+      main: this.#view(this.#head()),
+      pin: { height: header.height, hash: headerHash(header) },
+      governed: (height) => this.#governed[height] as Governed,
+      chain: (height) => this.#chain(height),
+      validators: this.#validators,
+    };
+  }
+
+  #reading(validator: string): CasePlace & { speaker: TestValidator } {
+    return { ...this.#place(), speaker: this.#named(validator) };
+  }
+
   get #validators(): readonly TestValidator[] {
     return [...this.net.validators, ...this.#joined];
   }
@@ -250,24 +307,9 @@ export class FakeLedger {
     return this.#heads[this.height] as Head;
   }
 
-  async #certify(header: BlockHeader): Promise<Certificate> {
-    const { genesis } = this.net;
-    const { height, view } = header;
-    const { validators } = this.#governed[height] as Governed;
-    const wanted = { phase: 'commit' as const, height, view, hash: headerHash(header) };
-    const context = {
-      genesisHash: genesis.hash,
-      ledger: 'main',
-      validatorsHash: header.validatorsHash,
-    };
-    const bytes = voteSigningBytes(context, wanted);
-    const votes = await Promise.all(
-      validators.slice(0, quorumSize(validators.length)).map(async ({ id }) => {
-        const one = this.#validators.find((each) => each.id === id) as TestValidator;
-        return { validator: id, signature: await one.vote.sign(bytes) };
-      }),
-    );
-    return { ...wanted, votes };
+  #certify(header: BlockHeader): Promise<Certificate> {
+    const governed = this.#governed[header.height] as Governed;
+    return certify(this.net, header, governed, this.#validators);
   }
 }
 

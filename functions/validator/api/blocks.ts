@@ -6,7 +6,7 @@
 import { actorOf } from '../../../lib/chaincode/actor.ts';
 import { readerOf } from '../../../lib/chaincode/draft.ts';
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
 import { parseTransaction } from '../../../lib/wire/transaction.ts';

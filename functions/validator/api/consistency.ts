@@ -2,7 +2,7 @@
 
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { LedgerError } from '../../../lib/ledger/errors.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { buildHistoryAnswer, encodeHistoryAnswer } from '../../../lib/ledger/history-answer.ts';
 import { type HistoryProof, proveHistory } from '../../../lib/ledger/history-tree.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';

@@ -1,7 +1,7 @@
 /** What became of a transaction: only blocks up to the committed head count. */
 
 import { toBase64url, equalBytes } from '../../../lib/crypto/bytes.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { buildReceipt, encodeReceipt } from '../../../lib/ledger/receipt.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { CommittedHead, TransactionLocation } from '../../../lib/ports.ts';

@@ -4,7 +4,7 @@ import { query as runQuery, readHints } from '../../../lib/chaincode/execute.ts'
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { verifyP256 } from '../../../lib/crypto/p256.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import {
   buildStateAnswer,
   encodeStateAnswer,

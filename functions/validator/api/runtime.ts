@@ -1,6 +1,6 @@
 /** What the operations of a validator's API run on, and what a warm process remembers. */
 
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { PageCache } from '../../../lib/ledger/page-cache.ts';
 import type { PageReader } from '../../../lib/ledger/state-tree.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';

@@ -1,5 +1,5 @@
 /** The set changes up to a header, with the sessions of all sets: what proofs under it need. */
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import type { ReceiptSource } from '../../../lib/ledger/receipt.ts';
 import { chainOf } from '../../../lib/ledger/stored-link.ts';
 import type { Genesis } from '../../../lib/wire/genesis.ts';
@@ -14,6 +14,6 @@ export async function setChainTo(
 ): Promise<Pick<ReceiptSource, 'sessions' | 'links'>> {
   const stored = await runtime.deps.ports.blocks.links(MAIN_LEDGER);
   const until = stored.filter(({ fromHeight }) => fromHeight <= header.height);
-  const { sessions, links } = chainOf(MAIN_LEDGER, until);
+  const { sessions, links } = chainOf(until);
   return { sessions: [...genesis.sessions, ...sessions], links: [...links] };
 }

@@ -4,7 +4,7 @@
  */
 
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { limits } from '../../../lib/limits.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';

@@ -5,7 +5,7 @@
 
 import { governedKeys } from '../../../lib/chaincode/governed.ts';
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { frontierNodes } from '../../../lib/ledger/history-tree.ts';
 import type { SnapshotManifest } from '../../../lib/ledger/snapshot.ts';
 import { proveKeys } from '../../../lib/ledger/state-tree.ts';

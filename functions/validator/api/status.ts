@@ -4,7 +4,7 @@ import { cells } from '../../../lib/chaincode/cells.ts';
 import { readerOf } from '../../../lib/chaincode/draft.ts';
 import { governedOf } from '../../../lib/chaincode/governed.ts';
 import { toBase64url, toHex } from '../../../lib/crypto/bytes.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import type { StateView } from '../../../lib/ledger/state-view.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
 import type { Validator } from '../../../lib/wire/validators.ts';

@@ -3,7 +3,7 @@
 import { readHints } from '../../../lib/chaincode/execute.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { wasSeen } from '../../../lib/chaincode/seen.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import type { TreeView } from '../../../lib/ledger/state-view.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { PendingTransaction, SubmitOutcome } from '../../../lib/ports.ts';

@@ -201,6 +201,7 @@ function headerOf(
     validatorsHash: validatorsHash(state.validators),
     nextValidatorsHash: validatorsHash(upcomingOf(state).validators),
     paramsHash: parametersHash(state.parameters),
+    pin: null,
   };
 }
 

@@ -29,7 +29,6 @@ export async function installSnapshot(run: Run): Promise<void> {
   if (!isFar || header.ledger !== ledger) return;
   const sets = await SetBook.open({
     genesis,
-    ledger,
     links: await ports.blocks.links(ledger),
     verify,
   });

@@ -2,7 +2,7 @@
 
 import { readerOf } from '../../../lib/chaincode/draft.ts';
 import { ledgerBounds } from '../../../lib/ledger/bounds.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import type { PageCache } from '../../../lib/ledger/page-cache.ts';
 import { TreeView } from '../../../lib/ledger/state-view.ts';
 import type { BlockStore, HeadReader, PageStore } from '../../../lib/ports.ts';

@@ -3,7 +3,7 @@
 import { signJws } from '../../../lib/crypto/jws.ts';
 import { thumbprint } from '../../../lib/crypto/p256.ts';
 import { randomId } from '../../../lib/crypto/random.ts';
-import { MAIN_LEDGER } from '../../../lib/ledger/genesis-header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { verifyReceipt } from '../../../lib/ledger/verify-receipt.ts';
 import type { TransactionResult } from '../../../lib/wire/result.ts';
 import {

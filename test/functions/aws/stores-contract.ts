@@ -52,6 +52,7 @@ export function headerOf(height: number): BlockHeader {
     nextValidatorsHash: hashOf('set'),
     paramsHash: hashOf('parameters'),
     historyRoot: hashOf('history'),
+    pin: null,
   };
 }
 

@@ -29,7 +29,7 @@ async function depsOf(): Promise<BackfillDeps> {
   return {
     ...{ genesis: api.genesis, network: NETWORK, ledger: 'main', readKey, fetched, blocks },
     peers: api.genesis.document.validators.filter(({ id }) => id !== 'west'),
-    sets: await SetBook.open({ genesis: api.genesis, ledger: 'main', links: [] }),
+    sets: await SetBook.open({ genesis: api.genesis, links: [] }),
     fetch: async (input, init) => {
       const { hostname, pathname, search } = new URL(input as string);
       const answer = await api.get(pathname + search, init?.headers as Record<string, string>);

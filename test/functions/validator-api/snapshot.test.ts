@@ -55,7 +55,7 @@ async function depsOf(changes: Partial<SnapshotDeps> = {}): Promise<SnapshotDeps
     network: NETWORK,
     ledger: 'main',
     peers: api.genesis.document.validators.filter(({ id }) => id !== 'west'),
-    sets: await SetBook.open({ genesis: api.genesis, ledger: 'main', links: [] }),
+    sets: await SetBook.open({ genesis: api.genesis, links: [] }),
     ...{ readKey, fetched, blocks, pages, ownHeight: 0, behindMin: 2 },
     fetch: (input, init) => {
       const { hostname, pathname, search } = new URL(input as string);

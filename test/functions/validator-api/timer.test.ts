@@ -136,7 +136,7 @@ describe('catching up', () => {
       genesis: api.genesis,
       network: NETWORK,
       peers: api.genesis.document.validators.filter(({ id }) => id !== 'west'),
-      sets: await SetBook.open({ genesis: api.genesis, ledger: 'main', links: [] }),
+      sets: await SetBook.open({ genesis: api.genesis, links: [] }),
       readKey,
       fetched,
       fetch: (input, init) => {
@@ -296,7 +296,7 @@ describe('catching up', () => {
 
     it('goes on from the sets that are kept here', async () => {
       const links = (await api.blocks.links('main')).slice(0, 1);
-      const sets = await SetBook.open({ genesis: api.genesis, ledger: 'main', links });
+      const sets = await SetBook.open({ genesis: api.genesis, links });
       const range = await catchUp({ ...(await depsOf()), sets }, wanted, api.now + 5_000);
       expect(range).toMatchObject({ toHeight: 8 });
     });

@@ -264,7 +264,7 @@ export class SmallNetwork {
     return {
       ...{ ...tables, genesis: this.genesis, network: NETWORK, ledger: 'main', readKey },
       peers: this.genesis.document.validators.filter((one) => one.id !== id),
-      sets: await SetBook.open({ genesis: this.genesis, ledger: 'main', links }),
+      sets: await SetBook.open({ genesis: this.genesis, links }),
       fetch: (input: string | URL | Request, init?: RequestInit) =>
         this.call(input as string, init),
       clock: () => this.now,

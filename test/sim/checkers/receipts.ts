@@ -27,7 +27,7 @@ export function receipts(world: World): Checker {
         certificate,
         results: body.results,
         index,
-        ...chainOf(ledger, links),
+        ...chainOf(links),
       });
       try {
         await verifyReceipt(encodeReceipt(receipt), genesis, { verify });
