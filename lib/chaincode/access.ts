@@ -2,20 +2,34 @@
 import { z } from 'zod';
 import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
-import { decide, type DenyReason, heldBy, objectionOf, teamOf } from './decision.ts';
+import {
+  decide,
+  type Decision,
+  type DenyReason,
+  objectionOf,
+  teamOf,
+  type Wanted,
+} from './decision.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { idField, type Purpose, pseudonymField, purposeField } from './fields.ts';
-import { defineTransaction, type PlainValue, type TransactionCall } from './functions.ts';
+import {
+  defineTransaction,
+  type IdentityActor,
+  type PlainValue,
+  type RepresentativeActor,
+  type TransactionCall,
+} from './functions.ts';
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
+import { heldByReader } from './representation.ts';
 import { clinicians } from './roles.ts';
 import type { HistoryEntry, MedicalRecord, Permission } from './values.ts';
 
 export const accessRequest = defineTransaction({
   name: 'access.request',
   summary: 'Decides whether the signer may read a record now; permit or deny is recorded.',
-  roles: ['patient', ...clinicians],
+  roles: ['patient', 'representative', ...clinicians],
   schema: z.strictObject({ recordId: idField, purpose: purposeField }),
   hints: ({ recordId }) => [keys.record(recordId)],
   async run({ recordId, purpose }, call) {
@@ -26,7 +40,7 @@ export const accessRequest = defineTransaction({
     const judged =
       actor.kind === 'patient'
         ? judgeOwner(actor.pseudonym, record, purpose)
-        : await judgeReader(call, actor.identity.subject, record, purpose);
+        : await judgeReader(call, actor, record, purpose);
     const reason = judged.reason ?? (await objectionTo(call, record));
     const about = { recordId, categories: [record.categoryTag], purpose };
     if (reason !== null) return denied(call, record.pseudonym, about, { ...asked, reason });
@@ -49,7 +63,7 @@ export const accessRequest = defineTransaction({
 export const accessList = defineTransaction({
   name: 'access.list',
   summary: 'Decides which categories’ sealed metadata the signer may fetch now; recorded too.',
-  roles: ['patient', ...clinicians],
+  roles: ['patient', 'representative', ...clinicians],
   schema: z.strictObject({ pseudonym: pseudonymField, purpose: purposeField }),
   hints: ({ pseudonym }) => [keys.patient(pseudonym), lists.history(pseudonym).count],
   async run({ pseudonym, purpose }, call) {
@@ -67,9 +81,12 @@ export const accessList = defineTransaction({
       const own = { permissionId: null, team: null, all: true, tags: [], scopes: [] };
       return { ...permit, ...own, usableUntil: usableUntilOf(call, []) };
     }
-    const held = await heldBy(draft.reader, pseudonym, actor.identity.subject);
-    const wanted = { right: 'read', time: context.time, purpose } as const;
-    const judged = decide(held, wanted);
+    const held = await heldByReader(draft.reader, pseudonym, actor);
+    if (actor.kind === 'representative' && held.length === 0) {
+      throw new ChaincodeError('unknown_patient');
+    }
+    const wanted = { right: 'read', time: context.time, ...purposeOf(actor, purpose) } as const;
+    const judged = judgeHeld(actor, held, purpose, wanted);
     if (judged.decision === 'deny') {
       return denied(call, pseudonym, { purpose }, { ...asked, reason: judged.reason });
     }
@@ -115,16 +132,37 @@ function judgeOwner(pseudonym: string | null, record: MedicalRecord, purpose: Pu
   return { reason: purpose === 'PATRQT' ? null : 'purpose_not_granted', permission: null };
 }
 
+/** Who acts for a patient asks as the patient does; purposes are what others are permitted for. */
+function purposeOf(actor: IdentityActor | RepresentativeActor, purpose: Purpose) {
+  return actor.kind === 'representative' ? {} : { purpose };
+}
+
+function judgeHeld(
+  actor: IdentityActor | RepresentativeActor,
+  held: readonly Permission[],
+  purpose: Purpose,
+  wanted: Wanted,
+): Decision {
+  if (actor.kind === 'representative' && purpose !== 'PATRQT') {
+    return { decision: 'deny', reason: 'purpose_not_granted' };
+  }
+  return decide(held, wanted);
+}
+
 async function judgeReader(
   { draft, context }: TransactionCall,
-  subject: string,
+  actor: IdentityActor | RepresentativeActor,
   record: MedicalRecord,
   purpose: Purpose,
 ): Promise<Judged> {
-  const held = await heldBy(draft.reader, record.pseudonym, subject);
+  const held = await heldByReader(draft.reader, record.pseudonym, actor);
+  if (actor.kind === 'representative' && held.length === 0) {
+    throw new ChaincodeError('unknown_record');
+  }
   const { categoryTag, dataMonth } = record;
-  const { time } = context;
-  const judged = decide(held, { right: 'read', time, categoryTag, dataMonth, purpose });
+  const data = { time: context.time, categoryTag, dataMonth };
+  const wanted = { right: 'read', ...data, ...purposeOf(actor, purpose) } as const;
+  const judged = judgeHeld(actor, held, purpose, wanted);
   return judged.decision === 'permit'
     ? { reason: null, permission: judged.permission }
     : { reason: judged.reason, permission: null };

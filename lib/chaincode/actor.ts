@@ -6,6 +6,7 @@ import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import type { Actor, ChaincodeFunction, IdentityActor, PatientActor } from './functions.ts';
 import { hospitalIdentity } from './hospital.ts';
+import { representativeOf } from './representation.ts';
 import type { Identity, Owner } from './values.ts';
 
 /**
@@ -13,7 +14,7 @@ import type { Identity, Owner } from './values.ts';
  * `isForSuspended` lets a key act whose device was reported lost; `isForOwnerAlone` an owner key
  * without a one-time certificate, `isForGuardian` a key that a commitment of guardians names.
  * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_suspended`,
- *   `identity_renewed`, `identity_expired`, `owner_key_retired`
+ *   `identity_renewed`, `identity_expired`, `owner_key_retired`, `appointment_…`
  */
 export async function actorOf(
   reader: Reader,
@@ -23,7 +24,8 @@ export async function actorOf(
 ): Promise<Actor> {
   if (signer.kind === 'patient') {
     const owner = await reader.get(cells.owner(signer.ownerKid));
-    return patientActor(signer.ownerKid, owner);
+    const representative = owner ? null : await representativeOf(reader, signer.ownerKid, time);
+    return representative ?? patientActor(signer.ownerKid, owner);
   }
   if (isForOwnerAlone) {
     const owner = await reader.get(cells.owner(signer.kid));

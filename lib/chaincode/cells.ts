@@ -42,6 +42,11 @@ import {
   prescriptionSchema,
 } from './prescription-values.ts';
 import { recoverySchema, recoverySetupIdSchema, recoverySetupSchema } from './recovery-values.ts';
+import {
+  appointmentEntrySchema,
+  appointmentSchema,
+  representativeSchema,
+} from './representative-values.ts';
 import { privateEntrySchema, privateSchema } from './private-values.ts';
 import {
   rotatedSchema,
@@ -118,6 +123,8 @@ export const cells = {
     cell(keys.teamHoldings(pseudonym, team), holdingsSchema),
   team: (id: string) => cell(keys.team(id), teamSchema),
   teamsOf: (subject: string) => cell(keys.teamsOf(subject), teamsOfSchema),
+  appointment: (permissionId: string) => cell(keys.appointment(permissionId), appointmentSchema),
+  representative: (kid: string) => cell(keys.representative(kid), representativeSchema),
   record: (id: string) => cell(keys.record(id), recordSchema),
   prescription: (id: string) => cell(keys.prescription(id), prescriptionSchema),
   prescriptionOf: (id: string) => cell(keys.prescriptionOf(id), prescriptionOfSchema),
@@ -151,6 +158,9 @@ export const cells = {
 
 export const listCells = {
   permissions: (pseudonym: string) => listCell(lists.permissions(pseudonym), permissionEntrySchema),
+  appointments: (pseudonym: string) =>
+    listCell(lists.appointments(pseudonym), appointmentEntrySchema),
+  given: (permissionId: string) => listCell(lists.given(permissionId), permissionEntrySchema),
   grants: (subject: string) => listCell(lists.grants(subject), permissionEntrySchema),
   teamGrants: (team: string) => listCell(lists.teamGrants(team), permissionEntrySchema),
   earlierTerms: (permission: string) =>

@@ -6,7 +6,7 @@ import { identityOf, patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
 import type { Copier } from './copy-values.ts';
-import { type DenyReason, objectionOf } from './decision.ts';
+import { asAppointed, type DenyReason, objectionOf } from './decision.ts';
 import type { Draft, Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, distinct, idField, pseudonymField } from './fields.ts';
@@ -231,8 +231,9 @@ async function judge(
 ): Promise<{ live: Permission[]; reason: DenyReason }> {
   const live: Permission[] = [];
   let reason: DenyReason = 'no_permission';
-  for (const permission of await reader.many(asked.permissionIds.map(cells.permission))) {
-    if (permission?.pseudonym !== asked.pseudonym) continue;
+  const named = await reader.many(asked.permissionIds.map(cells.permission));
+  const own = named.filter((one): one is Permission => one?.pseudonym === asked.pseudonym);
+  for (const permission of await asAppointed(reader, own)) {
     const hospital = await hospitalOfGrantee(reader, permission);
     if (hospital === null || (hospital !== asked.hospital && !asked.all)) continue;
     const objection = objectionOf(permission, { right: 'read', time: context.time });

@@ -75,7 +75,7 @@ export async function heldBy(
 ): Promise<Permission[]> {
   const held = await heldAt(reader, cells.holdings(pseudonym, subject));
   const teams = (await reader.get(cells.teamsOf(subject))) ?? [];
-  if (teams.length === 0) return asRotated(reader, held);
+  if (teams.length === 0) return asStanding(reader, held);
   const person = await reader.get(cells.subject(subject));
   const allowed = person ? rightsOfRole(person.role) : [];
   for (const team of teams) {
@@ -84,7 +84,30 @@ export async function heldBy(
       held.push({ ...permission, rights });
     }
   }
-  return asRotated(reader, held);
+  return asStanding(reader, held);
+}
+
+/** What a representative gave ends with the appointment, and so does all with a rotation. */
+export async function asStanding(
+  reader: Reader,
+  permissions: readonly Permission[],
+): Promise<Permission[]> {
+  return asRotated(reader, await asAppointed(reader, permissions));
+}
+
+/** Permissions that a representative gave, as ended where the patient ended the appointment. */
+export async function asAppointed(
+  reader: Pick<Reader, 'get'>,
+  permissions: readonly Permission[],
+): Promise<Permission[]> {
+  const standing: Permission[] = [];
+  for (const one of permissions) {
+    const { appointmentId, revoked } = one;
+    const isAsIs = appointmentId === null || revoked !== null;
+    const on = isAsIs ? null : await reader.get(cells.permission(appointmentId));
+    standing.push(on && on.revoked !== null ? { ...one, revoked: on.revoked } : one);
+  }
+  return standing;
 }
 
 /** A rotation ends every permission of the old pseudonym in its block. */

@@ -81,12 +81,12 @@ function listFor(actor: Actor): ListCell<{ declarationId: string }> {
   if (actor.kind === 'patient') return listCells.patientDeclarations(patientOf(actor).pseudonym);
   return reviewers.includes(actor.role)
     ? listCells.declarations()
-    : listCells.subjectDeclarations(actor.identity.subject);
+    : listCells.subjectDeclarations(identityOf(actor).identity.subject);
 }
 
 function maySee(actor: Actor, { pseudonym, clinician }: Declaration): boolean {
   if (actor.kind === 'patient') return pseudonym !== null && pseudonym === actor.pseudonym;
-  return reviewers.includes(actor.role) || clinician.subject === actor.identity.subject;
+  return reviewers.includes(actor.role) || clinician.subject === identityOf(actor).identity.subject;
 }
 
 /** With what follows from the time: whether it is over, and whether a review is overdue. */

@@ -116,6 +116,16 @@ export const chaincodeErrors = {
   not_wider: 'the new terms would not permit all that the present ones do',
   terms_unchanged: 'the terms are these already',
   share_required: 'new categories come with a new share for the grantee',
+  // representative
+  representative_key_taken: 'the representative’s key is used: ask for a new card',
+  bad_representative_key: 'the representative’s key did not sign the card',
+  is_appointment: 'this appoints a representative: end it, and appoint anew',
+  not_appointed: 'no patient appointed this key as a representative',
+  appointment_ended: 'the patient ended the appointment, or changed the keys',
+  appointment_over: 'the appointment is over',
+  appointment_not_yet_valid: 'the appointment starts later',
+  power_not_given: 'the patient did not give the representative this right',
+  beyond_appointment: 'it goes beyond the categories, months, purposes or time of the appointment',
   // team
   team_exists: 'the team id is used',
   unknown_team: 'there is no such team',

@@ -5,8 +5,9 @@ import type { StateView } from '../ledger/state-view.ts';
 import type { Parameters } from '../wire/parameters.ts';
 import type { Signer } from '../wire/transaction.ts';
 import type { Draft, Reader } from './draft.ts';
+import type { Power } from './representative-values.ts';
 import type { IdentityRole, Role } from './roles.ts';
-import type { Identity } from './values.ts';
+import type { Identity, Permission } from './values.ts';
 
 /** Where execution happens. The only time that the chaincode knows is the block's. */
 export interface ChaincodeContext {
@@ -31,7 +32,7 @@ export interface ChaincodeContext {
 /** A query runs under the parameters of the state that it reads, so that none can be slipped in. */
 export type QueryContext = Omit<ChaincodeContext, 'parameters'>;
 
-/** Who acts: an enrolled patient behind a pseudonym, or an identity of the ledger. */
+/** Who acts: an enrolled patient behind a pseudonym, who acts for one, or an identity. */
 export type Actor =
   | {
       kind: 'patient';
@@ -43,8 +44,20 @@ export type Actor =
       /** Whether a recovery gave the keys out: then little else is left to do. */
       mustRotate: boolean;
     }
+  | {
+      kind: 'representative';
+      role: 'representative';
+      /** The key that the patient appointed. */
+      kid: string;
+      /** For whom. */
+      pseudonym: string;
+      /** Categories, months and times; it holds now. */
+      appointment: Permission;
+      powers: readonly Power[];
+    }
   | { kind: 'identity'; role: IdentityRole; kid: string; identity: Identity };
 export type PatientActor = Extract<Actor, { kind: 'patient' }> & { pseudonym: string };
+export type RepresentativeActor = Extract<Actor, { kind: 'representative' }>;
 export type IdentityActor = Extract<Actor, { kind: 'identity' }>;
 
 /** Plain data: JSON without fractions. It goes into results, so it says nothing of a patient. */

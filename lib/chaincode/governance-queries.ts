@@ -57,7 +57,7 @@ export const governanceGet = defineQuery({
 export const networkValidators = defineQuery({
   name: 'network.validators',
   summary: 'The members with their keys, addresses and standing, and the parameters that come.',
-  roles: everybody,
+  roles: [...everybody, 'representative'],
   schema: z.strictObject({}),
   hints: () => [keys.validators, keys.parameters, keys.governance],
   async run(_args, { reader, context }) {

@@ -28,7 +28,7 @@ export const governanceProbe = defineTransaction({
 export const networkHead = defineQuery({
   name: 'network.head',
   summary: 'Height and time of the head, validators and parameters as the state has them.',
-  roles: everybody,
+  roles: [...everybody, 'representative'],
   schema: z.strictObject({}),
   hints: () => [keys.validators, keys.parameters],
   async run(_args, { reader, context }) {

@@ -1,12 +1,12 @@
 /** A patient's history: everything that was done or tried, in a list that is complete. */
 import { z } from 'zod';
-import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
 import { pseudonymField } from './fields.ts';
 import { defineQuery, type TransactionCall } from './functions.ts';
 import { ChaincodeError } from './errors.ts';
 import type { Reader } from './draft.ts';
+import { actingFor } from './representation.ts';
 import type { HistoryEntry } from './values.ts';
 
 /** Reason of an entry that gave categories new keys: their readers have to be sealed to anew. */
@@ -25,7 +25,10 @@ type Details = Partial<
   >
 >;
 
-/** Appends what the calling transaction did to a patient's history. */
+/**
+ * Appends what the calling transaction did to a patient's history. Of all that a representative does
+ * the patient gets a notice, too.
+ */
 export async function remember(
   call: TransactionCall,
   pseudonym: string,
@@ -53,15 +56,20 @@ export async function remember(
     reason: null,
     ...details,
   });
+  if (actor.kind !== 'representative') return;
+  const { recordId = null, permissionId = null } = details;
+  const isEnd = call.fn === 'permission.revoke';
+  const topic = isEnd ? 'representative.revoked' : 'representative.acted';
+  await call.draft.notify({ pseudonym }, topic, { recordId, permissionId });
 }
 
 export const historyList = defineQuery({
   name: 'history.list',
   summary: 'A page of the patient’s own history, under an earlier pseudonym too.',
-  roles: ['patient'],
+  roles: ['patient', 'representative'],
   schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
   async run({ pseudonym, ...page }, { actor, reader }) {
-    const own = await ownOrEarlier(reader, patientOf(actor).pseudonym, pseudonym);
+    const own = await ownOrEarlier(reader, actingFor(actor, 'history').pseudonym, pseudonym);
     return reader.page(listCells.history(own), page);
   },
 });

@@ -119,7 +119,7 @@ export const identityRevoke = defineTransaction({
 export const identityGet = defineQuery({
   name: 'identity.get',
   summary: 'The identity of a key, or the present one of a subject.',
-  roles: everybody,
+  roles: [...everybody, 'representative'],
   schema: z
     .strictObject({ kid: kidField.optional(), subject: subjectField.optional() })
     .refine(({ kid, subject }) => (kid === undefined) !== (subject === undefined), 'one of them'),

@@ -1,6 +1,6 @@
 /** The inbox of a person or party: notices in a list that is complete. */
 import { z } from 'zod';
-import { patientOf } from './actor.ts';
+import { identityOf, patientOf } from './actor.ts';
 import { listCells } from './cells.ts';
 import { defineQuery } from './functions.ts';
 import { pageArgs } from './history.ts';
@@ -16,7 +16,7 @@ export const inboxList = defineQuery({
     const list =
       actor.kind === 'patient'
         ? listCells.patientInbox(patientOf(actor).pseudonym)
-        : listCells.subjectInbox(actor.identity.subject);
+        : listCells.subjectInbox(identityOf(actor).identity.subject);
     return reader.page(list, args);
   },
 });

@@ -48,6 +48,9 @@ export const keys = {
   team: (id: string): string => `team/${id}`,
   /** Teams that a person is in. */
   teamsOf: (subject: string): string => `teams-of/${subject}`,
+  /** What a key may do for a patient, by permission; and the newest such permission of a key. */
+  appointment: (permissionId: string): string => `appointment/${permissionId}`,
+  representative: (kid: string): string => `representative/${kid}`,
   record: (id: string): string => `record/${id}`,
   prescription: (id: string): string => `prescription/${id}`,
   /** Whose a prescription is: apart, as pharmacies see the other. */
@@ -100,6 +103,10 @@ export const keys = {
 export const lists = {
   /** Every permission that a patient gave. */
   permissions: (pseudonym: string): ListKeys => list(`permissions/${pseudonym}`),
+  /** Every permission of a patient that appoints a representative. */
+  appointments: (pseudonym: string): ListKeys => list(`appointments/${pseudonym}`),
+  /** Every permission that stands on an appointment. */
+  given: (permissionId: string): ListKeys => list(`given/${permissionId}`),
   /** Every permission that a clinician was given. */
   grants: (subject: string): ListKeys => list(`grants/${subject}`),
   /** Every permission that a team was given. */

@@ -1,7 +1,7 @@
 /** Patients: a pseudonym, its owner key, and the root of its category keys (design §6, §7). */
 import { z } from 'zod';
 import { fromBase64url } from '../crypto/bytes.ts';
-import { patientOf } from './actor.ts';
+import { identityOf, patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells } from './cells.ts';
 import { decide, heldBy } from './decision.ts';
@@ -144,7 +144,7 @@ async function readablePatient(
     return pseudonym;
   }
   if (named === undefined) throw new ChaincodeError('bad_arguments');
-  const held = await heldBy(reader, named, actor.identity.subject);
+  const held = await heldBy(reader, named, identityOf(actor).identity.subject);
   const { time } = context;
   const live = held.filter((one) => one.revoked === null && one.from <= time && time < one.until);
   if (live.length === 0) {

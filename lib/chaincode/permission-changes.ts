@@ -69,7 +69,7 @@ export const permissionNarrow = defineTransaction({
     .refine(isWholeRenewal, wholeRenewal),
   hints: ({ permissionId }) => [keys.permission(permissionId)],
   async run(args, call) {
-    const before = await livePermission(call, args);
+    const before = await amendable(call, args);
     const rights = args.rights ?? before.rights;
     const shares = rights.includes('share');
     const terms = {
@@ -109,7 +109,7 @@ export const permissionExtend = defineTransaction({
   }),
   hints: ({ permissionId }) => [keys.permission(permissionId)],
   async run(args, call) {
-    const before = await livePermission(call, args);
+    const before = await amendable(call, args);
     const terms = termsWith(before, args);
     if (!liesWithin(before, terms)) throw new ChaincodeError('not_wider');
     if (before.granteeKind === 'person') {
@@ -162,6 +162,16 @@ async function livePermission(
   if (permission.revoked !== null) throw new ChaincodeError('permission_revoked');
   if (permission.until <= context.time) throw new ChaincodeError('permission_expired');
   if (permission.version !== version) throw new ChaincodeError('permission_changed');
+  return permission;
+}
+
+/** As `livePermission`; the terms of an appointment do not change. */
+async function amendable(
+  call: TransactionCall,
+  target: { permissionId: string; version: number },
+): Promise<Permission> {
+  const permission = await livePermission(call, target);
+  if (permission.granteeKind === 'representative') throw new ChaincodeError('is_appointment');
   return permission;
 }
 

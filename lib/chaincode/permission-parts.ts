@@ -16,7 +16,7 @@ export const renewalArgs = {
   categoryKeysFrom: monthField.optional(),
 } as const;
 
-interface Renewal {
+export interface Renewal {
   revisions?: NonNullable<(typeof renewalArgs)['revisions']['_output']> | undefined;
   categoryKeysRoot?: string | undefined;
   categoryKeysFrom?: string | undefined;
@@ -66,17 +66,22 @@ export async function sharePermit(
 ): Promise<Record<string, PlainValue>> {
   const share = { shareDigest, version };
   if (granteeKind === 'team') return { ...share, team: grantee, granteeKid: null };
+  if (granteeKind === 'representative') return { ...share, team: null, granteeKid: grantee };
   const subject = await reader.get(cells.subject(grantee));
   if (!subject) throw new ChaincodeError('grantee_unknown');
   return { ...share, team: null, granteeKid: subject.kid };
 }
 
-/** Tells the grantee, or everybody who is in the team now. */
+/** Tells the grantee, or everybody who is in the team now; a representative by event alone. */
 export async function tellHolders(
   { draft }: TransactionCall,
   { id: permissionId, grantee, granteeKind }: Permission,
   topic: Topic,
 ): Promise<void> {
+  if (granteeKind === 'representative') {
+    draft.announce(grantee, topic);
+    return;
+  }
   if (granteeKind === 'person') {
     await draft.notify({ subject: grantee }, topic, { permissionId });
     return;

@@ -4,7 +4,7 @@ import { timeField } from '../wire/fields.ts';
 import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
-import { asRotated, heldAt, teamOf } from './decision.ts';
+import { asAppointed, asStanding, heldAt, teamOf } from './decision.ts';
 import { ChaincodeError } from './errors.ts';
 import {
   digestField,
@@ -26,18 +26,22 @@ import {
 } from './functions.ts';
 import { ownOrEarlier, pageArgs, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
-import { publishedKeys } from './patient.ts';
+import { endPermission } from './permission-end.ts';
 import {
   isWholeRenewal,
-  receiptsUsableUntil,
   renewalArgs,
-  renewalReason,
-  renewAsAsked,
   sealableTeam,
   sharePermit,
   tellHolders,
   wholeRenewal,
 } from './permission-parts.ts';
+import {
+  actingFor,
+  actingForAny,
+  appointmentOf,
+  requireEndable,
+  requireGrantable,
+} from './representation.ts';
 import { clinicians, rightsOfRole } from './roles.ts';
 import { teamEpochField } from './team-values.ts';
 import type { Permission, Subject } from './values.ts';
@@ -64,6 +68,8 @@ const grantSchema = z
     anonymise: z.boolean().optional(),
     /** Digest of what is sealed to the grantee and kept by the custodian. */
     shareDigest: digestField,
+    /** The appointment that it stands on, where a patient gives again what a representative gave. */
+    appointmentId: idField.optional(),
   })
   .refine(({ grantee, team }) => (grantee === undefined) !== (team === undefined), 'one of them')
   .refine(({ team, teamEpoch }) => (team === undefined) === (teamEpoch === undefined), 'both')
@@ -86,7 +92,7 @@ export const permissionGrant = defineTransaction({
   summary:
     'Lets a clinician or a care team read, write or share categories of data for a time and a ' +
     'purpose.',
-  roles: ['patient'],
+  roles: ['patient', 'representative'],
   schema: grantSchema,
   hints: ({ permissionId, grantee, team }) => [
     keys.permission(permissionId),
@@ -96,8 +102,8 @@ export const permissionGrant = defineTransaction({
     ...(team === undefined ? [] : [keys.team(team), lists.teamGrants(team).count]),
   ],
   async run(args, call) {
-    const { draft, context, actor } = call;
-    const { pseudonym } = patientOf(actor);
+    const { draft, context } = call;
+    const { pseudonym } = actingFor(call.actor, 'grant');
     const { permissionId, team, grantee = '' } = args;
     if (await draft.get(cells.permission(permissionId))) {
       throw new ChaincodeError('permission_exists');
@@ -126,7 +132,14 @@ export const permissionGrant = defineTransaction({
       version: 1,
       granted: now,
       revoked: null,
+      appointmentId: standingOn(call, args.appointmentId),
     };
+    const { appointmentId } = permission;
+    if (appointmentId !== null) {
+      const on = await liveAppointment(call, pseudonym, appointmentId);
+      requireGrantable(permission, on);
+      await draft.append(listCells.given(appointmentId), { permissionId });
+    }
     await hold(call, permission);
     draft.put(cells.permission(permissionId), permission);
     await draft.append(listCells.permissions(pseudonym), { permissionId });
@@ -144,47 +157,35 @@ export const permissionGrant = defineTransaction({
 export const permissionRevoke = defineTransaction({
   name: 'permission.revoke',
   summary: 'Ends a permission in this block, and renews the keys that its holder has seeds of.',
-  roles: ['patient'],
+  roles: ['patient', 'representative'],
   schema: z
     .strictObject({ permissionId: idField, ...renewalArgs })
     .refine(isWholeRenewal, wholeRenewal),
   hints: ({ permissionId }) => [keys.permission(permissionId)],
   async run({ permissionId, ...renewal }, call) {
-    const { draft, context, actor } = call;
-    const { pseudonym } = patientOf(actor);
-    const permission = await draft.get(cells.permission(permissionId));
-    if (permission?.pseudonym !== pseudonym) throw new ChaincodeError('unknown_permission');
-    if (permission.revoked !== null) throw new ChaincodeError('already_revoked');
-    const { time, height } = context;
-    draft.put(cells.permission(permissionId), { ...permission, revoked: { time, height } });
-    await renewAsAsked(call, pseudonym, renewal);
-    const { categories, grantee, version } = permission;
-    const reason = renewalReason(renewal);
-    await remember(call, pseudonym, {
-      ...{ permissionId, team: teamOf(permission), categories, reason },
-    });
-    await tellHolders(call, permission, 'permission.revoked');
-    const patient = await draft.get(cells.patient(pseudonym));
-    if (!patient) throw new Error(`patient of ${permissionId} is missing`);
-    return {
-      permissionId,
-      grantee,
-      version,
-      receiptsUsableUntil: receiptsUsableUntil(call, permission),
-      ...publishedKeys(pseudonym, patient),
-    };
+    const actor = actingFor(call.actor, 'revoke');
+    const permission = await call.draft.get(cells.permission(permissionId));
+    if (permission?.pseudonym !== actor.pseudonym) throw new ChaincodeError('unknown_permission');
+    if (permission.granteeKind === 'representative') throw new ChaincodeError('is_appointment');
+    if (actor.kind === 'representative') {
+      requireEndable(permission, actor.appointment);
+      // New keys come of the patient's root; the next login of the patient makes them.
+      if (renewal.categoryKeysRoot !== undefined) throw new ChaincodeError('beyond_appointment');
+    }
+    return endPermission(call, permission, renewal);
   },
 });
 
 export const patientPermissions = defineQuery({
   name: 'patient.permissions',
   summary: 'A page of all permissions that the patient gave, under an earlier pseudonym too.',
-  roles: ['patient'],
+  roles: ['patient', 'representative'],
   schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
   async run({ pseudonym: named, ...args }, { actor, reader }) {
-    const pseudonym = await ownOrEarlier(reader, patientOf(actor).pseudonym, named);
+    const own = actingForAny(actor, ['revoke', 'history']).pseudonym;
+    const pseudonym = await ownOrEarlier(reader, own, named);
     const page = await reader.page(listCells.permissions(pseudonym), args);
-    return { ...page, items: await permissionsOf(reader, page.items) };
+    return { ...page, items: await asAppointed(reader, await permissionsOf(reader, page.items)) };
   },
 });
 
@@ -196,15 +197,15 @@ export const permissionReceived = defineQuery({
   async run(args, { actor, reader }) {
     if (actor.kind !== 'identity') throw new ChaincodeError('role_denied');
     const page = await reader.page(listCells.grants(actor.identity.subject), args);
-    const items = await asRotated(reader, await permissionsOf(reader, page.items));
+    const items = await asStanding(reader, await permissionsOf(reader, page.items));
     return { ...page, items };
   },
 });
 
 export const permissionGet = defineQuery({
   name: 'permission.get',
-  summary: 'One permission, for the patient who gave it and the clinicians who hold it.',
-  roles: ['patient', ...clinicians],
+  summary: 'One permission, for the patient, whoever gave it, and the clinicians who hold it.',
+  roles: ['patient', 'representative', ...clinicians],
   schema: z.strictObject({ permissionId: idField }),
   hints: ({ permissionId }) => [keys.permission(permissionId)],
   run: ({ permissionId }, call) => visiblePermission(call, permissionId),
@@ -229,10 +230,11 @@ async function visiblePermission(
 ): Promise<Permission> {
   const permission = await reader.get(cells.permission(permissionId));
   if (!permission || !(await isParty())) throw new ChaincodeError('unknown_permission');
-  return (await asRotated(reader, [permission]))[0] as Permission;
+  return (await asStanding(reader, [permission]))[0] as Permission;
 
   async function isParty(): Promise<boolean> {
     if (actor.kind === 'patient') return permission?.pseudonym === patientOf(actor).pseudonym;
+    if (actor.kind === 'representative') return permission?.appointmentId === actor.appointment.id;
     const { subject } = actor.identity;
     if (permission?.granteeKind === 'person') return permission.grantee === subject;
     const teams = (await reader.get(cells.teamsOf(subject))) ?? [];
@@ -262,13 +264,35 @@ async function hold({ draft, context }: TransactionCall, permission: Permission)
   const { pseudonym, grantee, granteeKind, id } = permission;
   const cellOf = granteeKind === 'team' ? cells.teamHoldings : cells.holdings;
   const cell = cellOf(pseudonym, grantee);
-  const held = await heldAt(draft.reader, cell);
+  const held = await asAppointed(draft.reader, await heldAt(draft.reader, cell));
   if (held.length >= chaincodeBounds.holdingsMax) {
     const ended = held.findIndex((one) => one.revoked !== null || one.until <= context.time);
     if (ended < 0) throw new ChaincodeError('too_many_permissions');
     held.splice(ended, 1);
   }
   draft.put(cell, [...held.map((one) => one.id), id]);
+}
+
+/** A representative's grants stand on the appointment; a patient may name one. */
+function standingOn({ actor }: TransactionCall, named: string | undefined): string | null {
+  if (actor.kind !== 'representative') return named ?? null;
+  if (named !== undefined && named !== actor.appointment.id) {
+    throw new ChaincodeError('beyond_appointment');
+  }
+  return actor.appointment.id;
+}
+
+async function liveAppointment(
+  { draft, context }: TransactionCall,
+  pseudonym: string,
+  permissionId: string,
+) {
+  const on = await appointmentOf(draft.reader, permissionId);
+  const { permission } = on;
+  if (permission.pseudonym !== pseudonym) throw new ChaincodeError('unknown_permission');
+  if (permission.revoked !== null) throw new ChaincodeError('appointment_ended');
+  if (permission.until <= context.time) throw new ChaincodeError('appointment_over');
+  return on;
 }
 
 export async function permissionsOf(

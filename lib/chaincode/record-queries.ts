@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
-import { decide, heldBy } from './decision.ts';
+import { decide } from './decision.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import {
@@ -14,9 +14,15 @@ import {
   pseudonymField,
   tagField,
 } from './fields.ts';
-import { defineQuery, type IdentityActor, type QueryCall } from './functions.ts';
+import {
+  defineQuery,
+  type IdentityActor,
+  type QueryCall,
+  type RepresentativeActor,
+} from './functions.ts';
 import { ownOrEarlier, pageArgs } from './history.ts';
 import { keys } from './keys.ts';
+import { heldByViewer } from './representation.ts';
 import { clinicians } from './roles.ts';
 import type { MedicalRecord } from './values.ts';
 
@@ -40,7 +46,7 @@ export const recordList = defineQuery({
   summary:
     'A page of records: of the patient, of a category, or of a category’s months. A clinician ' +
     'names patient and category, and months unless the permission is open.',
-  roles: ['patient', ...clinicians],
+  roles: ['patient', 'representative', ...clinicians],
   schema: listSchema,
   async run(args, call) {
     const pseudonym = await listablePatient(args, call);
@@ -60,7 +66,7 @@ export const recordList = defineQuery({
 export const recordGet = defineQuery({
   name: 'record.get',
   summary: 'One record’s entry, for its patient, its uploader, the custodian and its readers.',
-  roles: ['patient', ...clinicians, 'custodian'],
+  roles: ['patient', 'representative', ...clinicians, 'custodian'],
   schema: z.strictObject({ recordId: idField }),
   hints: ({ recordId }) => [keys.record(recordId)],
   async run({ recordId }, call) {
@@ -73,10 +79,11 @@ export const recordGet = defineQuery({
 async function maySee({ actor, reader, context }: QueryCall, record: MedicalRecord) {
   if (actor.kind === 'patient') return record.pseudonym === patientOf(actor).pseudonym;
   if (actor.role === 'custodian') return true;
-  const { subject } = actor.identity;
   // Who only wrote it must not learn the pseudonym that a rotation gave it.
-  if (record.uploader.subject === subject && record.rotation === null) return true;
-  const held = await heldBy(reader, record.pseudonym, subject);
+  const isUploader =
+    actor.kind === 'identity' && record.uploader.subject === actor.identity.subject;
+  if (isUploader && record.rotation === null) return true;
+  const held = await heldByViewer(reader, record.pseudonym, actor);
   const { categoryTag, dataMonth } = record;
   const wanted = { right: 'read', time: context.time, categoryTag, dataMonth } as const;
   return decide(held, wanted).decision === 'permit';
@@ -88,7 +95,9 @@ async function listablePatient(args: ListArgs, call: QueryCall): Promise<string>
   if (actor.kind === 'patient') {
     return ownOrEarlier(call.reader, patientOf(actor).pseudonym, args.pseudonym);
   }
-  const { pseudonym, categoryTag, months } = args;
+  const { categoryTag, months } = args;
+  const pseudonym =
+    args.pseudonym ?? (actor.kind === 'representative' ? actor.pseudonym : undefined);
   if (pseudonym === undefined || categoryTag === undefined) {
     throw new ChaincodeError('bad_arguments', 'name a patient and a category');
   }
@@ -99,11 +108,11 @@ async function listablePatient(args: ListArgs, call: QueryCall): Promise<string>
 /** Every month that is asked for is covered; the whole category only by an open permission. */
 async function requireReadable(
   { reader, context }: QueryCall,
-  actor: IdentityActor,
+  actor: IdentityActor | RepresentativeActor,
   asked: { pseudonym: string; categoryTag: string; months: ListArgs['months'] },
 ): Promise<void> {
   const { pseudonym, categoryTag, months } = asked;
-  const held = await heldBy(reader, pseudonym, actor.identity.subject);
+  const held = await heldByViewer(reader, pseudonym, actor);
   const wanted = { right: 'read', time: context.time, categoryTag } as const;
   if (months === undefined) {
     const judged = decide(held, wanted);

@@ -1,6 +1,6 @@
 /** Records: registered by writers, stored by the custodian, reviewed by the patient (design §8). */
 import { z } from 'zod';
-import { identityOf, patientOf } from './actor.ts';
+import { identityOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
 import { decide, heldBy, teamOf } from './decision.ts';
@@ -13,6 +13,7 @@ import { tagField } from './fields.ts';
 import { defineTransaction, type TransactionCall } from './functions.ts';
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
+import { actingFor, coversData } from './representation.ts';
 import { writers } from './roles.ts';
 import type { MedicalRecord, Permission } from './values.ts';
 
@@ -138,7 +139,7 @@ export const recordStored = defineTransaction({
 export const recordCountersign = defineTransaction({
   name: 'record.countersign',
   summary: 'The patient confirms a stored record, naming its digest.',
-  roles: ['patient'],
+  roles: ['patient', 'representative'],
   schema: z.strictObject({ recordId: idField, objectDigest: digestField }),
   hints: ({ recordId }) => [keys.record(recordId)],
   async run({ recordId, objectDigest }, call) {
@@ -155,7 +156,7 @@ export const recordCountersign = defineTransaction({
 export const recordDispute = defineTransaction({
   name: 'record.dispute',
   summary: 'The patient disputes a stored record, with a coded reason.',
-  roles: ['patient'],
+  roles: ['patient', 'representative'],
   schema: z.strictObject({ recordId: idField, reasonCode: disputeReasonField }),
   hints: ({ recordId }) => [keys.record(recordId)],
   async run({ recordId, reasonCode }, call) {
@@ -204,9 +205,12 @@ async function markSuperseded(draft: Draft, earlierId: string, recordId: string)
 
 /** The patient's own stored record. Others' are unknown, so that ids cannot be tried out. */
 async function reviewable(call: TransactionCall, recordId: string): Promise<MedicalRecord> {
-  const { pseudonym } = patientOf(call.actor);
+  const actor = actingFor(call.actor, 'countersign');
   const record = await call.draft.get(cells.record(recordId));
-  if (record?.pseudonym !== pseudonym) throw new ChaincodeError('unknown_record');
+  if (record?.pseudonym !== actor.pseudonym) throw new ChaincodeError('unknown_record');
+  if (actor.kind === 'representative' && !coversData(actor.appointment, record)) {
+    throw new ChaincodeError('unknown_record');
+  }
   if (record.erased !== null) throw new ChaincodeError('record_erased');
   if (record.stored === null) throw new ChaincodeError('record_not_stored');
   return record;

@@ -40,8 +40,20 @@ export async function resolveKeys(
     if (!outer) throw new ChaincodeError('unknown_signer');
     return { outer, inner: null };
   }
-  const inner = await ownerKeyOf(reader, transaction, signer.ownerKid);
-  return { outer: await oneTimeKeyOf(reader, signer, at), inner };
+  const { outer, role } = await oneTimeKeyOf(reader, signer, at);
+  const isForPatient = role === 'representative';
+  const inner = isForPatient
+    ? await representativeKeyOf(reader, signer.ownerKid)
+    : await ownerKeyOf(reader, transaction, signer.ownerKid);
+  return { outer, inner };
+}
+
+/** The key that a patient appointed; no owner key is used under a representative's certificate. */
+async function representativeKeyOf(reader: Reader, kid: string): Promise<Uint8Array> {
+  if (await reader.get(cells.owner(kid))) throw new ChaincodeError('certificate_role');
+  const found = await reader.get(cells.representative(kid));
+  if (!found) throw new ChaincodeError('not_appointed');
+  return found.publicKey;
 }
 
 /** Arguments by which a guardian opens the commitment to the own key. */
@@ -69,21 +81,24 @@ async function guardianKeyOf(
   return isNamed ? publicKey : null;
 }
 
-/** The key of a one-time certificate that our authority gave to an enrolled patient. */
+/** The key of a one-time certificate of our authority: of a patient, or who acts for one. */
 async function oneTimeKeyOf(
   reader: Reader,
   signer: Extract<Signer, { kind: 'patient' }>,
   { time, network }: { time: number; network: string },
-): Promise<Uint8Array> {
+): Promise<{ outer: Uint8Array; role: 'patient' | 'representative' }> {
   const authority = await reader.get(cells.authority);
   if (!authority) throw new Error('the authority is missing of state');
   const wanted = { network, kind: 'tcert' } as const;
   const { publicKey, claims } = await certificateOr(() =>
     verifyCertificate(signer.tcert, authority.publicKey, time, wanted),
   );
-  if (claims.role !== 'patient') throw new ChaincodeError('certificate_role');
+  const { role } = claims;
+  if (role !== 'patient' && role !== 'representative') {
+    throw new ChaincodeError('certificate_role');
+  }
   if (thumbprint(publicKey) !== signer.tcertKid) throw new ChaincodeError('certificate_mismatch');
-  return publicKey;
+  return { outer: publicKey, role };
 }
 
 /** Functions that an owner key may sign without a one-time certificate: `isForOwnerAlone`. */

@@ -36,5 +36,5 @@ export function rightsOfRole(role: Role): readonly Right[] {
 export const clinicians: readonly Role[] = rolesWhere(({ rights }) => rights.length > 0);
 /** Roles that can hold `write`. */
 export const writers: readonly Role[] = rolesWhere(({ rights }) => rights.includes('write'));
-/** Everybody whom the ledger knows. */
+/** Everybody whom the ledger knows; who acts for a patient is named apart, where that is let. */
 export const everybody: readonly Role[] = roles.filter((role) => role !== 'representative');

@@ -223,7 +223,9 @@ async function registerOwner(
   const publicKey = fromBase64url(ownerKey);
   const ownerKid = thumbprint(publicKey);
   if (await draft.get(cells.patient(pseudonym))) throw new ChaincodeError('pseudonym_taken');
-  if (await draft.get(cells.owner(ownerKid))) throw new ChaincodeError('owner_key_taken');
+  const isTaken =
+    (await draft.get(cells.owner(ownerKid))) ?? (await draft.get(cells.representative(ownerKid)));
+  if (isTaken) throw new ChaincodeError('owner_key_taken');
   const signed = rotationSigningBytes({ network: context.network, from, successor });
   await requireSignature(call, publicKey, signed, ownerSignature);
   const since = { time: context.time, height: context.height };

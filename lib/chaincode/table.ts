@@ -50,6 +50,12 @@ import {
   identityReenrolment,
   identityVetoReenrolment,
 } from './reenrolment.ts';
+import {
+  representativeAppoint,
+  representativeEnd,
+  representativeList,
+  representativeMine,
+} from './representative.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
 import {
@@ -114,6 +120,10 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   permissionGet,
   permissionEarlier,
   permissionReceived,
+  representativeAppoint,
+  representativeEnd,
+  representativeList,
+  representativeMine,
   teamCreate,
   teamChange,
   teamClose,

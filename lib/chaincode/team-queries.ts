@@ -4,6 +4,7 @@ import { toBase64url } from '../crypto/bytes.ts';
 import { validatorIdField } from '../wire/fields.ts';
 import { identityOf } from './actor.ts';
 import { cells, listCells } from './cells.ts';
+import { asAppointed } from './decision.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { idField } from './fields.ts';
@@ -18,7 +19,7 @@ import type { Team } from './team-values.ts';
 export const teamGet = defineQuery({
   name: 'team.get',
   summary: 'A care team with its members and the key that patients seal to.',
-  roles: everybody,
+  roles: [...everybody, 'representative'],
   schema: z.strictObject({ teamId: idField }),
   hints: ({ teamId }) => [keys.team(teamId)],
   async run({ teamId }, { reader }) {
@@ -31,7 +32,7 @@ export const teamGet = defineQuery({
 export const teamList = defineQuery({
   name: 'team.list',
   summary: 'A page of all teams of a hospital, closed ones too.',
-  roles: everybody,
+  roles: [...everybody, 'representative'],
   schema: z.strictObject({ hospital: validatorIdField, ...pageArgs }),
   async run({ hospital, ...wanted }, { reader }) {
     const page = await reader.page(listCells.teams(hospital), wanted);
@@ -81,7 +82,7 @@ export const teamPermissions = defineQuery({
   async run({ teamId, ...wanted }, { actor, reader }) {
     await ownTeam(reader, teamId, identityOf(actor).identity.subject);
     const page = await reader.page(listCells.teamGrants(teamId), wanted);
-    return { ...page, items: await permissionsOf(reader, page.items) };
+    return { ...page, items: await asAppointed(reader, await permissionsOf(reader, page.items)) };
   },
 });
 

@@ -187,9 +187,9 @@ export type Epochs = z.infer<typeof epochsSchema>;
 export const permissionSchema = z.strictObject({
   id: idField,
   pseudonym: pseudonymField,
-  /** Subject of a person, or id of a care team. */
+  /** Subject of a person, id of a care team, or thumbprint of a representative's key. */
   grantee: subjectField,
-  granteeKind: z.enum(['person', 'team']),
+  granteeKind: z.enum(['person', 'team', 'representative']),
   ...termsShape,
   /** Digest of the sealed share at the custodian. */
   shareDigest: digestField,
@@ -201,6 +201,8 @@ export const permissionSchema = z.strictObject({
   version: z.int().min(1),
   granted: momentSchema,
   revoked: momentSchema.nullable(),
+  /** The appointment of the representative who gave it, with which it ends; else null. */
+  appointmentId: idField.nullable(),
 });
 export type Permission = z.infer<typeof permissionSchema>;
 

@@ -103,7 +103,13 @@ export type EraseCapability = z.infer<typeof eraseSchema>;
 /** A permission given, changed or sealed anew: this share takes the place of older versions. */
 const grantSchema = z
   .object({
-    fn: z.enum(['permission.grant', 'permission.narrow', 'permission.extend', 'permission.reseal']),
+    fn: z.enum([
+      'permission.grant',
+      'permission.narrow',
+      'permission.extend',
+      'permission.reseal',
+      'representative.appoint',
+    ]),
     pseudonym: text32,
     permissionId: id,
     /** The key of a person, or a care team. */
@@ -114,8 +120,11 @@ const grantSchema = z
   })
   .refine(({ granteeKid, team }) => (granteeKid === null) !== (team === null));
 
-/** `permission.revoke`: nothing that was sealed for this permission is wanted any more. */
-const revokeSchema = z.object({ fn: z.literal('permission.revoke'), permissionId: id });
+/** The end of a permission or appointment: what was sealed for it is not wanted any more. */
+const revokeSchema = z.object({
+  fn: z.enum(['permission.revoke', 'representative.end']),
+  permissionId: id,
+});
 
 /** A care team as it is now: whose seals are kept, and which are new. */
 const teamSchema = z.object({
@@ -140,7 +149,7 @@ const publishSchema = z.object({
     'patient.rotate-begin',
     'recovery.rotate',
     'permission.revoke',
-    'recovery.rotate',
+    'representative.end',
   ]),
   pseudonym: text32,
   ownerKid: text32,

@@ -9,6 +9,7 @@ import {
   verifyP256,
 } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
+import { representativeSigningBytes } from '../../lib/chaincode/representation.ts';
 import { execute, type Execution, query } from '../../lib/chaincode/execute.ts';
 import type { ChaincodeContext, PlainValue } from '../../lib/chaincode/functions.ts';
 import { endBlock, governedOf } from '../../lib/chaincode/governed.ts';
@@ -298,6 +299,38 @@ export class World implements StateView {
     if (done.status === 'INVALID') throw new Error(done.code);
     return patient;
   }
+}
+
+/** Everything that a patient can let a representative do. */
+export const ALL_POWERS = ['read', 'grant', 'revoke', 'countersign', 'history'];
+
+/** Keys of somebody whom a patient may appoint, with a certificate of the right role. */
+export async function representativeKeys(
+  world: World,
+  patient: Pick<PatientKeys, 'pseudonym'>,
+): Promise<PatientKeys> {
+  const { pseudonym } = patient;
+  const owner = await generateSigningKey();
+  const { key: oneTime, der } = await world.certify({ kind: 'tcert', role: 'representative' });
+  return { owner, ownerKid: thumbprint(owner.publicKey), oneTime, tcert: der, pseudonym };
+}
+
+export async function appointArgs(
+  world: World,
+  { owner }: Pick<PatientKeys, 'owner'>,
+  overrides: SignedRequest['args'] = {},
+): Promise<SignedRequest['args']> {
+  const publicKey = toBase64url(owner.publicKey);
+  const encryptionKeyDigest = text32('encryption key');
+  const card = { network: NETWORK, publicKey, encryptionKeyDigest };
+  return {
+    ...{ permissionId: randomId(), publicKey, encryptionKeyDigest },
+    signature: toBase64url(await owner.sign(representativeSigningBytes(card))),
+    ...{ powers: ALL_POWERS, categories: [TAG] },
+    ...{ from: world.time, until: world.time + 90 * DAY },
+    ...{ purposes: ['TREAT'], shareDigest: text32('scoped seeds') },
+    ...overrides,
+  };
 }
 
 export function registerArgs({ pseudonym, owner }: PatientKeys): SignedRequest['args'] {

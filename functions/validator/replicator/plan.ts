@@ -1,7 +1,7 @@
 /** What the ledger wants a hospital to hold of one patient now. */
 
 import { cells, listCells } from '../../../lib/chaincode/cells.ts';
-import { objectionOf } from '../../../lib/chaincode/decision.ts';
+import { asAppointed, objectionOf } from '../../../lib/chaincode/decision.ts';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
 import type { Copier, Erasure } from '../../../lib/chaincode/copy-values.ts';
 import type { MedicalRecord, Permission } from '../../../lib/chaincode/values.ts';
@@ -94,7 +94,7 @@ async function ownPermissions(
     cells.permission(permissionId),
   );
   const own: Permission[] = [];
-  for (const permission of given) {
+  for (const permission of await asAppointed(state, given)) {
     if (permission.revoked !== null || !permission.rights.includes('read')) continue;
     const of = await hospitalOfGrantee(state, permission);
     if (of !== null && (of === hospital || isChosen)) own.push(permission);
