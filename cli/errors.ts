@@ -97,6 +97,18 @@ const nextSteps: Readonly<Record<string, string>> = {
   unknown_permission: 'See your permissions with `carequorum grant --list`.',
   grantee_revoked: 'Ask their hospital: this person may no longer receive anything.',
   no_permission: 'Ask the patient to grant it: `carequorum grant --to … --rights …`.',
+  not_appointed:
+    'Give the patient your card (`carequorum representative card`), and wait to be appointed.',
+  appointment_not_yet_valid:
+    'Wait until your appointment begins: `carequorum representative mine`.',
+  appointment_over: 'Ask the patient to appoint you again.',
+  appointment_ended: 'You no longer act for this patient: ask whether you should.',
+  power_not_given: 'Ask the patient to appoint you with this right, or to do it.',
+  beyond_appointment:
+    'See what you may do: `carequorum representative mine`. The rest is for the patient.',
+  representative_key_taken: 'Ask the representative for a new card: each counts for one patient.',
+  bad_representative_key: 'Ask the representative for the card again: it was altered on its way.',
+  is_appointment: 'End it with `carequorum representative end`, and appoint anew if need be.',
   right_not_granted: 'Ask the patient for a permission with this right.',
   category_not_granted: 'Ask the patient for a permission that names this category.',
   period_not_granted: 'Ask the patient for a permission that covers data of this month.',

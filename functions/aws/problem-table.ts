@@ -382,6 +382,13 @@ function nextOf(code: string): string {
   if (/^(no_permission|permission_(revoked|expired|not_yet_valid)|\w+_not_granted)$/.test(code)) {
     return 'Ask the patient for a permission that covers this.';
   }
+  if (/^appointment_|^(not_appointed|power_not_given|beyond_appointment)$/.test(code)) {
+    return 'Ask the patient: carequorum representative appoint.';
+  }
+  if (/^(representative_key_taken|bad_representative_key)$/.test(code)) {
+    return 'Ask the representative for a new card: carequorum representative card.';
+  }
+  if (code === 'is_appointment') return 'End it: carequorum representative end.';
   if (/^(permission|team)_changed$/.test(code)) return 'Look at it again, then decide anew.';
   if (code === 'team_without_key') return 'Ask a member of the team: `carequorum team make-key`.';
   if (code === 'team_key_superseded') return 'Seal to the present key of the team.';
