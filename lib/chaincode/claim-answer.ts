@@ -104,14 +104,14 @@ async function listFor(
     return listCells.patientClaims(own);
   }
   if (named !== undefined) throw new ChaincodeError('unknown_patient');
-  const { subject } = actor.identity;
+  const { subject } = identityOf(actor).identity;
   if (actor.role === 'insurer') return listCells.insurerClaims(subject);
   return listCells.subjectClaims(subject);
 }
 
 async function maySee({ actor, reader }: QueryCall, claim: Claim): Promise<boolean> {
   if (actor.kind === 'identity') {
-    const { subject } = actor.identity;
+    const { subject } = identityOf(actor).identity;
     return claim.insurer === subject || claim.asker.subject === subject;
   }
   const of = await reader.get(cells.claimOf(claim.id));

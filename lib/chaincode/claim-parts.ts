@@ -9,7 +9,7 @@ import { sourceOf } from './prescription-parts.ts';
 
 export function askerOf(actor: Actor): Claim['asker'] {
   if (actor.kind === 'patient') return { role: 'patient', subject: null, hospital: null };
-  const { role, identity } = actor;
+  const { role, identity } = identityOf(actor);
   if (role !== 'doctor' && role !== 'nurse' && role !== 'pharmacist') {
     throw new ChaincodeError('role_denied');
   }
@@ -80,7 +80,7 @@ async function patientOfFill(
     if (actor.pseudonym !== pseudonym) throw new ChaincodeError('unknown_service');
     return pseudonym;
   }
-  if (actor.identity.subject !== fill.pharmacist.subject) {
+  if (identityOf(actor).identity.subject !== fill.pharmacist.subject) {
     throw new ChaincodeError('unknown_service');
   }
   if (fill.insurer !== insurer) throw new ChaincodeError('billing_not_agreed');
@@ -94,7 +94,7 @@ async function patientOfRecord(call: TransactionCall, recordId: string): Promise
   const isTheirs =
     actor.kind === 'patient'
       ? record?.pseudonym === actor.pseudonym
-      : record?.uploader.subject === actor.identity.subject;
+      : record?.uploader.subject === identityOf(actor).identity.subject;
   if (!record || !isTheirs) throw new ChaincodeError('unknown_service');
   if (record.stored === null) throw new ChaincodeError('record_not_stored');
   if (record.erased !== null) throw new ChaincodeError('record_erased');

@@ -79,7 +79,7 @@ export const prescriptionFills = defineQuery({
 async function maySee(call: QueryCall, { id, prescriber }: Prescription): Promise<boolean> {
   const { actor, reader } = call;
   if (actor.kind === 'patient') return isOwn(call, id);
-  const { subject } = actor.identity;
+  const { subject } = identityOf(actor).identity;
   if (prescriber.subject === subject) return true;
   return (await reader.get(cells.dispensing(id, subject)))?.recalled === null;
 }

@@ -156,7 +156,7 @@ export const prescriptionCancel = defineTransaction({
     const isTheirs =
       actor.kind === 'patient'
         ? actor.pseudonym === pseudonym
-        : actor.identity.subject === prescription.prescriber.subject;
+        : identityOf(actor).identity.subject === prescription.prescriber.subject;
     if (!isTheirs) throw new ChaincodeError('unknown_prescription');
     if (prescription.cancelled !== null) throw new ChaincodeError('prescription_cancelled');
     const at = { time: context.time, height: context.height };
