@@ -110,6 +110,8 @@ export interface PendingTransaction {
   expiresAt: number;
   /** When this replica first held it, milliseconds. */
   arrivedAt: number;
+  /** For logs alone, and never part of what is agreed on: the request that brought it. */
+  correlationId?: string;
 }
 
 /** A pending transaction with its place in the fair order (`lib/pbft/fair-order.ts`). */

@@ -1,5 +1,6 @@
 /** Brings one signed transaction to a certified receipt: places it, polls, places it elsewhere. */
 import { MAIN_LEDGER } from '../lib/wire/ledger.ts';
+import { randomUuid } from '../lib/crypto/random.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import { backOffMs, type Clock } from './clock.ts';
 import { SdkError } from './errors.ts';
@@ -100,6 +101,8 @@ class Settling {
   /** Validators that said they hold it. */
   readonly #holders: Set<string>;
   readonly #refusals: Refusals;
+  /** The same wherever it is placed: the transaction is the same there too. */
+  readonly #correlationId = randomUuid();
   #placedAt: number;
   #lastFailure: SdkError | null = null;
 
@@ -134,7 +137,10 @@ class Settling {
     if (clock.now() >= this.#transaction.expiresAt) return;
     for (const validator of ready) {
       try {
-        const placed = await postTransaction(validator, this.#transaction, this.#context);
+        const placed = await postTransaction(validator, this.#transaction, {
+          ...this.#context,
+          correlationId: this.#correlationId,
+        });
         if (placed.outcome === 'accepted') {
           this.#holders.add(validator.id);
           this.#refusals.forget(validator.id);
@@ -211,7 +217,11 @@ class Settling {
     const why = failure ? ` The last failure: ${failure.message}` : '';
     return new SdkError('expired', `No certified outcome was seen in time.${why}`, {
       nextStep: 'Look with `carequorum network` and at the history before you do it again.',
-      details: { ...failure?.details, id: this.#transaction.id },
+      details: {
+        ...failure?.details,
+        id: this.#transaction.id,
+        correlationId: this.#correlationId,
+      },
       ...(failure ? { cause: failure } : {}),
     });
   }

@@ -17,6 +17,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of a submission. */
+export interface SubmitOptions extends CallOptions {
+  /** Random, of this one submission: by it operators find the request in their logs. */
+  readonly correlationId?: string;
+}
+
 /** An answer that is neither what was asked for nor a failure of the network. */
 export interface Refused {
   readonly outcome: 'refused';
@@ -60,12 +66,13 @@ export type ValidatorHealth = z.infer<typeof healthAnswer>;
 export async function postTransaction(
   at: ValidatorAddress,
   transaction: Transaction,
-  options: CallOptions,
+  options: SubmitOptions,
 ): Promise<{ outcome: 'accepted' } | Refused> {
   const answer = await callJson(options.transport, {
     method: 'POST',
     url: `${at.url}/v1/transactions`,
     body: { transaction: transaction.compact },
+    ...(options.correlationId && { headers: { 'x-correlation-id': options.correlationId } }),
     timeoutMs: SUBMIT_TIMEOUT_MS,
     signal: options.signal,
   });

@@ -32,7 +32,7 @@ import type { FunctionWithLogGroup } from './function-with-log-group.ts';
 /** Seconds that a browser may remember what the API allows. */
 const CORS_SECONDS = 3_600;
 /** Headers that pages may send: receipts and proofs travel in bodies, DPoP proofs in a header. */
-const CORS_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'Prefer'];
+const CORS_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'Prefer', 'X-Correlation-Id'];
 
 /** By this tag the emulator names an API, in hexadecimal digits. */
 const EMULATOR_ID_TAG = 'ms-custom-id';

@@ -348,6 +348,7 @@ function itemOf(ledger: string, entry: QueuedTransaction): Item {
     compact: text(entry.compact),
     submitter: text(entry.submitter),
     expiresAt: number(entry.expiresAt),
+    ...(entry.correlationId && { correlationId: text(entry.correlationId) }),
   };
 }
 
@@ -360,5 +361,6 @@ function entryOf(item: Item): QueuedTransaction {
     compact: textOf(item, 'compact'),
     submitter: textOf(item, 'submitter'),
     expiresAt: numberOf(item, 'expiresAt'),
+    ...(item['correlationId'] && { correlationId: textOf(item, 'correlationId') }),
   };
 }

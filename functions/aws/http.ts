@@ -4,6 +4,7 @@ import middy from '@middy/core';
 import httpRouterHandler from '@middy/http-router';
 import type { APIGatewayProxyEvent, APIGatewayProxyResult, Context } from 'aws-lambda';
 import { WireError } from '../../lib/wire/errors.ts';
+import { correlationIdField } from '../../lib/wire/fields.ts';
 import { HttpError, problemOf } from './problems.ts';
 import type { Route } from './route.ts';
 
@@ -18,6 +19,7 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed JSON; undefined on routes without a body. */
   readonly body: unknown;
+  /** A random UUID: the client's, or one made here. */
   readonly correlationId: string;
   /** Until the function is stopped, milliseconds. */
   readonly remainingMs: () => number;
@@ -67,7 +69,6 @@ export type HttpHandler = (
 ) => Promise<APIGatewayProxyResult>;
 
 const BODY_CHARS_MAX_DEFAULT = 4_096;
-const CORRELATION_ID = /^[A-Za-z0-9_-]{8,64}$/;
 const CORRELATION_HEADER = 'x-correlation-id';
 
 /**
@@ -184,8 +185,8 @@ function nameOf({ method, path }: Route): string {
 }
 
 function correlationIdOf(headers: Readonly<Record<string, string>>): string {
-  const given = headers[CORRELATION_HEADER];
-  return given !== undefined && CORRELATION_ID.test(given) ? given : crypto.randomUUID();
+  const given = correlationIdField.safeParse(headers[CORRELATION_HEADER]);
+  return given.success ? given.data : crypto.randomUUID();
 }
 
 function present(values: Readonly<Record<string, string | undefined>>): Record<string, string> {

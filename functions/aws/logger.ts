@@ -1,13 +1,38 @@
-/** Structured logs: one JSON object a line, never bodies, query strings or facts about patients. */
+/** Structured logs: one JSON object a line, of the fields that `log-fields.ts` lists and no others. */
 
-import { Logger } from '@aws-lambda-powertools/logger';
+import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger';
+import type { LogAttributes, UnformattedAttributes } from '@aws-lambda-powertools/logger/types';
 import type { RequestLine } from './http.ts';
+import { allowedEvent, allowedFields } from './log-fields.ts';
+import { countRefusal } from './metrics.ts';
 
 const STACK_FRAMES_MAX = 12;
+
+/** Leaves out what no line may hold, whoever logs it; errors lose their messages. */
+class ListedFields extends LogFormatter {
+  override formatAttributes(base: UnformattedAttributes, added: LogAttributes): LogItem {
+    const { logLevel, timestamp, message, serviceName, xRayTraceId } = base;
+    const facts = Object.entries(added).map(([name, value]): [string, unknown] => [
+      name,
+      value instanceof Error ? describeFailure(value) : value,
+    ]);
+    return new LogItem({
+      attributes: {
+        level: logLevel,
+        message: allowedEvent(message),
+        timestamp: this.formatTimestamp(timestamp),
+        service: serviceName,
+        ...(xRayTraceId === undefined ? {} : { xray_trace_id: xRayTraceId }),
+        ...allowedFields(Object.fromEntries(facts)),
+      },
+    });
+  }
+}
 
 /** One per process; Lambda tells the name of the function. */
 export const logger = new Logger({
   serviceName: process.env['AWS_LAMBDA_FUNCTION_NAME'] ?? 'carequorum',
+  logFormatter: new ListedFields(),
 });
 
 /** Logs a request of a REST API. */
@@ -20,6 +45,7 @@ export function logRequest(line: RequestLine): void {
   } else {
     logger.info('request', facts);
   }
+  if (line.code !== undefined) countRefusal('Refused', line.code, 1);
 }
 
 /** Name, code and place of a failure; messages of libraries may quote what was sent. */

@@ -1,5 +1,6 @@
 /** A batch of queue messages as steps: one fenced step per ledger, poison acknowledged. */
 import type { SQSBatchItemFailure, SQSRecord } from 'aws-lambda';
+import { WireError } from '../../lib/wire/errors.ts';
 import { decodeInboxMessage, type InboxMessage } from '../aws/inbox-message.ts';
 import type { RecoveryMessage } from '../../lib/wire/recovery.ts';
 import { senderOf, type SenderQuota } from './sender-quota.ts';
@@ -76,7 +77,8 @@ function readRecord(
   try {
     message = decodeInboxMessage(record.body);
   } catch (error) {
-    return error instanceof Error ? error.message : 'malformed';
+    // A message may quote what was sent: the code says enough.
+    return error instanceof WireError ? error.code : 'malformed';
   }
   const isNote = message.kind !== 'envelope' && message.kind !== 'recovery';
   if (isNote && !selfSenders.includes(senderOf(record))) return 'a note from elsewhere';

@@ -17,6 +17,7 @@ import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
 import { kmsSigningKey } from '../aws/kms-signing-key.ts';
 import { logger } from '../aws/logger.ts';
+import { addMetric, countRefusal, publishMetrics } from '../aws/metrics.ts';
 import { GatheredNotes, sqsCopyNotes } from '../aws/sqs-copy-notes.ts';
 import { sqsPeerSender } from '../aws/sqs-peer-sender.ts';
 import { sqsSelfSender } from '../aws/sqs-self-sender.ts';
@@ -28,6 +29,7 @@ import { bootstrapKeyring, Keyring, renewKeyring } from './keyring.ts';
 import { type StepLog, type ValidatorRuntime, VerifiedTransactions } from './runtime.ts';
 import { openSigner, Rejoin } from './rejoin.ts';
 import { SenderQuota } from './sender-quota.ts';
+import { StepMetrics } from './step-metrics.ts';
 import { step, type StepEvent } from './step.ts';
 
 /** Blocks of so many milliseconds are one note for the replicator. */
@@ -77,6 +79,7 @@ const rejoin = new Rejoin({
   claimed: ({ genesis, self }) => claimedIncarnation(genesis, self, { fetch, clock: now }),
 });
 let runtime: ValidatorRuntime | null = null;
+const measured = new StepMetrics({ add: addMetric, refused: countRefusal }, now);
 /** Whether a block with transactions was committed since the replicator was told. */
 let isNews = false;
 const replicatorNotes = new GatheredNotes(
@@ -104,6 +107,7 @@ async function receive(event: SQSEvent): Promise<SQSBatchResponse> {
       await redeliverSoon(batch);
     }
   }
+  publishMetrics();
   return { batchItemFailures: failed };
 }
 
@@ -118,10 +122,14 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
   const received = now();
   const started = performance.now();
   await step(ready, batch.ledger, events);
-  logger.info('step', {
-    ledger: batch.ledger,
+  const times = {
     took: Math.round(performance.now() - started),
     queued: Math.max(0, received - oldestSent(batch)),
+  };
+  measured.stepped(ready, batch.ledger, times);
+  logger.info('step', {
+    ledger: batch.ledger,
+    ...times,
     received,
     events: events.map(nameOf),
   });
@@ -211,6 +219,8 @@ async function openRuntime(): Promise<ValidatorRuntime | null> {
 /** A replica that stops itself must be seen at once: CRITICAL lines raise an alarm. */
 function report(entry: StepLog): void {
   const { event, ...facts } = entry;
+  measured.observe(entry);
+  if (event === 'voted') return;
   if (event === 'committed' && entry.transactions > 0) isNews = true;
   if (event === 'alarm' && fatal.has(entry.code)) logger.critical(event, facts);
   else if (event === 'alarm' || event === 'dropped') logger.warn(event, facts);

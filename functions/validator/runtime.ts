@@ -13,6 +13,7 @@ import type { SigningKey, VerifySignature } from '../../lib/crypto/p256.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { PageCache } from '../../lib/ledger/page-cache.ts';
 import type { Transaction } from '../../lib/wire/transaction.ts';
+import type { Phase } from '../../lib/wire/vote.ts';
 import type { EventStore, FetchedStore } from './ports.ts';
 import type { TurnBook } from '../../lib/pbft/fair-order.ts';
 import type { ReplicaRecord } from './replica/record.ts';
@@ -57,11 +58,27 @@ export interface ValidatorRuntime {
 /** Facts for logs and metrics; never transactions, names or keys. */
 export type StepLog =
   | { event: 'alarm'; ledger: string; code: string; detail: string }
-  | { event: 'committed'; ledger: string; height: number; view: number; transactions: number }
+  | {
+      event: 'committed';
+      ledger: string;
+      height: number;
+      view: number;
+      transactions: number;
+      /** How many the chaincode refused, by code. */
+      refusals: Readonly<Record<string, number>>;
+      /** Of the requests that this validator knows of. */
+      correlationIds: readonly string[];
+      /** Since the first of these came here, milliseconds; null where none did. */
+      waited: number | null;
+    }
+  | { event: 'voted'; ledger: string; phase: Phase; height: number }
   | { event: 'snapshot'; ledger: string; height: number; parent: number }
   | { event: 'dropped'; ledger: string; reason: string; from: string }
   | { event: 'send_failed'; ledger: string; to: string; reason: string }
   | { event: 'fenced'; ledger: string; attempt: number };
+
+/** How many of a block's transactions the chaincode refused, by code. */
+type Refused = Readonly<Record<string, number>>;
 
 /** What a process keeps of a ledger between runs; always checked against the stored version. */
 export interface WarmLedger {
@@ -93,18 +110,23 @@ export interface PendingPool {
   complete: boolean;
 }
 
-/** Recent bodies by header hash (hex): compact JWS in order. */
+/** Recent bodies by header hash (hex): compact JWS in order, and what executing them refused. */
 export class BodyCache {
-  readonly #bodies = new Map<string, string[]>();
+  readonly #bodies = new Map<string, { transactions: string[]; refused: Refused }>();
   readonly #entriesMax = 4;
 
   get(hash: string): string[] | undefined {
-    return this.#bodies.get(hash);
+    return this.#bodies.get(hash)?.transactions;
   }
 
-  set(hash: string, transactions: string[]): void {
+  /** Empty where the body is not kept, or was not executed. */
+  refused(hash: string): Refused {
+    return this.#bodies.get(hash)?.refused ?? {};
+  }
+
+  set(hash: string, transactions: string[], refused: Refused = this.refused(hash)): void {
     this.#bodies.delete(hash);
-    this.#bodies.set(hash, transactions);
+    this.#bodies.set(hash, { transactions, refused });
     const oldest = this.#bodies.keys().next().value;
     if (this.#bodies.size > this.#entriesMax && oldest !== undefined) this.#bodies.delete(oldest);
   }

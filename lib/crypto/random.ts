@@ -22,3 +22,8 @@ export function randomBytes(length: number): Bytes {
 export function randomId(): string {
   return toBase64url(randomBytes(ID_BYTES));
 }
+
+/** A random UUID (RFC 9562, version 4). */
+export function randomUuid(): string {
+  return globalThis.crypto.randomUUID();
+}

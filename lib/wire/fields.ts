@@ -37,6 +37,13 @@ export const validatorIdField = z.string().regex(/^(?!all$)[a-z0-9-]{2,16}$/);
 export const networkField = z.string().regex(/^[a-z0-9-]{3,32}$/);
 /** `main`, or the id of a case ledger. */
 export const ledgerField = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+/**
+ * A correlation id: a random UUID (RFC 9562, version 4), made for one request. Nothing else is
+ * taken, so that no client puts a name or a number of a person into everybody's logs.
+ */
+export const correlationIdField = z
+  .string()
+  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 /** A transaction id: 64 lower-case hex digits. */
 export const transactionIdField = z.string().regex(/^[0-9a-f]{64}$/);
 /** An RFC 7638 thumbprint in base64url. */

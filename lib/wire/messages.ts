@@ -4,7 +4,14 @@ import { fromBase64url, toBase64url } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
 import { limits } from '../limits.ts';
 import { decodeWith, encodeCbor } from './codec.ts';
-import { hashField, heightField, ledgerField, validatorIdField, viewField } from './fields.ts';
+import {
+  correlationIdField,
+  hashField,
+  heightField,
+  ledgerField,
+  validatorIdField,
+  viewField,
+} from './fields.ts';
 import { headerSchema } from './header.ts';
 import { certificateSchema, voteSchema } from './vote.ts';
 
@@ -46,6 +53,11 @@ export const messageSchema = z.discriminatedUnion('type', [
     transactions: transactionsField,
     /** They wait at the sender, the first of them longest (L8). */
     waiting: z.literal(true).optional(),
+    /** For logs alone: of each transaction the request that brought it, null where none is known. */
+    correlationIds: z
+      .array(correlationIdField.nullable())
+      .max(limits.blockTransactionsMax)
+      .optional(),
   }),
   /** A proposal with the leader's own prepare vote; the body may be asked for by hash. */
   z.strictObject({

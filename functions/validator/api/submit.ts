@@ -42,9 +42,9 @@ type Checked = { entry: PendingTransaction } | { committedId: string } | { error
 export function submitOne(runtime: ApiRuntime): Operation {
   return {
     bodyCharsMax: limits.transactionBytesMax + ENVELOPE_CHARS,
-    async run({ body }): Promise<HttpAnswer> {
+    async run({ body, correlationId }): Promise<HttpAnswer> {
       const { transaction } = parseRequestBody(submitSchema, body);
-      const [result] = await submitAll(runtime, [transaction]);
+      const [result] = await submitAll(runtime, [transaction], correlationId);
       if (result === undefined || 'error' in result) throw result?.error;
       return { status: 202, body: result.accepted };
     },
@@ -54,9 +54,9 @@ export function submitOne(runtime: ApiRuntime): Operation {
 export function submitBatch(runtime: ApiRuntime): Operation {
   return {
     bodyCharsMax: limits.batchBytesMax + ENVELOPE_CHARS,
-    async run({ body }): Promise<HttpAnswer> {
+    async run({ body, correlationId }): Promise<HttpAnswer> {
       const { transactions } = parseRequestBody(submitBatchSchema, body);
-      const results = await submitAll(runtime, transactions);
+      const results = await submitAll(runtime, transactions, correlationId);
       return { status: 200, body: { results: results.map(batchResult) } };
     },
   };
@@ -72,7 +72,11 @@ function batchResult(result: Submitted): Accepted | { problem: Problem } {
   return { problem };
 }
 
-async function submitAll(runtime: ApiRuntime, compacts: readonly string[]): Promise<Submitted[]> {
+async function submitAll(
+  runtime: ApiRuntime,
+  compacts: readonly string[],
+  correlationId: string,
+): Promise<Submitted[]> {
   const network = await runtime.network();
   const parsed = compacts.map(tryParse);
   const view = runtime.view(network.head);
@@ -85,7 +89,7 @@ async function submitAll(runtime: ApiRuntime, compacts: readonly string[]): Prom
       return { error };
     }
   });
-  const outcomes = await hold(runtime, checked);
+  const outcomes = await hold(runtime, checked, correlationId);
   return checked.map((one) => {
     if ('error' in one) return one;
     const id = 'entry' in one ? one.entry.id : one.committedId;
@@ -144,8 +148,11 @@ async function check(
 async function hold(
   runtime: ApiRuntime,
   checked: readonly Checked[],
+  correlationId: string,
 ): Promise<Map<string, SubmitOutcome>> {
-  const entries = checked.flatMap((one) => ('entry' in one ? [one.entry] : []));
+  const entries = checked.flatMap((one) =>
+    'entry' in one ? [{ ...one.entry, correlationId }] : [],
+  );
   const { mempool, replicas, inbox } = runtime.deps.ports;
   const outcomes = new Map<string, SubmitOutcome>();
   if (entries.length === 0) return outcomes;

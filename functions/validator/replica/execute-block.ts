@@ -41,6 +41,8 @@ export interface ExecutedBlock {
   transactions: string[];
   ids: string[];
   results: Uint8Array[];
+  /** How many the chaincode refused, by code. */
+  refused: Record<string, number>;
   events: BlockEvent[];
   pages: { id: string; bytes: Uint8Array }[];
   /** What governs the height after the next, where this block changes it. */
@@ -146,6 +148,7 @@ export async function executeBlock(
   const taken: Transaction[] = [];
   const results: Uint8Array[] = [];
   const events: BlockEvent[] = [];
+  const refused: Record<string, number> = {};
   let effectBytes = 0;
   for (const transaction of candidates) {
     if (effectBytes >= limits.blockEffectBytesMax) {
@@ -162,6 +165,8 @@ export async function executeBlock(
       overlay.apply(execution.writes);
       const index = taken.length;
       events.push(...execution.events.map((event) => publicEvent(event, transaction.id, index)));
+    } else {
+      refused[execution.code] = (refused[execution.code] ?? 0) + 1;
     }
     overlay.apply(await recordSeen(overlay, transaction));
     taken.push(transaction);
@@ -181,7 +186,8 @@ export async function executeBlock(
   const roots = { stateRoot: root, resultsRoot: merkleRoot(results) };
   const header = headerOf(state, plan, transactions, roots);
   const after = await governedAfter(overlay);
-  return { header, hash: headerHash(header), transactions, ids, results, events, pages, after };
+  const hash = headerHash(header);
+  return { header, hash, transactions, ids, results, refused, events, pages, after };
 }
 
 function headerOf(

@@ -95,6 +95,19 @@ async function removeFrom(
   if (isEmpty) warm.lastTurn = 0;
 }
 
+/** What is known here of the requests of a block: for logs and metrics. */
+export function requestsOf(
+  { warm, runtime }: Run,
+  body: readonly string[],
+): { correlationIds: string[]; waited: number | null } {
+  const inBlock = new Set(body);
+  const known = warm.pending.entries.filter(({ compact }) => inBlock.has(compact));
+  const ids = new Set(known.flatMap(({ correlationId }) => correlationId ?? []));
+  const first = known.reduce((least, { arrivedAt }) => Math.min(least, arrivedAt), Infinity);
+  const waited = known.length === 0 ? null : Math.max(0, runtime.clock() - first);
+  return { correlationIds: [...ids], waited };
+}
+
 /** After a commit: what was in the block leaves the mempool, and the next have their turn. */
 export async function committedFromPending(run: Run, body: readonly string[]): Promise<void> {
   const { warm } = run;
@@ -176,7 +189,7 @@ function parsed(compact: string): Transaction | null {
 export async function acceptForwarded(
   run: Run,
   from: string,
-  { transactions, waiting }: MessageOf<'forward'>,
+  { transactions, waiting, correlationIds }: MessageOf<'forward'>,
 ): Promise<void> {
   const { runtime, ledger, warm, state } = run;
   const view = headView(runtime, state);
@@ -193,7 +206,9 @@ export async function acceptForwarded(
     if (!transaction || fresh.has(transaction.id)) continue;
     if (await wasSeen(view, transaction)) continue;
     if (await transactionFault(runtime, view, transaction, at)) continue;
-    const entry = { ...pendingOf(transaction, now), turn: NOT_STORED, transaction };
+    const correlationId = correlationIds?.[index];
+    const traced = correlationId ? { correlationId } : {};
+    const entry = { ...pendingOf(transaction, now), ...traced, turn: NOT_STORED, transaction };
     if (index === 0 && waiting) warm.waited.set(from, entry);
     fresh.set(transaction.id, entry);
   }

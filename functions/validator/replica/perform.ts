@@ -18,7 +18,7 @@ import {
 } from './execute-block.ts';
 import { accuse } from './accuse.ts';
 import { keepHistory } from './history.ts';
-import { committedFromPending, nextBlockTime } from './pending.ts';
+import { committedFromPending, nextBlockTime, requestsOf } from './pending.ts';
 import type { OutboxMessage } from './record.ts';
 import type { Run } from './run.ts';
 
@@ -83,6 +83,7 @@ async function sign(run: Run, vote: UnsignedVote): Promise<void> {
   const { signer } = run.runtime;
   if (!signer || !isCounted(run.state, vote.height, signer.publicKey)) return;
   const signature = await signer.sign(voteSigningBytes(contextOf(run.state, vote.height), vote));
+  run.runtime.log({ event: 'voted', ledger: run.ledger, phase: vote.phase, height: vote.height });
   await feed(run, { type: 'signed', vote: { ...vote, signature } });
 }
 
@@ -121,7 +122,7 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
     candidates.length > 0 ? await executeBlock(runtime, state, candidates, plan, true) : null;
   if (block) {
     await stageBlock(runtime, run.ledger, block);
-    run.warm.bodies.set(toHex(block.hash), block.transactions);
+    run.warm.bodies.set(toHex(block.hash), block.transactions, block.refused);
   }
   const built = block && { header: block.header, hash: block.hash, after: block.after };
   await feed(run, { type: 'built', built });
@@ -144,6 +145,7 @@ async function executeProposal(run: Run, wanted: OutputOf<'execute'>): Promise<v
     return feed(run, { type: 'executed', hash, outcome: 'mismatch' });
   }
   await stageBlock(runtime, run.ledger, block);
+  run.warm.bodies.set(named, body, block.refused);
   return feed(run, { type: 'executed', hash, outcome: 'ok', after: block.after });
 }
 
@@ -169,6 +171,8 @@ async function commit(run: Run, output: OutputOf<'commit'>): Promise<void> {
     height: header.height,
     view: certificate.view,
     transactions: count,
+    refusals: run.warm.bodies.refused(toHex(hash)),
+    ...requestsOf(run, body ?? []),
   });
   await committedFromPending(run, body ?? []);
 }

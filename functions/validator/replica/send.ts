@@ -3,7 +3,7 @@ import { forwardToLeader } from '../../../lib/pbft/timers.ts';
 import { peersOf } from '../../../lib/pbft/seats.ts';
 import { toHex } from '../../../lib/crypto/bytes.ts';
 import { limits } from '../../../lib/limits.ts';
-import type { Envelope, Message } from '../../../lib/wire/messages.ts';
+import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
 import { encodePeerMessage } from '../../aws/inbox-message.ts';
 import { samePlain } from '../../../lib/wire/codec.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type ReplicaRecord,
 } from './record.ts';
 import type { ArmedTick } from '../../../lib/ports.ts';
+import type { CheckedTransaction } from '../runtime.ts';
 import type { Run } from './run.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 
@@ -125,8 +126,7 @@ async function handOn(run: Run): Promise<void> {
   if (run.forwardToAll) {
     const oldest = entries.filter(({ id }) => id === state.oldest?.id);
     const others = entries.filter(({ id }) => id !== state.oldest?.id);
-    const transactions = fitting([...oldest, ...others].map((entry) => entry.compact));
-    const message: Message = { type: 'forward', transactions, waiting: true };
+    const message: Message = { ...forwardOf([...oldest, ...others]), waiting: true };
     await Promise.all(peersOf(state).map((to) => post(run, to, [message], run.runtime.freshId())));
     return;
   }
@@ -134,20 +134,25 @@ async function handOn(run: Run): Promise<void> {
   if (!leader) return;
   const fresh = entries.filter((entry) => !warm.forwarded.has(entry.id));
   if (fresh.length === 0) return;
-  const transactions = fitting(fresh.map((entry) => entry.compact));
-  for (const entry of fresh.slice(0, transactions.length)) warm.forwarded.add(entry.id);
-  await post(run, leader, [{ type: 'forward', transactions }], run.runtime.freshId());
+  const message = forwardOf(fresh);
+  const { length } = message.transactions;
+  for (const entry of fresh.slice(0, length)) warm.forwarded.add(entry.id);
+  await post(run, leader, [message], run.runtime.freshId());
 }
 
-function fitting(compacts: readonly string[]): string[] {
-  const taken: string[] = [];
+/** As many as one message holds, in their order. */
+function forwardOf(entries: readonly CheckedTransaction[]): MessageOf<'forward'> {
+  const taken: CheckedTransaction[] = [];
   let bytes = 0;
-  for (const compact of compacts) {
-    bytes += compact.length;
+  for (const entry of entries) {
+    bytes += entry.compact.length;
     if (bytes > limits.forwardBytesMax || taken.length >= limits.blockTransactionsMax) break;
-    taken.push(compact);
+    taken.push(entry);
   }
-  return taken;
+  const transactions = taken.map(({ compact }) => compact);
+  const correlationIds = taken.map(({ correlationId }) => correlationId ?? null);
+  const isTraced = correlationIds.some((id) => id !== null);
+  return { type: 'forward', transactions, ...(isTraced ? { correlationIds } : {}) };
 }
 
 async function withBody(run: Run, { message, withBody: hash }: OutboxMessage): Promise<Message> {
