@@ -57,7 +57,7 @@ function retransmit(draft: Draft): void {
   if (state.slot.wanted) state.slot.wanted = null;
 }
 
-/** L8, L9: the oldest request is told to everyone, then the leader is replaced. */
+/** L8, L9: the oldest request is told to everyone, then the leader is replaced, or all told again. */
 function watchOldest(draft: Draft): void {
   const { state, now } = draft;
   const { oldest } = state;
@@ -67,7 +67,12 @@ function watchOldest(draft: Draft): void {
   const { blockIntervalMs } = state.parameters;
   const allowed = Math.max(oldest.since, state.head.header.time + blockIntervalMs);
   const waited = now - Math.min(allowed, oldest.since + blockIntervalMs);
-  if (waited >= state.timeoutMs && !state.learner) return startViewChange(draft, state.view + 1);
+  if (waited >= state.timeoutMs) {
+    if (!state.learner) return startViewChange(draft, state.view + 1);
+    // It cannot replace the leader. What it told may be lost, so its wait begins anew.
+    state.oldest = { ...oldest, since: now, told: false };
+    return;
+  }
   if (oldest.told || waited < state.timeoutMs / 3) return;
   state.oldest = { ...oldest, told: true };
   draft.outputs.push({ type: 'forward', to: 'all' });

@@ -164,6 +164,21 @@ describe('time', () => {
     expect(changed.state.timeoutMs).toBe(8000);
   });
 
+  it('L9: a learner, which cannot replace the leader, tells all again after each time-out', () => {
+    const learner = { ...replica('vb'), session: null, learner: true };
+    const tick: Input = { type: 'tick', due: null };
+    let state = run(learner, [{ type: 'pending', oldest: 'x' }]).state;
+    for (const round of [0, 1, 2]) {
+      const from = now + round * 4000;
+      const told = run(state, [tick], from + 2000);
+      expect(told.said).toContain('forward');
+      expect(run(told.state, [tick], from + 3000).said).not.toContain('forward');
+      const anew = run(told.state, [tick], from + 4000);
+      expect(anew.said.filter((entry) => entry.startsWith('sign'))).toEqual([]);
+      state = anew.state;
+    }
+  });
+
   it('L1: progress for others does not reset the timer of the oldest', () => {
     let state = run(replica('vb'), [{ type: 'pending', oldest: 'x' }]).state;
     state = run(state, [{ type: 'pending', oldest: 'x' }], now + 3900).state;
