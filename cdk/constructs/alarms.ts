@@ -18,9 +18,28 @@ export interface AlarmsProps {
   readonly account: string;
 }
 
+/** Pages of `docs/runbook/`, without `.md`: what to do at an alarm. */
+export type RunbookPage =
+  | 'function-errors'
+  | 'function-throttles'
+  | 'function-critical'
+  | 'api-server-errors'
+  | 'inbox-dead-letters'
+  | 'inbox-age'
+  | 'timer-dead-letters'
+  | 'note-dead-letters'
+  | 'replica-silent'
+  | 'replica-halted'
+  | 'replica-not-voting'
+  | 'view-changes'
+  | 'slow-requests'
+  | 'peers-unreachable';
+
 /** Settings of one alarm. */
 export interface WatchProps {
   readonly metric: IMetric;
+  /** What to do: the page's name stands in the alarm's text. */
+  readonly runbook: RunbookPage;
   /** What the operator reads: what happened, and what it means. */
   readonly description: string;
   /**
@@ -33,6 +52,11 @@ export interface WatchProps {
    * @default 1
    */
   readonly periods?: number;
+  /**
+   * Whether the alarm is raised where nothing is measured, instead of above a value.
+   * @default false
+   */
+  readonly atSilence?: boolean;
 }
 
 /** The period that alarms look at. */
@@ -41,6 +65,7 @@ export const ALARM_PERIOD = Duration.minutes(5);
 /** A topic for alarms, and the alarms that publish to it. */
 export class Alarms extends Construct {
   readonly topic: Topic;
+  readonly #all: Alarm[] = [];
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
@@ -55,17 +80,25 @@ export class Alarms extends Construct {
     });
   }
 
-  /** Raises an alarm while `metric` is above a value; no data is no alarm. */
-  watch(id: string, props: WatchProps): Alarm {
+  /** All that were made so far. */
+  get all(): readonly Alarm[] {
+    return this.#all;
+  }
+
+  /** Raises an alarm while `metric` is above a value; no data is no alarm unless it says so. */
+  watch(id: string, props: WatchProps): void {
+    const { metric, description, runbook, atSilence = false } = props;
     const alarm = new Alarm(this, id, {
-      metric: props.metric,
-      alarmDescription: props.description,
-      threshold: props.above ?? 0,
+      metric,
+      alarmDescription: `${description} What to do: docs/runbook/${runbook}.md`,
+      threshold: atSilence ? 1 : (props.above ?? 0),
       evaluationPeriods: props.periods ?? 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
+      comparisonOperator: atSilence
+        ? ComparisonOperator.LESS_THAN_THRESHOLD
+        : ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: atSilence ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     });
     alarm.addAlarmAction(new SnsAction(this.topic));
-    return alarm;
+    this.#all.push(alarm);
   }
 }

@@ -72,6 +72,7 @@ export class FifoInbox extends Construct {
         period: ALARM_PERIOD,
       }),
       description: 'Consensus messages could not be handled. Read the inbox log; never redrive.',
+      runbook: 'inbox-dead-letters',
     });
     props.alarms.watch('InboxAge', {
       metric: this.queue.metricApproximateAgeOfOldestMessage({
@@ -80,6 +81,7 @@ export class FifoInbox extends Construct {
       }),
       above: AGE_SECONDS_MAX,
       description: 'The replica does not keep up, or is stopped.',
+      runbook: 'inbox-age',
     });
   }
 

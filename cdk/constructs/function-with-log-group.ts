@@ -13,6 +13,7 @@ import {
 import { FilterPattern, LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
+import { METRIC_NAMESPACE } from '../../functions/aws/metric-names.ts';
 import { functionName } from '../names.ts';
 import type { CodeProvider, Party } from '../party.ts';
 import { acknowledgeWildcard } from './acknowledge.ts';
@@ -62,6 +63,8 @@ export class FunctionWithLogGroup extends Construct {
   readonly role: Role;
   readonly logGroup: LogGroup;
   readonly timeout: Duration;
+  /** Physical name: under it the function publishes metrics. */
+  readonly service: string;
 
   constructor(scope: Construct, id: string, props: FunctionWithLogGroupProps) {
     super(scope, id);
@@ -72,6 +75,7 @@ export class FunctionWithLogGroup extends Construct {
     checkEnvironment(props.fn, props.environment);
     const { config } = props.party;
     const name = functionName(config, props.party.id, props.fn);
+    this.service = name;
     this.timeout = Duration.seconds(seconds);
     this.role = new Role(this, 'Role', {
       roleName: name,
@@ -114,20 +118,23 @@ export class FunctionWithLogGroup extends Construct {
     alarms.watch(`${node.id}Errors`, {
       metric: this.lambda.metricErrors({ period: ALARM_PERIOD }),
       description: `${name} failed or ran out of time.`,
+      runbook: 'function-errors',
     });
     alarms.watch(`${node.id}Throttles`, {
       metric: this.lambda.metricThrottles({ period: ALARM_PERIOD }),
       description: `${name} was throttled: raise the account's concurrency.`,
+      runbook: 'function-throttles',
     });
     const critical = new MetricFilter(this, 'Critical', {
       logGroup: this.logGroup,
       filterPattern: FilterPattern.stringValue('$.level', '=', 'CRITICAL'),
-      metricNamespace: 'CareQuorum',
+      metricNamespace: METRIC_NAMESPACE,
       metricName: `${name}-critical`,
     });
     alarms.watch(`${node.id}Critical`, {
       metric: critical.metric({ statistic: 'Sum', period: ALARM_PERIOD }),
       description: `${name} stopped itself or cut off a peer: read its log before anything else.`,
+      runbook: 'function-critical',
     });
   }
 }

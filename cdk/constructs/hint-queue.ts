@@ -8,7 +8,7 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
-import { ALARM_PERIOD, type Alarms } from './alarms.ts';
+import { ALARM_PERIOD, type Alarms, type RunbookPage } from './alarms.ts';
 import { DLQ_RETENTION } from './fifo-inbox.ts';
 import type { FunctionWithLogGroup } from './function-with-log-group.ts';
 
@@ -25,7 +25,11 @@ export interface HintQueueProps {
   readonly deadLetterName: string;
   readonly alarms: Alarms;
   /** Raised where hints end in the dead-letter queue. */
-  readonly alarm: { readonly id: string; readonly description: string };
+  readonly alarm: {
+    readonly id: string;
+    readonly description: string;
+    readonly runbook: RunbookPage;
+  };
   readonly schedule: { readonly id: string; readonly description: string };
   /** How long a hint that was taken is hidden: longer than its function runs. */
   readonly visibilitySeconds: number;
@@ -62,6 +66,7 @@ export class HintQueue extends Construct {
         period: ALARM_PERIOD,
       }),
       description: props.alarm.description,
+      runbook: props.alarm.runbook,
     });
   }
 

@@ -20,6 +20,7 @@ export class NoteQueue extends HintQueue {
       alarm: {
         id: 'NoteDeadLetters',
         description: 'Copies of records could not be made or deleted. Read the replicator log.',
+        runbook: 'note-dead-letters',
       },
       schedule: { id: 'Look', description: 'Looks for copies to make and to delete' },
       visibilitySeconds: 60,

@@ -53,7 +53,7 @@ export interface RoleApiProps {
 export class RoleApi extends Construct {
   /** Without a trailing slash. */
   readonly url: string;
-  private readonly api: RestApi;
+  readonly api: RestApi;
   private readonly validator: RequestValidator;
 
   constructor(scope: Construct, id: string, props: RoleApiProps) {
@@ -101,6 +101,7 @@ export class RoleApi extends Construct {
     props.alarms.watch('ApiServerErrors', {
       metric: this.api.metricServerError({ period: ALARM_PERIOD }),
       description: `${this.api.restApiName} answers with server errors.`,
+      runbook: 'api-server-errors',
       above: 5,
     });
   }

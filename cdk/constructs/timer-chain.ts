@@ -26,6 +26,7 @@ export class TimerChain extends HintQueue {
       alarm: {
         id: 'TimerDeadLetters',
         description: 'Timers could not be handled: view changes may be late. Read the timer log.',
+        runbook: 'timer-dead-letters',
       },
       schedule: { id: 'Rearm', description: 'Re-arms a broken chain of timers' },
       visibilitySeconds: VISIBILITY_SECONDS,

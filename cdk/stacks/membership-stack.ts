@@ -80,6 +80,7 @@ export class MembershipStack extends PartyStack {
       schedule: Schedule.rate(RECHECK),
       targets: [new LambdaFunction(fn.lambda, { retryAttempts: 1, maxEventAge: RECHECK })],
     });
+    this.addDashboard();
     this.output('MembershipTable', enrolments.table.tableName, 'Table of enrolments');
     this.output('CaKeyId', caKey.key.keyId, 'KMS key of the certificate authority');
     this.output('WrapKeyId', wrapKey.key.keyId, 'KMS key that wraps');

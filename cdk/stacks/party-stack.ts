@@ -5,6 +5,9 @@ import type { Construct } from 'constructs';
 
 import type { Route } from '../../functions/aws/route.ts';
 import { Alarms } from '../constructs/alarms.ts';
+import { PartyDashboard } from '../constructs/party-dashboard.ts';
+import type { ReplicaMetrics } from '../constructs/replica-metrics.ts';
+import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { RoleApi } from '../constructs/role-api.ts';
 import { stackName } from '../names.ts';
 import type { CodeProvider, Party } from '../party.ts';
@@ -46,6 +49,17 @@ export class PartyStack extends Stack {
     this.output('ApiUrl', this.api.url, 'Base URL of the API, without a trailing slash');
     this.output('BundleDigest', props.bundleDigest, 'SHA-256 over the bundles of all functions');
     this.output('AlarmTopicArn', this.alarms.topic.topicArn, 'Subscribe the operators to this');
+  }
+
+  /** One page of what runs here; made last, as it shows every function and alarm. */
+  protected addDashboard(replica?: ReplicaMetrics): void {
+    new PartyDashboard(this, 'Dashboard', {
+      name: this.stackName,
+      api: this.api.api,
+      alarms: this.alarms.all,
+      functions: this.node.findAll().filter((one) => one instanceof FunctionWithLogGroup),
+      ...(replica === undefined ? {} : { replica }),
+    });
   }
 
   /** An output that tools read by exactly this name. */

@@ -67,6 +67,7 @@ export class RecordsStack extends PartyStack {
       'The custodian is the one that holds every object; each release is judged by its receipt.',
     );
     signKey.grantSign(fn.role);
+    this.addDashboard();
     this.output('WrapTable', wraps.table.tableName, 'Table of wraps');
     this.output('RecordsBucket', objects.bucket.bucketName, 'Bucket of ciphertext');
     this.output('SignKeyId', signKey.key.keyId, 'KMS key that signs');

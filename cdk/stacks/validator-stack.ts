@@ -9,8 +9,9 @@ import { FifoInbox } from '../constructs/fifo-inbox.ts';
 import { FunctionWithLogGroup } from '../constructs/function-with-log-group.ts';
 import { SigningKey, WrapKey } from '../constructs/keys.ts';
 import { KeyedTable } from '../constructs/tables.ts';
+import { ReplicaMetrics } from '../constructs/replica-metrics.ts';
 import { TimerChain } from '../constructs/timer-chain.ts';
-import { inboxUrl, peerUrls, peersOf, principalArn } from '../names.ts';
+import { functionName, inboxUrl, peerUrls, peersOf, principalArn } from '../names.ts';
 import { PartyStack, type PartyStackProps } from './party-stack.ts';
 
 /** A file of any size is copied part by part, over several runs. */
@@ -102,6 +103,9 @@ export class ValidatorStack extends PartyStack {
     this.addCopies();
     this.addReplicator();
     this.trustOwn(inbox, [api, timer]);
+    const service = functionName(config, validator.id, 'inbox');
+    const replica = new ReplicaMetrics(this, 'ReplicaMetrics', { service, alarms: this.alarms });
+    this.addDashboard(replica);
     this.addOutputs(inbox);
   }
 

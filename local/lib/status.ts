@@ -10,11 +10,21 @@ import { endpointOf, type PlannedMember, requirePlan } from './plan.ts';
 export interface MemberStatus {
   readonly id: string;
   readonly name: string;
+  readonly kind: PlannedMember['kind'];
   readonly life: AccountLife;
   /** What its own health route says, for people; empty when it does not run. */
   readonly health: string;
   /** Committed blocks of a validator's main ledger; null when it does not say. */
   readonly height: number | null;
+  /** Of the consensus on the main ledger, and who leads it; null and empty where it does not say. */
+  readonly view: number | null;
+  readonly leader: string;
+  /** Whether it follows without voting. */
+  readonly learner: boolean;
+  /** Why it has stopped itself, else empty. */
+  readonly halted: string;
+  /** Whether requests wait there. */
+  readonly pending: boolean;
   readonly pid: number | null;
   readonly url: string;
 }
@@ -30,6 +40,11 @@ const healthSchema = z.looseObject({
   status: z.string().optional(),
   code: z.string().optional(),
   height: z.int().optional(),
+  view: z.int().optional(),
+  leader: z.string().optional(),
+  learner: z.boolean().optional(),
+  halted: z.string().optional(),
+  pending: z.boolean().optional(),
 });
 type Health = z.infer<typeof healthSchema>;
 
@@ -56,13 +71,18 @@ async function memberStatus(
   const account = accountLayout(layout, member.id);
   const life = lifeOf(account);
   const health = life === 'running' ? await healthOf(member, apiUrl) : undefined;
-  const height = health?.height ?? null;
   return {
     id: member.id,
     name: member.name,
+    kind: member.kind,
     life,
     health: health === undefined ? '' : healthText(health),
-    height,
+    height: health?.height ?? null,
+    view: health?.view ?? null,
+    leader: health?.leader ?? '',
+    learner: health?.learner ?? false,
+    halted: health?.halted ?? '',
+    pending: health?.pending ?? false,
     pid: processOf(account)?.pid ?? null,
     url: apiUrl ?? endpointOf(member),
   };
