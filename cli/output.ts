@@ -5,6 +5,8 @@ import type { CliEnvironment } from './environment.ts';
 export interface CommandResult {
   readonly json: unknown;
   readonly lines: readonly string[];
+  /** @default 0 */
+  readonly exitCode?: number;
 }
 
 /** Columns under heads, as wide as their widest cell; the last is not padded. */

@@ -5,6 +5,7 @@ import { addApprove } from './commands/approve.ts';
 import { addCopies } from './commands/copies.ts';
 import { addCountersign } from './commands/countersign.ts';
 import { addDispute } from './commands/dispute.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addEmergency } from './commands/emergency.ts';
 import { addEnrol } from './commands/enrol.ts';
 import { addErase } from './commands/erase.ts';
@@ -66,6 +67,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addTeam,
   addVerify,
   addNetwork,
+  addDoctor,
   addUnmask,
   addValidators,
   addGovernance,
@@ -77,19 +79,23 @@ export async function runCli(
   argv: readonly string[],
   environment: CliEnvironment,
 ): Promise<number> {
-  const program = makeProgram(environment);
+  let exitCode: number = exitCodes.ok;
+  const program = makeProgram(environment, (code) => (exitCode = code));
   const command = program.commands.find((one) => one.name() === argv[0])?.name();
   try {
     await program.parseAsync(markIds(argv, program), { from: 'user' });
-    return exitCodes.ok;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
     return tell(error, command, environment, argv.includes('--json'));
   }
 }
 
-/** The program with all its commands; nothing is run yet. */
-export function makeProgram(environment: CliEnvironment): Command {
+/** The program with all its commands; nothing is run yet. `onExit` is told of other codes than 0. */
+export function makeProgram(
+  environment: CliEnvironment,
+  onExit: (code: number) => void = () => undefined,
+): Command {
   const program = new Command('carequorum')
     .description('Share medical records: patients decide, a quorum of hospitals keeps the word.')
     .version(version(), '-V, --version', 'print the version')
@@ -105,9 +111,10 @@ export function makeProgram(environment: CliEnvironment): Command {
     .addHelpText('after', overview);
   const run: Runner = async (options, work) => {
     const context = new CommandContext(environment, options);
-    const { json, lines } = await work(context).finally(() => context.remember());
+    const { json, lines, exitCode } = await work(context).finally(() => context.remember());
     if (options.json === true) environment.out(`${JSON.stringify(json, null, 2)}\n`);
     else for (const line of lines) environment.out(`${clean(line)}\n`);
+    if (exitCode !== undefined) onExit(exitCode);
   };
   for (const add of adders) add(program, run);
   return program;
