@@ -79,6 +79,7 @@ async function withPatient(base: TreeBase, pages: MemoryPages): Promise<TreeBase
     purpose: null,
     decision: 'permit',
     reason: null,
+    study: null,
   };
   const owner = { pseudonym, publicKey: new Uint8Array(65), since: { time: 1, height: 1 } };
   const update = await updateTree(

@@ -26,6 +26,7 @@ import { addRecords } from './commands/records.ts';
 import { addReenrol } from './commands/reenrol.ts';
 import { addRenew } from './commands/renew.ts';
 import { addRevoke } from './commands/revoke.ts';
+import { addStudy } from './commands/study.ts';
 import { addTeam } from './commands/team.ts';
 import { addUnmask } from './commands/unmask.ts';
 import { addRotate } from './commands/rotate.ts';
@@ -65,6 +66,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addInbox,
   addEmergency,
   addTeam,
+  addStudy,
   addVerify,
   addNetwork,
   addDoctor,

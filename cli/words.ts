@@ -74,6 +74,9 @@ const deeds: Readonly<Record<string, string>> = {
   'claim.submit': 'asked an insurer to pay',
   'claim.answer': 'answered for the insurer',
   'claim.withdraw': 'took a question to an insurer back',
+  'study.join': 'joined a study',
+  'study.withdraw': 'left a study',
+  'release.submit': 'released a record to a study',
   'access.request': 'asked to read a record',
   'access.list': 'asked for the names of records',
 };
@@ -133,6 +136,11 @@ const notices: Readonly<Record<string, string>> = {
   'claim.asked': 'An insurer was asked: `carequorum claim list`, or `carequorum insurer list`.',
   'claim.answered': 'An insurer answered: `carequorum claim list`.',
   'claim.withdrawn': 'A question to you was taken back.',
+  'release.submitted': 'A record of yours was released to a study: `carequorum study releases`.',
+  'release.published': 'A publication of your study is there to be fetched.',
+  'study.approved': 'A study that names you is open.',
+  'study.closed': 'A study that names you was closed.',
+  'study.withdrawn': 'A patient left a study that you count for.',
   'access.denied': 'Somebody was refused a record of yours.',
 };
 

@@ -100,6 +100,29 @@ export const metadataAnswer = z.object({
   records: z.array(z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField })),
   next: text.optional(),
 });
+const rowField = sealedSchema(recordsBounds.releaseRowBytesMax);
+const rowsAnswer = z.object({
+  rows: z.array(z.object({ sequence: z.int().min(0), participant: text, row: rowField })),
+  next: z.int().optional(),
+});
+type ReleaseRow = z.infer<typeof rowsAnswer>['rows'][number];
+const publicationAnswer = z.object({
+  members: z.array(
+    z.object({
+      participant: text,
+      row: rowField,
+      releases: z.array(
+        z.object({
+          sequence: z.int().min(0),
+          payload: sealedSchema(recordsBounds.releaseBytesMax),
+        }),
+      ),
+    }),
+  ),
+  digests: z.array(z.object({ participant: text, digest: text })),
+  next: z.int().optional(),
+});
+type Publication = Pick<z.infer<typeof publicationAnswer>, 'members' | 'digests'>;
 const eraseAnswer = z.object({ status: z.enum(['working', 'erased']) });
 export type ListedMetadata = z.infer<typeof metadataAnswer>['records'][number];
 
@@ -313,6 +336,59 @@ export class CustodianClient {
       found.push(...page.items);
     } while (page.next !== undefined);
     return found;
+  }
+
+  /** Deposits a release to a study: what its coordinator counts, and what its researcher gets. */
+  async putRelease(
+    { row, payload }: { row: SealedText; payload: SealedText },
+    permit: Permit,
+  ): Promise<void> {
+    await this.#call('POST', '/v1/releases', permit, { row, payload });
+  }
+
+  /** What the coordinator of a study counts, after the releases that were fetched before. */
+  async releaseRows(
+    permit: { key: SigningKey; receipt: Uint8Array },
+    start: number | null,
+  ): Promise<ReleaseRow[]> {
+    const found: ReleaseRow[] = [];
+    let after = start ?? undefined;
+    do {
+      const body = after === undefined ? {} : { after };
+      const answer = await this.#call('POST', '/v1/releases/rows', permit, body);
+      const page = parseAnswer(rowsAnswer, answer, 'records');
+      found.push(...page.rows);
+      after = page.next;
+    } while (after !== undefined);
+    return found;
+  }
+
+  /** Deposits what a coordinator sealed to the researcher about each patient of a publication. */
+  async putPublication(
+    rows: readonly { participant: string; row: SealedText }[],
+    permit: Permit,
+  ): Promise<void> {
+    await this.#call('POST', '/v1/publications', permit, { rows });
+  }
+
+  /** A publication, and the digests of all its rows. */
+  async publication(permit: { key: SigningKey; receipt: Uint8Array }): Promise<Publication> {
+    const members: Publication['members'] = [];
+    let page: z.infer<typeof publicationAnswer>;
+    let after: number | undefined;
+    do {
+      const body = after === undefined ? {} : { after };
+      const answer = await this.#call('POST', '/v1/publications/fetch', permit, body);
+      page = parseAnswer(publicationAnswer, answer, 'records');
+      members.push(...page.members);
+      after = page.next;
+    } while (after !== undefined);
+    return { members, digests: page.digests };
+  }
+
+  /** Has all forgotten that went to a study which the patient left. */
+  async withdrawReleases(permit: { key: SigningKey; receipt: Uint8Array }): Promise<void> {
+    await this.#call('POST', '/v1/releases/withdraw', permit, {});
   }
 
   /** Brings an order to erase; true once nothing is left there, and the ledger says so. */

@@ -1,4 +1,5 @@
 /** What a grant hands over, sealed to whom it is for: only what is granted, and no more. */
+import { fromBase64url } from '../lib/crypto/bytes.ts';
 import type { Right } from '../lib/chaincode/fields.ts';
 import { lookupKey, monthOf, monthRange } from './category-keys.ts';
 import { SdkError } from './errors.ts';
@@ -16,6 +17,8 @@ export interface SealTerms {
   /** Names of categories. */
   readonly categories: readonly string[];
   readonly until: number;
+  /** With `share`: the study, which the patient has joined. */
+  readonly study?: string | null | undefined;
 }
 
 /** Seeds beyond this many months are not handed over; nobody knows the keys of then. */
@@ -85,12 +88,22 @@ function shareOf(
       nextStep: 'Grant fewer categories or a shorter time.',
     });
   }
+  const study = studyOf(patient, terms);
   return {
     format: 'carequorum-share-1',
     permissionId,
     pseudonym: patient.pseudonym,
     patient: patient.data.uii.name ?? '',
     lookupKey: isReader ? lookupKey(patient.root) : null,
+    ...(study === null ? {} : { study }),
     categories,
   };
+}
+
+/** The patient's name in the study that is shared to. */
+function studyOf(patient: Patient, { rights, study }: SealTerms): Share['study'] | null {
+  if (!rights.includes('share') || study === undefined || study === null) return null;
+  const name = patient.data.studies?.[study];
+  if (!name) return null;
+  return { id: study, pseudonym: name.pseudonym, salt: fromBase64url(name.salt) };
 }

@@ -9,6 +9,7 @@ import type { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
 import type { Revisions } from './publication.ts';
 import { findRecipient, type Recipient, recipientOf, type RecipientQuery } from './recipients.ts';
+import { joinStudy } from './studies.ts';
 import { type LostSeeds, rekey, type Resealed } from './rekey.ts';
 
 /** What a patient consents to. */
@@ -40,6 +41,8 @@ export interface Granted {
 export async function grant(patient: Patient, terms: GrantTerms): Promise<Granted> {
   const categories = terms.categories.map(categoryName);
   await patient.ensureCategories(categories);
+  // What is sealed for a study has the patient's name in it; to join is to agree to its terms.
+  if (terms.study !== undefined) await joinStudy(patient, terms.study);
   const to = await findRecipient(patient, terms.to);
   const isReader = terms.rights.includes('read');
   const revisions = isReader ? await patient.revisions(categories) : new Map<string, never>();

@@ -103,6 +103,10 @@ export const patientDataSchema = z.strictObject({
   earlierTags: z.record(z.string(), z.string().max(64)).optional(),
   /** Once an emergency summary was prepared. */
   emergency: emergencyDataSchema.optional(),
+  /** Random names in studies, each with the salt of its commitment. */
+  studies: z
+    .record(z.string(), z.strictObject({ pseudonym: z.string().max(64), salt: z.string().max(64) }))
+    .optional(),
   guardians: guardiansSchema.optional(),
   recovered: recoveredSchema.optional(),
 });

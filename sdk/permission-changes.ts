@@ -198,7 +198,8 @@ async function submitWithShare(
   if (recipient) {
     const names = patient.categoryNames();
     const categories = after.categories.map((tag) => names.get(tag) ?? tag);
-    const terms = { rights: after.rights, until: after.until, categories };
+    const { rights, until, study } = after;
+    const terms = { rights, until, study, categories };
     share = await sealGrant(patient, after.id, { terms, to: recipient, revisions });
   }
   const call = { fn, args: { ...args, ...share?.args, ...renewal } };

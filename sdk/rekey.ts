@@ -115,9 +115,10 @@ export async function reseal(
 }
 
 /** The terms of a permission with the names of its categories. */
-function sealTermsOf(patient: Patient, { rights, categories, until }: Permission): SealTerms {
+function sealTermsOf(patient: Patient, permission: Permission): SealTerms {
+  const { rights, categories, until, study } = permission;
   const names = patient.categoryNames();
-  return { rights, until, categories: categories.map((tag) => names.get(tag) ?? tag) };
+  return { rights, until, study, categories: categories.map((tag) => names.get(tag) ?? tag) };
 }
 
 /** Whether a reader who remains may meet records under the new keys. */

@@ -171,6 +171,10 @@ const shareSchema = z.strictObject({
   patient: z.string().max(200),
   /** Only with the right to read. */
   lookupKey: hashField.nullable(),
+  /** Only with the right to share: the patient's name in the study, and its commitment's salt. */
+  study: z
+    .strictObject({ id: z.string().max(64), pseudonym: z.string().max(64), salt: hashField })
+    .optional(),
   categories: z
     .array(
       z.strictObject({

@@ -38,6 +38,7 @@ const enrollable = [
   'insurer',
   'researcher',
   'auditor',
+  'coordinator',
   'operator',
 ] as const;
 type Enrollable = (typeof enrollable)[number];

@@ -18,6 +18,8 @@ import {
   receiptsOption,
   yesOption,
 } from '../options.ts';
+import { studyById } from '../../sdk/studies.ts';
+import { promiseLines } from '../study-text.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
 import { followTeams, holdersOf, namedTerms, resealedLines } from '../permissions.ts';
 import { byCategory, openedBy, recipientText, releaseLines, termLines } from '../preview.ts';
@@ -107,6 +109,10 @@ async function give(context: CommandContext, options: GrantOptions): Promise<Com
   const recipient = await context.look('Looking for who that is', () =>
     findRecipient(patient, terms.to),
   );
+  const study =
+    terms.study === undefined
+      ? null
+      : await context.look('Looking at the study', () => studyById(patient, terms.study ?? ''));
   const isWatched = context.asks || options.preview === true;
   const opened = await context.look('Looking what would be released', async () => {
     const records = openedBy(patient, await patient.records(), terms);
@@ -115,6 +121,7 @@ async function give(context: CommandContext, options: GrantOptions): Promise<Com
   const lines = [
     options.preview === true ? 'This would let' : 'You are about to let',
     ...(await termLines(patient, recipient, terms, now)),
+    ...(study === null ? [] : promiseLines(study)),
     ...releaseLines(terms, opened),
   ];
   if (options.preview === true) {

@@ -49,7 +49,7 @@ async function history(context: CommandContext, options: HistoryOptions): Promis
   const rows = entries.map((one) => [
     timeText(one.time),
     actorText(one, people, teams),
-    deedText(one.fn),
+    one.study === null ? deedText(one.fn) : `${deedText(one.fn)}: ${one.study}`,
     decisionText(one),
     purposeWord(one.purpose),
     one.categories.map((tag) => names.get(tag) ?? '').join(', '),

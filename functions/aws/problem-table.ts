@@ -268,6 +268,16 @@ const custodianRows = {
     'Send it in the header that the route names.',
   ],
   proof_replayed: [401, 'The proof was used', PROVE_ANEW],
+  release_withdrawn: [
+    410,
+    'The patient withdrew from the study',
+    'Nothing of this patient can be released to it any more.',
+  ],
+  release_not_here: [
+    409,
+    'Not all of the publication was deposited yet',
+    'Try again later; then tell the doctors and the coordinator of the study.',
+  ],
   share_mismatch: [403, 'This is not the share that the ledger names', 'Send that share.'],
   share_superseded: [
     409,

@@ -8,6 +8,7 @@ import { teamSealsSchema } from '../../lib/records/team-key.ts';
 import { networkField, timeField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import { copyRoutes } from './copy-routes.ts';
+import { releaseRoutes } from './release-routes.ts';
 import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
 import {
   accessAnswer,
@@ -385,6 +386,7 @@ const readRoutes: readonly DocumentedRoute[] = [
 
 export const routes: readonly DocumentedRoute[] = [
   ...copyRoutes,
+  ...releaseRoutes,
   ...uploadRoutes,
   ...keyRoutes,
   ...rotationRoutes,

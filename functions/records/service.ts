@@ -43,6 +43,20 @@ import {
 import { relayerRecord } from './relayer.ts';
 import { fetchPrivate, putPrivate } from './private.ts';
 import { finishRotation, openRotation, putWrap, settleRecord } from './rotation.ts';
+import {
+  fetchPublication,
+  fetchRows,
+  putPublication,
+  putRelease,
+  withdrawReleases,
+} from './releases.ts';
+import {
+  collectSchema,
+  publicationSchema,
+  publishedSchema,
+  releaseSchema,
+  withdrawalSchema,
+} from './release-routes.ts';
 import { fetchShares, putShare, withdrawShare } from './shares.ts';
 import { fetchTeamKey, putTeamKeys } from './team-keys.ts';
 import { abortUpload, openUpload, uploadStatus } from './uploads.ts';
@@ -105,6 +119,7 @@ export function recordsOperations(context: RecordsContext): Operations {
       listMetadata(context, request, body),
     ),
     ...copyOperations(context),
+    ...releaseOperations(context),
     'GET /v1/bootstrap': {
       run: async () => ({
         status: 200,
@@ -134,6 +149,27 @@ function copyOperations(context: RecordsContext): Operations {
       completeRestore(context, request, body),
     ),
     'POST /v1/erasures': withBody(eraseSchema, (body, request) => erase(context, request, body)),
+  };
+}
+
+/** What goes to studies: kept sealed until the ledger lets it go. */
+function releaseOperations(context: RecordsContext): Operations {
+  return {
+    'POST /v1/releases': withBody(releaseSchema, (body, request) =>
+      putRelease(context, request, body),
+    ),
+    'POST /v1/releases/rows': withBody(collectSchema, (body, request) =>
+      fetchRows(context, request, body),
+    ),
+    'POST /v1/publications': withBody(publicationSchema, (body, request) =>
+      putPublication(context, request, body),
+    ),
+    'POST /v1/publications/fetch': withBody(publishedSchema, (body, request) =>
+      fetchPublication(context, request, body),
+    ),
+    'POST /v1/releases/withdraw': withBody(withdrawalSchema, (body, request) =>
+      withdrawReleases(context, request, body),
+    ),
   };
 }
 

@@ -68,6 +68,17 @@ export const chaincodeBounds = {
   /** Pieces of private data of one patient, and how often one may change. */
   privateMax: 256,
   privateVersionMax: 1_000_000,
+  /** What a study may ask for: patients and values that nothing published may tell apart. */
+  studyPatientsMin: 2,
+  studyPatientsMax: 200,
+  studyValuesMax: 32,
+  studyCategoriesMax: 16,
+  studyCodesMax: 32,
+  /** Releases of one study: a bit for each fits a value of state. */
+  releasesOfStudyMax: 65_536,
+  /** Patients of one publication, and releases of one patient in it. */
+  publishedMembersMax: 256,
+  publishedReleasesMax: 16,
   certificateBytesMax: 4_096,
   /** An X-Wing public key. */
   shareKeyBytes: 1_216,

@@ -54,6 +54,18 @@ import {
   rotationGuardSchema,
   rotationSchema,
 } from './rotation-values.ts';
+import {
+  batchSchema,
+  classSchema,
+  participantSchema,
+  participationSchema,
+  publishedSchema,
+  releaseEntrySchema,
+  releaseIdSchema,
+  releaseSchema,
+  studyEntrySchema,
+  studySchema,
+} from './study-values.ts';
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
 import { earlierTermsSchema } from './terms.ts';
 import {
@@ -153,6 +165,18 @@ export const cells = {
   caseState: cell(keys.caseState, caseStateSchema),
   caseNoted: (id: string) => cell(keys.caseNoted(id), caseNotedSchema),
   caseQuestion: (id: string) => cell(keys.caseQuestion(id), caseQuestionSchema),
+  study: (id: string) => cell(keys.study(id), studySchema),
+  participation: (study: string, pseudonym: string) =>
+    cell(keys.participation(study, pseudonym), participationSchema),
+  participant: (study: string, participant: string) =>
+    cell(keys.participant(study, participant), participantSchema),
+  release: (id: string) => cell(keys.release(id), releaseSchema),
+  releasedRecord: (study: string, recordId: string) =>
+    cell(keys.releasedRecord(study, recordId), releaseIdSchema),
+  batch: (study: string, batch: number) => cell(keys.batch(study, batch), batchSchema),
+  studyClass: (study: string, classId: number) =>
+    cell(keys.studyClass(study, classId), classSchema),
+  published: (study: string) => cell(keys.published(study), publishedSchema),
   probe: (validator: string) => cell(keys.probe(validator), probeSchema),
 } as const;
 
@@ -196,6 +220,10 @@ export const listCells = {
   caseNotes: () => listCell(lists.caseNotes(), caseNoteSchema),
   caseQuestions: () => listCell(lists.caseQuestions(), caseQuestionEntrySchema),
   caseLog: () => listCell(lists.caseLog(), caseLogSchema),
+  studies: () => listCell(lists.studies(), studyEntrySchema),
+  releases: (study: string) => listCell(lists.releases(study), releaseEntrySchema),
+  patientReleases: (pseudonym: string) =>
+    listCell(lists.patientReleases(pseudonym), releaseIdSchema),
   proposals: () => listCell(lists.proposals(), proposalEntrySchema),
   history: (pseudonym: string) => listCell(lists.history(pseudonym), historySchema),
   patientInbox: (pseudonym: string) => listCell(lists.patientInbox(pseudonym), inboxSchema),

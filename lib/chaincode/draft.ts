@@ -68,6 +68,11 @@ export type Topic =
   | 'recovery.released'
   | 'recovery.started'
   | 'recovery.vetoed'
+  | 'release.published'
+  | 'release.submitted'
+  | 'study.approved'
+  | 'study.closed'
+  | 'study.withdrawn'
   | 'team.joined'
   | 'team.key-wanted'
   | 'team.left'
@@ -154,6 +159,7 @@ export class Draft {
         const own = this.#pending.get(key);
         return own ? Promise.resolve(own) : view.get(key);
       },
+      prefetch: async (wanted) => view.prefetch?.(wanted),
     };
     this.reader = readerOf(this.#overlay);
   }

@@ -21,7 +21,14 @@ export const pageArgs = {
 type Details = Partial<
   Pick<
     HistoryEntry,
-    'recordId' | 'permissionId' | 'team' | 'categories' | 'purpose' | 'decision' | 'reason'
+    | 'recordId'
+    | 'permissionId'
+    | 'team'
+    | 'categories'
+    | 'purpose'
+    | 'decision'
+    | 'reason'
+    | 'study'
   >
 >;
 
@@ -54,6 +61,7 @@ export async function remember(
     purpose: null,
     decision: 'done',
     reason: null,
+    study: null,
     ...details,
   });
   if (actor.kind !== 'representative') return;

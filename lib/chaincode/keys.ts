@@ -93,6 +93,19 @@ export const keys = {
   caseState: 'stay/current',
   caseNoted: (id: string): string => `stay/note/${id}`,
   caseQuestion: (id: string): string => `stay/question/${id}`,
+  study: (id: string): string => `study/${id}`,
+  /** The handle by which a patient takes part in a study, and what is known of it. */
+  participation: (study: string, pseudonym: string): string =>
+    `participation/${study}/${pseudonym}`,
+  participant: (study: string, participant: string): string =>
+    `participant/${study}/${participant}`,
+  release: (id: string): string => `release/${id}`,
+  /** That a record went to a study. */
+  releasedRecord: (study: string, recordId: string): string => `released/${study}/${recordId}`,
+  batch: (study: string, batch: number): string => `batch/${study}/${batch}`,
+  studyClass: (study: string, classId: number): string => `class/${study}/${classId}`,
+  /** Which releases of a study were published. */
+  published: (study: string): string => `published/${study}`,
   probe: (validator: string): string => `probe/${validator}`,
   /** Digests of used (key, nonce) pairs; see `seen.ts`. */
   seen: (window: number, shard: number): string => `seen/${window}/${shard}`,
@@ -151,6 +164,10 @@ export const lists = {
   caseNotes: (): ListKeys => list('stay/notes'),
   caseQuestions: (): ListKeys => list('stay/questions'),
   caseLog: (): ListKeys => list('stay/log'),
+  /** Every study; every release to one, in the order of its sequence; and those of a patient. */
+  studies: (): ListKeys => list('studies'),
+  releases: (study: string): ListKeys => list(`releases/${study}`),
+  patientReleases: (pseudonym: string): ListKeys => list(`patient-releases/${pseudonym}`),
   /** Every proposal that was ever made. */
   proposals: (): ListKeys => list('proposals'),
   /** Notices: `p` and `s` keep a patient's apart from a subject of the same text. */

@@ -58,6 +58,7 @@ import {
 } from './representative.ts';
 import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
+import { releasePublish } from './publication.ts';
 import {
   recoveryEnd,
   recoveryGet,
@@ -83,6 +84,23 @@ import {
 } from './prescription-queries.ts';
 import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
+import {
+  releaseAccess,
+  releaseCollect,
+  releaseList,
+  releaseMine,
+  releaseSubmit,
+} from './release.ts';
+import {
+  studyApprove,
+  studyClose,
+  studyGet,
+  studyJoin,
+  studyList,
+  studyMine,
+  studyRegister,
+  studyWithdraw,
+} from './study.ts';
 import { identityApproveUnmask, identityUnmask, identityUnmaskings } from './unmask.ts';
 import { teamChange, teamClose, teamCreate, teamPublishKey, teamSeal } from './team.ts';
 import { teamGet, teamList, teamLog, teamMine, teamPermissions } from './team-queries.ts';
@@ -214,6 +232,20 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   caseQuestions,
   caseKeys,
   caseLog,
+  studyRegister,
+  studyApprove,
+  studyClose,
+  studyJoin,
+  studyWithdraw,
+  studyGet,
+  studyList,
+  studyMine,
+  releaseSubmit,
+  releaseCollect,
+  releasePublish,
+  releaseAccess,
+  releaseList,
+  releaseMine,
   historyList,
   inboxList,
   validatorRejoin,

@@ -268,6 +268,8 @@ export const historySchema = z.strictObject({
   /** `done` where there was nothing to decide. */
   decision: z.enum(['done', 'permit', 'deny']),
   reason: z.string().max(64).nullable(),
+  /** The study that it was for. */
+  study: labelField.nullable(),
 });
 export type HistoryEntry = z.infer<typeof historySchema>;
 

@@ -56,6 +56,11 @@ export class OverlayView implements StateView {
     return written === undefined ? this.#below.get(key) : (written ?? undefined);
   }
 
+  /** Loads what no earlier write hides. */
+  async prefetch(keys: readonly string[]): Promise<void> {
+    await this.#below.prefetch?.(keys.filter((key) => !this.#writes.has(key)));
+  }
+
   /** Puts the writes of one executed transaction on top. */
   apply(writes: readonly StateWrite[]): void {
     for (const { key, value } of writes) this.#writes.set(key, value);

@@ -28,6 +28,7 @@ export const roleTable = {
   insurer: cosigned,
   researcher: cosigned,
   auditor: cosigned,
+  coordinator: cosigned,
   operator: { way: 'seat', isNamed: true, needsNumber: false, rights: [] },
   custodian: { way: 'party', isNamed: false, needsNumber: false, rights: [] },
 } as const satisfies Readonly<Record<string, RoleRow>>;

@@ -13,6 +13,12 @@ export const recordsBounds = {
   teamMembersMax: 32,
   /** `ciphertext` of a patient's sealed private data, bytes. */
   privateBytesMax: 96 * 1024,
+  /** `ciphertext` of a release to a study, compressed; of what its coordinator counts; bytes. */
+  releaseBytesMax: 192 * 1024,
+  releaseRowBytesMax: 4 * 1024,
+  /** Patients of one publication, and releases of each. */
+  publishedMembersMax: 256,
+  publishedReleasesMax: 16,
   /** Public keys of one publication; 1,216 bytes each, in one request of 6 MB. */
   categoryKeysMax: 1_000,
   /** A receipt, bytes. */

@@ -204,6 +204,59 @@ const finishSchema = z.object({
   from: text32,
 });
 
+const study = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
+const participants = z
+  .array(
+    z.object({
+      participant: text32,
+      releases: z.array(z.int().min(0)).max(recordsBounds.publishedReleasesMax),
+    }),
+  )
+  .max(recordsBounds.publishedMembersMax);
+
+/** `release.submit`: this may be kept for the study’s coordinator and researcher. */
+const releaseSchema = z.object({
+  fn: z.literal('release.submit'),
+  studyId: study,
+  participant: text32,
+  sequence: z.int().min(0),
+  rowDigest: text32,
+  payloadDigest: text32,
+});
+
+/** `release.collect`: this coordinator may have what is counted of the study until then. */
+const collectSchema = z.object({
+  fn: z.literal('release.collect'),
+  studyId: study,
+  readerKid: text32,
+  usableUntil: timeField,
+});
+
+/** `release.publish`: these rows are for the researcher. */
+const publicationSchema = z.object({
+  fn: z.literal('release.publish'),
+  studyId: study,
+  batch: z.int().min(1),
+  rowsDigest: text32,
+});
+
+/** `release.access`: this researcher may have these of a publication until then. */
+const studyAccessSchema = z.object({
+  fn: z.literal('release.access'),
+  studyId: study,
+  batch: z.int().min(1),
+  readerKid: text32,
+  members: participants,
+  usableUntil: timeField,
+});
+
+/** `study.withdraw`: nothing of this participant is wanted any more. */
+const withdrawSchema = z.object({
+  fn: z.literal('study.withdraw'),
+  studyId: study,
+  participant: text32,
+});
+
 /** Access is decided: a denial is committed like a permit. */
 const decisionSchema = z.object({ decision: z.enum(['permit', 'deny']) });
 
@@ -223,6 +276,11 @@ const schemas = {
   settle: settleSchema,
   finish: finishSchema,
   private: privateSchema,
+  release: releaseSchema,
+  collect: collectSchema,
+  publication: publicationSchema,
+  studyAccess: studyAccessSchema,
+  withdraw: withdrawSchema,
 } as const;
 type Kind = keyof typeof schemas;
 

@@ -65,6 +65,24 @@ export const wrapKeys = {
     pk: `private#${pseudonym}`,
     sk: privateId,
   }),
+  /** What went to a study of one participant, and what its coordinator counts. */
+  release: (study: string, participant: string, sequence: number): WrapKey => ({
+    pk: `releases#${study}#${participant}`,
+    sk: String(sequence).padStart(6, '0'),
+  }),
+  releaseRow: (study: string, sequence: number): WrapKey => ({
+    pk: `release-rows#${study}`,
+    sk: String(sequence).padStart(6, '0'),
+  }),
+  /** What a coordinator sealed of a publication, for each participant; and who withdrew. */
+  published: (study: string, batch: number, participant: string): WrapKey => ({
+    pk: `published#${study}#${batch}`,
+    sk: participant,
+  }),
+  withdrawn: (study: string, participant: string): WrapKey => ({
+    pk: `withdrawn#${study}`,
+    sk: participant,
+  }),
   /** A used proof of possession. */
   proof: (kid: string, jti: string): WrapKey => ({ pk: `proof#${kid}`, sk: jti }),
 } as const;

@@ -2,7 +2,7 @@
 import type { Role } from '../../lib/chaincode/roles.ts';
 
 export const clinicians: Role[] = ['doctor', 'nurse', 'pharmacist'];
-export const named: Role[] = [...clinicians, 'insurer', 'researcher', 'auditor'];
+export const named: Role[] = [...clinicians, 'insurer', 'researcher', 'auditor', 'coordinator'];
 const parties: Role[] = ['operator', 'custodian', 'membership', 'validator', 'hospital'];
 const all: Role[] = ['patient', ...named, ...parties];
 /** Whom the ledger is open to, and who acts for a patient. */
@@ -136,6 +136,20 @@ export const expected: Record<string, Role[]> = {
   'case.keys': ['patient', ...clinicians],
   'case.log': ['patient', ...clinicians],
   'history.list': ['patient', 'representative'],
+  'study.register': ['researcher'],
+  'study.approve': ['operator'],
+  'study.close': ['researcher', 'coordinator', 'operator'],
+  'study.join': ['patient'],
+  'study.withdraw': ['patient'],
+  'study.get': all,
+  'study.list': all,
+  'study.mine': ['patient'],
+  'release.submit': ['doctor'],
+  'release.collect': ['coordinator'],
+  'release.publish': ['coordinator'],
+  'release.access': ['researcher'],
+  'release.list': ['researcher', 'coordinator', 'auditor', 'operator'],
+  'release.mine': ['patient'],
   'inbox.list': all,
   'validator.rejoin': ['validator'],
   'validator.rotate-key': ['validator'],

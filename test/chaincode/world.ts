@@ -379,6 +379,25 @@ export function recordArgs(
   };
 }
 
+export function studyArgs(
+  coordinator: { subject: string },
+  overrides: SignedRequest['args'] = {},
+): SignedRequest['args'] {
+  return {
+    studyId: 'a-study',
+    title: 'A study',
+    protocolDigest: text32('protocol'),
+    categories: ['laboratory'],
+    coordinator: coordinator.subject,
+    k: 3,
+    l: 2,
+    quasi: ['birth-year', 'sex'],
+    sensitive: [],
+    until: START + 365 * DAY,
+    ...overrides,
+  };
+}
+
 /** A deposit for the validators of genesis; with made-up commitments, as nothing opens them here. */
 export function escrowArgs(
   { network }: World,

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const wanted =
-  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover upload countersign dispute records read copies erase history private export inbox emergency team verify network doctor unmask validators governance genesis';
+  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover upload countersign dispute records read copies erase history private export inbox emergency team study verify network doctor unmask validators governance genesis';
 
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return command.commands.flatMap((one) => {
@@ -48,6 +48,8 @@ describe('help', () => {
     expect(below('permission')).toEqual(['show', 'narrow', 'extend', 'refresh']);
     const team = ['list', 'show', 'create', 'change', 'close', 'make-key', 'seal'];
     expect(below('team')).toEqual(team);
+    const study = ['list', 'show', 'register', 'approve', 'close', 'join', 'leave', 'releases'];
+    expect(below('study')).toEqual(study);
     const reenrol = ['enrol', 'ask', 'approve', 'finish', 'withdraw', 'object', 'show'];
     expect(below('reenrol')).toEqual(reenrol);
     expect(below('unmask')).toEqual(['ask', 'approve', 'name', 'list']);
