@@ -1,4 +1,6 @@
 /** Permissions of a patient as commands show them: who holds them, their terms, their uses. */
+import { fromBase64url } from '../lib/crypto/bytes.ts';
+import { thumbprint } from '../lib/crypto/p256.ts';
 import type { HistoryEntry, Permission } from '../lib/chaincode/values.ts';
 import type { Patient } from '../sdk/patient.ts';
 import { keepUp, type KeptUp } from '../sdk/permission-changes.ts';
@@ -56,6 +58,9 @@ export async function holdersOf(
     subjects.map((one) => one.grantee),
   );
   for (const [subject, identity] of people) texts.set(subject, personText(identity));
+  for (const card of patient.data.representatives ?? []) {
+    texts.set(thumbprint(fromBase64url(card.publicKey)), `${card.name} (representative)`);
+  }
   const teams = permissions.filter((one) => one.granteeKind === 'team');
   for (const teamId of new Set(teams.map((one) => one.grantee))) {
     const team = await teamById(patient, teamId);

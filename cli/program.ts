@@ -29,6 +29,7 @@ import { addRevoke } from './commands/revoke.ts';
 import { addStudy } from './commands/study.ts';
 import { addTeam } from './commands/team.ts';
 import { addUnmask } from './commands/unmask.ts';
+import { addRepresentative } from './commands/representative.ts';
 import { addRotate } from './commands/rotate.ts';
 import { addUpload } from './commands/upload.ts';
 import { addValidators } from './commands/validators.ts';
@@ -53,6 +54,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addRotate,
   addGuardians,
   addRecover,
+  addRepresentative,
   addUpload,
   addCountersign,
   addDispute,

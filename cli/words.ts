@@ -59,10 +59,12 @@ const deeds: Readonly<Record<string, string>> = {
   'emergency.bind': 'found your card for somebody who declared an emergency',
   'emergency.access': 'read your emergency summary again',
   'emergency.review': 'reviewed an emergency that was declared',
+  'representative.appoint': 'let somebody act for you',
+  'representative.end': 'ended that somebody acts for you',
   'recovery.setup': 'named your guardians',
   'recovery.end': 'ended recovery by guardians',
   'recovery.start': 'started a recovery of your keys',
-  'recovery.veto': 'stopped a recovery of your keys',
+  'recovery.veto': 'objected to a recovery of your keys',
   'recovery.release': 'got the hospitals’ parts of your keys',
   'recovery.rotate': 'began to renew all keys after a recovery',
   'prescription.issue': 'prescribed something',
@@ -125,6 +127,11 @@ const notices: Readonly<Record<string, string>> = {
   'emergency.reviewed': 'Somebody else looked at a declaration of an emergency.',
   'recovery.started':
     'SOMEBODY IS RECOVERING YOUR KEYS. If it is not you: `carequorum recover veto`, at once.',
+  'recovery.objected':
+    'Your keystore objected to a recovery: it waits longer. To stop it: `carequorum recover veto --rotation-key FILE`.',
+  'representative.acted': 'Your representative did something for you: `carequorum history`.',
+  'representative.revoked':
+    'Your representative ended a permission: keys are renewed by your next login.',
   'recovery.vetoed': 'A recovery of your keys was stopped.',
   'recovery.released':
     'YOUR KEYS WERE GIVEN OUT to a recovery. If it is not yours: `carequorum rotate`, at once.',

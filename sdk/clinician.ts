@@ -11,7 +11,7 @@ import { type Role, roleSchema } from '../lib/membership/roles.ts';
 import { type CategoryKey, verifyCategoryKey } from '../lib/records/category-keys.ts';
 import { digestOfSealed, type SealedText } from '../lib/records/sealed.ts';
 import { categoryName } from './categories.ts';
-import { monthOf, monthRange } from './category-keys.ts';
+import { monthOf } from './category-keys.ts';
 import type { ByteProgress } from './document.ts';
 import { SdkError } from './errors.ts';
 import { keyPairs, type Keystore, requireKind } from './keystore.ts';
@@ -30,6 +30,7 @@ import {
   type SinkFactory,
 } from './read.ts';
 import type { CertifiedResult } from './proofs.ts';
+import { recordsUnder } from './record-lists.ts';
 import { openShare, type CategoryEpoch, type Share } from './seal.ts';
 import { enrolOrResume, type Session } from './session.ts';
 import { keySigner, type RequestSigner } from './signing.ts';
@@ -53,8 +54,6 @@ const patientValue = z.object({
 
 const KEY_TRIES_MAX = 5;
 const KEY_RETRY_MS = 600;
-/** Months that one query may ask for. */
-const QUERY_MONTHS = 36;
 
 export class Clinician {
   readonly session: Session;
@@ -153,7 +152,7 @@ export class Clinician {
     for (const { permission } of await this.liveGrants()) {
       if (permission.pseudonym !== pseudonym || !permission.rights.includes('read')) continue;
       for (const categoryTag of permission.categories) {
-        for (const record of await this.#recordsOf(permission, categoryTag)) {
+        for (const record of await recordsUnder(this, permission, categoryTag)) {
           found.set(record.id, record);
         }
       }
@@ -346,60 +345,13 @@ export class Clinician {
       await session.clock.sleep(KEY_RETRY_MS);
     }
   }
-
-  /** The whole category under an open permission, else month by month. */
-  async #recordsOf(permission: Permission, categoryTag: string): Promise<MedicalRecord[]> {
-    const { client } = this.session;
-    const { pseudonym, dataFrom, dataUntil } = permission;
-    const query = { fn: 'record.list', item: itemSchemas.record, signer: this.signer };
-    if (dataFrom === null && dataUntil === null) {
-      const args = { pseudonym, categoryTag };
-      return allEntries(client, { ...query, args }, { fresh: true });
-    }
-    const now = monthOf(this.session.clock.now());
-    const first = dataFrom ?? EARLIEST_MONTH;
-    const last = dataUntil ?? now;
-    const found: MedicalRecord[] = [];
-    for (const months of windows(first, last, QUERY_MONTHS)) {
-      let from = 0;
-      let start: string | null = months.from;
-      while (start !== null) {
-        const args = { pseudonym, categoryTag, months: { ...months, from: start }, from };
-        const value = await client.query({ fn: query.fn, args }, this.signer, { fresh: true });
-        const page = parseValue(monthsPage, value, query.fn);
-        found.push(...page.items);
-        start = page.next?.month ?? null;
-        from = page.next?.from ?? 0;
-      }
-    }
-    return found;
-  }
 }
-
-const monthsPage = z.object({
-  items: z.array(itemSchemas.record),
-  next: z.object({ month: z.string(), from: z.int() }).nullable(),
-});
-
-/** Data older than this is asked for by a permission that is open at its start only. */
-const EARLIEST_MONTH = '1990-01';
 
 function wrongKey(month: string, revision: number): SdkError {
   return new SdkError('mismatch', 'The custodian gave another key than the patient published.', {
     nextStep: 'Try again in a minute; then tell the custodian. Nothing was uploaded.',
     details: { month, revision },
   });
-}
-
-/** Ranges of at most `size` months that cover both ends. */
-function windows(first: string, last: string, size: number): { from: string; until: string }[] {
-  const all = monthRange(first, last);
-  const cut: { from: string; until: string }[] = [];
-  for (let start = 0; start < all.length; start += size) {
-    const part = all.slice(start, start + size);
-    cut.push({ from: part[0] as string, until: part.at(-1) as string });
-  }
-  return cut;
 }
 
 /**

@@ -53,7 +53,7 @@ export async function grant(patient: Patient, terms: GrantTerms): Promise<Grante
 export async function grantAgain(
   patient: Patient,
   permission: Permission,
-  { revisions, permissionId }: { revisions: Revisions; permissionId?: string },
+  again: { revisions: Revisions; permissionId?: string; appointmentId?: string | undefined },
 ): Promise<Granted> {
   const to = await recipientOf(patient, permission);
   const names = patient.categoryNames();
@@ -64,19 +64,21 @@ export async function grantAgain(
     ...{ dataFrom: dataFrom ?? undefined, dataUntil: dataUntil ?? undefined },
     ...{ study: study ?? undefined, anonymise: anonymise ?? undefined },
   };
-  return grantTo(patient, to, { terms, revisions, permissionId });
+  return grantTo(patient, to, { terms, ...again });
 }
 
 interface GrantPlan {
   terms: Omit<GrantTerms, 'to'>;
   revisions: Revisions;
   permissionId?: string | undefined;
+  /** Of the representative who gave it before. */
+  appointmentId?: string | undefined;
 }
 
 async function grantTo(
   patient: Patient,
   to: Recipient,
-  { terms, revisions, permissionId = randomId() }: GrantPlan,
+  { terms, revisions, permissionId = randomId(), appointmentId }: GrantPlan,
 ): Promise<Granted> {
   const { session } = patient;
   const { categories } = terms;
@@ -99,6 +101,7 @@ async function grantTo(
         purposes: [...(terms.purposes ?? ['TREAT'])],
         ...(study === undefined ? {} : { study }),
         ...(anonymise === undefined ? {} : { anonymise }),
+        ...(appointmentId === undefined ? {} : { appointmentId }),
         ...args,
       },
     },
@@ -125,17 +128,22 @@ export interface Revoked {
  * to again under their permissions.
  */
 export async function revoke(patient: Patient, permissionId: string): Promise<Revoked> {
-  const permission = await ownPermission(patient, permissionId);
+  return endAsPatient(patient, await ownPermission(patient, permissionId), 'permission.revoke');
+}
+
+/** Ends a permission, or an appointment with all that stands on it. */
+export async function endAsPatient(
+  patient: Patient,
+  permission: Permission,
+  fn: 'permission.revoke' | 'representative.end',
+): Promise<Revoked> {
   const { session, signer } = patient;
+  const { id: permissionId } = permission;
   const { result, resealed, skipped } = await rekey(
     patient,
     permission.revoked === null ? readerSeeds(patient, permission) : [],
-    (renewal) =>
-      session.client.submit(
-        { fn: 'permission.revoke', args: { permissionId, ...renewal } },
-        signer,
-      ),
-    (one) => one.id !== permissionId,
+    (renewal) => session.client.submit({ fn, args: { permissionId, ...renewal } }, signer),
+    (one) => one.id !== permissionId && one.appointmentId !== permissionId,
   );
   const permit = { key: patient.ownerKey, receipt: result.receipt };
   await session.custodian.withdrawShare(permit);

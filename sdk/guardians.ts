@@ -1,11 +1,12 @@
 /** A patient's guardians: set, looked at, ended; and what a recovery gives back. */
 import { z } from 'zod';
 import { fromBase64url, toBase64url, utf8 } from '../lib/crypto/bytes.ts';
-import { thumbprint } from '../lib/crypto/p256.ts';
+import { type SigningKey, thumbprint } from '../lib/crypto/p256.ts';
 import { randomBytes, randomId } from '../lib/crypto/random.ts';
 import { chaincodeBounds } from '../lib/chaincode/bounds.ts';
 import { guardianKeyCommitment } from '../lib/chaincode/recovery-signing.ts';
 import { recoverySchema, recoverySetupSchema } from '../lib/chaincode/recovery-values.ts';
+import { guardiansSigningBytes, recoveryGuardBytes } from '../lib/chaincode/rotation-guard.ts';
 import { escrowBounds } from '../lib/escrow/bounds.ts';
 import { guardianShareCommitment, sealBlob, sealGuardianShare } from '../lib/escrow/guardians.ts';
 import { splitSecret } from '../lib/escrow/shares.ts';
@@ -53,6 +54,8 @@ export interface GuardianTerms {
   readonly needed: number;
   /** What guardians call the patient; stands in their packages. */
   readonly patient: string;
+  /** Has to sign where the patient has one. */
+  readonly rotationKey?: SigningKey | undefined;
 }
 
 export interface GuardiansSet {
@@ -79,8 +82,11 @@ export async function setGuardians(
   const { networkName: network, pseudonym } = patient;
   const sealed = await sealBlob(secrets, { network, setupId, pseudonym }, blobOf(patient));
   const guardians = prepared.map((one) => ({ key: one.key, share: one.commitment }));
+  const guarded = guardiansSigningBytes({ network, pseudonym, setupId, needed, guardians });
+  const guard = await guardOf(terms.rotationKey, guarded);
+  const args = { setupId, needed, guardians, ...guard };
   const content = {
-    ...{ kind: 'recovery' as const, fn: 'recovery.setup', args: { setupId, needed, guardians } },
+    ...{ kind: 'recovery' as const, fn: 'recovery.setup', args },
     ...{ secret: secrets.validators, payload: utf8(JSON.stringify(toSealedText(sealed))) },
   };
   const note = async (delivery: EscrowDelivery): Promise<void> => {
@@ -117,12 +123,15 @@ export interface GuardiansStanding extends RecoveryAnswer {
 
 /** Who the guardians are, whether a recovery is open, and whether all of it would still work. */
 export async function guardiansStanding(patient: Patient): Promise<GuardiansStanding> {
-  const { client } = patient.session;
-  const call = { fn: 'recovery.get', args: {} };
-  const answer = await client.query(call, patient.signer, { fresh: true });
-  const found = parseValue(recoveryAnswer, answer, call.fn);
+  const found = await recoveryOf(patient);
   const known = patient.data.guardians ?? null;
   return { ...found, known, stale: await staleness(patient, found, known) };
+}
+
+async function recoveryOf(patient: Patient): Promise<RecoveryAnswer> {
+  const call = { fn: 'recovery.get', args: {} };
+  const answer = await patient.session.client.query(call, patient.signer, { fresh: true });
+  return parseValue(recoveryAnswer, answer, call.fn);
 }
 
 async function staleness(
@@ -142,9 +151,14 @@ async function staleness(
 /** Ends recovery: from its block on guardians can do nothing, and hospitals erase their shares. */
 export async function endGuardians(
   patient: Patient,
+  rotationKey?: SigningKey,
 ): Promise<{ result: CertifiedResult; left: readonly string[] }> {
   const { client, network } = patient.session;
-  const result = await client.submit({ fn: 'recovery.end', args: {} }, patient.signer);
+  const { setup } = await recoveryOf(patient);
+  const { networkName, pseudonym } = patient;
+  const what = { network: networkName, pseudonym, act: 'end', id: setup?.setupId ?? '' } as const;
+  const args = await guardOf(rotationKey, recoveryGuardBytes(what));
+  const result = await client.submit({ fn: 'recovery.end', args }, patient.signer);
   const { guardians } = patient.data;
   const holders = (client.memory?.members ?? network).validators.map(({ id }) => id);
   const { receipt } = result;
@@ -159,11 +173,30 @@ export async function endGuardians(
 
 /**
  * The patient, who still has the keys, objects to a recovery: by the owner key alone, so that no
- * membership service that gives no certificates can prevent it.
+ * membership service that gives no certificates can prevent it. Where there is a rotation key that
+ * does not sign, the recovery goes on after twice the time.
  */
-export async function vetoRecovery(patient: Patient, recoveryId: string): Promise<CertifiedResult> {
-  const call = { fn: 'recovery.veto', args: { recoveryId } };
-  return patient.session.client.submit(call, keySigner(patient.ownerKey));
+export async function vetoRecovery(
+  patient: Patient,
+  recoveryId: string,
+  rotationKey?: SigningKey,
+): Promise<{ result: CertifiedResult; isEnded: boolean; from: number }> {
+  const { networkName: network, pseudonym } = patient;
+  const what = { network, pseudonym, act: 'veto', id: recoveryId } as const;
+  const guard = await guardOf(rotationKey, recoveryGuardBytes(what));
+  const call = { fn: 'recovery.veto', args: { recoveryId, ...guard } };
+  const result = await patient.session.client.submit(call, keySigner(patient.ownerKey));
+  return { result, ...parseValue(vetoValue, result.value, call.fn) };
+}
+
+const vetoValue = z.object({ isEnded: z.boolean(), from: z.int() });
+
+async function guardOf(
+  rotationKey: SigningKey | undefined,
+  bytes: Uint8Array,
+): Promise<{ guardSignature?: string }> {
+  if (!rotationKey) return {};
+  return { guardSignature: toBase64url(await rotationKey.sign(bytes)) };
 }
 
 async function makePackages(

@@ -4,6 +4,7 @@ import { emergencyDataSchema } from './emergency-data.ts';
 import { SdkError } from './errors.ts';
 import { deliverySchema } from './escrow-delivery.ts';
 import type { Keystore } from './keystore.ts';
+import { representativeCardSchema } from './representative-card.ts';
 import { uiiSchema } from './uii.ts';
 
 const text = z.string().max(8_192);
@@ -109,6 +110,8 @@ export const patientDataSchema = z.strictObject({
     .optional(),
   guardians: guardiansSchema.optional(),
   recovered: recoveredSchema.optional(),
+  /** Cards of representatives: whom a key is of stands here and nowhere else. */
+  representatives: z.array(representativeCardSchema).max(64).optional(),
 });
 export type PatientData = z.infer<typeof patientDataSchema>;
 
@@ -148,6 +151,14 @@ export const clinicianDataSchema = z.strictObject({
 });
 export type ClinicianData = z.infer<typeof clinicianDataSchema>;
 
+/** Somebody who acts for patients: keys for each, by what the representative calls the patient. */
+export const representativeDataSchema = z.strictObject({
+  enrolment: enrolmentSchema.optional(),
+  oneTime: z.array(oneTimeSchema).max(200),
+  clients: z.array(keysSchema.extend({ label: z.string().max(128) })).max(64),
+});
+export type RepresentativeData = z.infer<typeof representativeDataSchema>;
+
 /** The data of a keystore. Throws `wrong_keystore` where it is empty or of another form. */
 export function readData<T>(keystore: Keystore, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(keystore.data);
@@ -161,7 +172,7 @@ export function readData<T>(keystore: Keystore, schema: z.ZodType<T>): T {
 /** Puts data into a keystore; durable after its `save`. */
 export function putData(
   keystore: Keystore,
-  data: PatientData | RecoveringData | ClinicianData,
+  data: PatientData | RecoveringData | ClinicianData | RepresentativeData,
 ): void {
   // A round trip through JSON leaves out members that are undefined, as the file would.
   keystore.data = JSON.parse(JSON.stringify(data)) as Keystore['data'];

@@ -4,7 +4,13 @@ import { z } from 'zod';
 import { fromBase64, toBase64 } from '../lib/crypto/bytes.ts';
 import { SdkError } from './errors.ts';
 
-export const keystoreKinds = ['operator', 'clinician', 'patient', 'guardian'] as const;
+export const keystoreKinds = [
+  'operator',
+  'clinician',
+  'patient',
+  'guardian',
+  'representative',
+] as const;
 export type KeystoreKind = (typeof keystoreKinds)[number];
 
 /** What stands in clear, and is repeated inside the sealed body so that a change shows. */

@@ -2,9 +2,11 @@
 import { fromBase64url } from '../lib/crypto/bytes.ts';
 import { CryptoError } from '../lib/crypto/errors.ts';
 import { hpkeSeal } from '../lib/crypto/hpke.ts';
+import { thumbprint } from '../lib/crypto/p256.ts';
 import type { Permission } from '../lib/chaincode/values.ts';
 import { findGrantee, findIdentity, type PersonQuery } from './directory.ts';
 import { SdkError } from './errors.ts';
+import type { RepresentativeCard } from './representative-card.ts';
 import type { Session } from './session.ts';
 import type { RequestSigner } from './signing.ts';
 import { type CareTeam, findTeam, teamById } from './teams.ts';
@@ -13,8 +15,8 @@ import { type CareTeam, findTeam, teamById } from './teams.ts';
 export type RecipientQuery = PersonQuery | { readonly team: string };
 
 export interface Recipient {
-  readonly kind: 'person' | 'team';
-  /** Subject of the person, or id of the team. */
+  readonly kind: 'person' | 'team' | 'representative';
+  /** Subject of the person, id of the team, or thumbprint of a representative's key. */
   readonly id: string;
   /** The person's present key; null for a team. */
   readonly kid: string | null;
@@ -33,6 +35,8 @@ export interface Recipient {
 interface Looker {
   readonly session: Session;
   readonly signer: RequestSigner;
+  /** A patient's keystore has the cards of representatives. */
+  readonly data?: { readonly representatives?: readonly RepresentativeCard[] | undefined };
 }
 
 /** Throws `not_found` (a team without a key, too), `bad_input` or `mismatch`. */
@@ -45,6 +49,14 @@ export async function findRecipient(looker: Looker, wanted: RecipientQuery): Pro
 export async function recipientOf(looker: Looker, permission: Permission): Promise<Recipient> {
   const { granteeKind, grantee } = permission;
   if (granteeKind === 'team') return recipientOfTeam(await teamById(looker, grantee));
+  if (granteeKind === 'representative') {
+    const cards = looker.data?.representatives ?? [];
+    const card = cards.find((one) => thumbprint(fromBase64url(one.publicKey)) === grantee);
+    if (card) return recipientOfCard(card);
+    throw new SdkError('not_found', 'The card of this representative is not in this keystore.', {
+      nextStep: 'Ask for a new card, and appoint anew: `carequorum representative appoint`.',
+    });
+  }
   const { name } = await findIdentity(looker.session, looker.signer, { subject: grantee });
   return person(looker, { name, subject: grantee });
 }
@@ -60,6 +72,17 @@ export async function recipientOrNull(
     if (error instanceof SdkError && error.code === 'not_found') return null;
     throw error;
   }
+}
+
+/** Whom a card is of: nobody whom the ledger knows by name. */
+export function recipientOfCard(card: RepresentativeCard): Recipient {
+  const kid = thumbprint(fromBase64url(card.publicKey));
+  const encryptionKey = fromBase64url(card.encryptionKey);
+  const who = { kind: 'representative', id: kid, kid, name: card.name } as const;
+  return {
+    ...{ ...who, role: 'representative', hospital: null, encryptionKey },
+    ...{ teamEpoch: null, team: null },
+  };
 }
 
 async function person({ session, signer }: Looker, wanted: PersonQuery): Promise<Recipient> {

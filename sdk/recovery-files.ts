@@ -123,7 +123,7 @@ export function requestCode(request: RecoveryRequest): string {
 }
 
 /** 53 bits of a hash in decimal: finding a second file with this number takes too long. */
-function codeOf(hash: Uint8Array): string {
+export function codeOf(hash: Uint8Array): string {
   const view = new DataView(Uint8Array.from(hash).buffer);
   const number = (view.getBigUint64(0) >> 11n) % 10n ** 16n;
   const digits = number.toString().padStart(16, '0');

@@ -26,13 +26,15 @@ import {
 import { eraseEnded } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import { grantAgain } from './grants.ts';
+import { appointAgain } from './representatives.ts';
 import { reasonOf } from './http.ts';
+import type { Permission } from '../lib/chaincode/values.ts';
 import type { RotationData } from './keystore-data.ts';
 import { parseValue } from './pages.ts';
 import { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
 import { movePrivate, type PrivateData } from './private.ts';
-import { makePublication } from './publication.ts';
+import { makePublication, type Revisions } from './publication.ts';
 import { notProven, type RotateOptions, throwIfAborted } from './rotation-options.ts';
 import { moveRecords, type MovedRecords } from './rotation-records.ts';
 import { UII_VERSION } from './uii.ts';
@@ -242,7 +244,10 @@ async function sharePermissions(
 ): Promise<Rotated['permissions']> {
   const now = patient.session.clock.now();
   const permissions = await patient.permissions({}, from);
-  const held = permissions.filter(({ revoked, until }) => revoked === null && until > now);
+  const live = permissions.filter(({ revoked, until }) => revoked === null && until > now);
+  // Representatives first: what they gave stands on their appointment.
+  const isAppointment = (one: Permission): boolean => one.granteeKind === 'representative';
+  const held = [...live.filter(isAppointment), ...live.filter((one) => !isAppointment(one))];
   const revisions = await patient.revisions();
   const shared: { from: string; to: string }[] = [];
   const failed: { permissionId: string; reason: string }[] = [];
@@ -255,11 +260,11 @@ async function sharePermissions(
       continue;
     }
     // A run before this one may have given it, and not handed the keys over: then it is replaced.
-    if (before) await takeBack(patient, before.permissionId);
+    if (before) await takeBack(patient, permission, before.permissionId);
     const permissionId = randomId();
     await note(patient, permission.id, { permissionId, isDone: false });
     try {
-      await grantAgain(patient, permission, { revisions, permissionId });
+      await shareAgain(patient, permission, { revisions, permissionId, from });
     } catch (error) {
       // Nobody to seal to is found: who is gone, or a care team without a key.
       const isNobody = error instanceof SdkError && error.code === 'not_found';
@@ -284,8 +289,35 @@ const gone: ReadonlySet<string> = new Set([
   'unknown_identity',
 ]);
 
-async function takeBack(patient: Patient, permissionId: string): Promise<void> {
-  const call = { fn: 'permission.revoke', args: { permissionId } };
+async function shareAgain(
+  patient: Patient,
+  permission: Permission,
+  again: { revisions: Revisions; permissionId: string; from: string },
+): Promise<void> {
+  if (permission.granteeKind === 'representative') {
+    await appointAgain(patient, permission, again);
+    return;
+  }
+  const { appointmentId: on } = permission;
+  const given = on === null ? null : requireRotation(patient).permissions[on];
+  if (on !== null && !given?.isDone) {
+    throw new SdkError('not_found', 'The representative who gave it was not appointed again.', {
+      nextStep: 'Grant it yourself: `carequorum grant`.',
+    });
+  }
+  const { revisions, permissionId } = again;
+  await grantAgain(patient, permission, {
+    ...{ revisions, permissionId, appointmentId: given?.permissionId },
+  });
+}
+
+async function takeBack(
+  patient: Patient,
+  { granteeKind }: Permission,
+  permissionId: string,
+): Promise<void> {
+  const fn = granteeKind === 'representative' ? 'representative.end' : 'permission.revoke';
+  const call = { fn, args: { permissionId } };
   try {
     await patient.session.client.submit(call, patient.signer);
   } catch (error) {

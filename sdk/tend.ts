@@ -14,7 +14,7 @@ export interface Tended {
   readonly resealed: readonly Resealed[];
   /** Those of teams whose new key the patient has to look at. */
   readonly undecided: KeptUp['undecided'];
-  /** Permissions that ended with their holder, after which keys were renewed. */
+  /** Permissions that ended with their holder, or by a representative; keys were renewed. */
   readonly lapsed: readonly Permission[];
 }
 
@@ -55,14 +55,17 @@ export async function tend(patient: Patient): Promise<Tended> {
   return { resealed: [...resealed, ...finished, ...renewed], lapsed, undecided };
 }
 
-/** Notices since the last time say which permissions ended with their holder. */
+/** What others ended: a lapse with its holder, a representative for the patient. */
+const endsOfOthers: ReadonlySet<string> = new Set(['permission.lapsed', 'representative.revoked']);
+
+/** Notices since the last time say which permissions others ended. */
 async function tendLapses(patient: Patient): Promise<Permission[]> {
   const notices = await patient.inbox();
   const known = patient.data.tended ?? 0;
   const ids = new Set(
     notices
       .slice(known)
-      .filter(({ topic }) => topic === 'permission.lapsed')
+      .filter(({ topic }) => endsOfOthers.has(topic))
       .map(({ permissionId }) => permissionId),
   );
   const lapsed =

@@ -10,6 +10,7 @@ import { createKeystore, type Keystore, requireKind } from '../../sdk/keystore.t
 import type { KeystoreKind } from '../../sdk/keystore-format.ts';
 import { Patient, preparePatient } from '../../sdk/patient.ts';
 import { fileExists, writeTextFile } from '../../sdk/platform/node.ts';
+import { Representative } from '../../sdk/representative.ts';
 import type { Uii } from '../../sdk/uii.ts';
 import { pem } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
@@ -32,6 +33,7 @@ const DEFAULT_CATEGORIES = standardCategories.slice(0, 3);
 
 const enrollable = [
   'patient',
+  'representative',
   'doctor',
   'nurse',
   'pharmacist',
@@ -69,6 +71,8 @@ export function addEnrol(program: Command, run: Runner): void {
         'Patients: name and birth date go to the membership service, which certifies that a person ' +
         'enrolled. National id, address and postcode stay in your keystore; the hospitals see a ' +
         'pseudonym; those to whom you give a permission learn your name with it.\n' +
+        'Representatives: the membership service certifies that you enrolled; a patient then appoints the card that ' +
+        'you make (`carequorum representative --help`).\n' +
         'Clinicians: name, NPI, state and licence are checked against the public register; then an ' +
         'operator of your hospital approves your certificate (see `carequorum approve --help`).\n' +
         'Operators: a keystore is made and nothing is sent; tell the others its thumbprint.\n\n' +
@@ -77,7 +81,7 @@ export function addEnrol(program: Command, run: Runner): void {
     .addOption(new Option('--role <role>', 'who enrols').choices(enrollable))
     .option('--resume', 'go on with an enrolment (it does so by itself, too)')
     .option('--name <name>', 'full name; clinicians: as in the register')
-    .option('--birth-date <date>', 'patients: as 1961-04-23', parseDay)
+    .option('--birth-date <date>', 'patients, representatives: as 1961-04-23', parseDay)
     .option('--national-id <id>', 'patients: stays on this machine')
     .option('--address <text>', 'patients: stays on this machine')
     .option('--postcode <text>', 'patients: stays on this machine')
@@ -109,6 +113,7 @@ async function enrol(context: CommandContext, options: EnrolOptions): Promise<Co
     : await fresh(context, options);
   if (keystore.kind === 'operator') return operatorResult(keystore);
   if (keystore.kind === 'patient') return enrolPatient(context, keystore, options);
+  if (keystore.kind === 'representative') return enrolActing(context, keystore, options);
   return enrolClinician(context, keystore, options);
 }
 
@@ -131,7 +136,7 @@ async function fresh(context: CommandContext, options: EnrolOptions): Promise<Ke
   if (name === undefined) throw missing(role, ['--name']);
   if (role !== 'operator') {
     const network = await context.network();
-    if (role !== 'patient') {
+    if (role !== 'patient' && role !== 'representative') {
       requireClinician(
         options,
         network.validators.map(({ id }) => id),
@@ -147,7 +152,7 @@ async function fresh(context: CommandContext, options: EnrolOptions): Promise<Ke
       passphrase,
       kind: kindOf(role),
       // It stands in clear, so a patient's name is not in it.
-      label: role === 'patient' ? 'Patient' : name.slice(0, 128),
+      label: labelOf(role, name),
       ...(workFactor === undefined ? {} : { workFactor }),
     });
     if (role === 'patient') await preparePatient(made, uiiOf(options));
@@ -214,6 +219,31 @@ async function enrolPatient(
       `Kinds of records: ${listText(patient.data.categories)}`,
       ...(registered ? [certifiedLine(registered)] : []),
       `Next: let somebody read or write: carequorum grant --keystore ${keystore.path} --help`,
+    ],
+  };
+}
+
+async function enrolActing(
+  context: CommandContext,
+  keystore: Keystore,
+  options: EnrolOptions,
+): Promise<CommandResult> {
+  const person = new Representative(await context.session(), keystore, context.files);
+  const known = person.data.enrolment;
+  const invitation = await letterOf(options);
+  const { name, birthDate } = options;
+  const isNew = known?.status !== 'active' && (known === undefined || !!invitation);
+  if (isNew && name === undefined) throw missing('representative', ['--name']);
+  const identity = isNew ? { name: name ?? '', birthDate } : null;
+  const status = await context.work('Enrolling with the membership service', () =>
+    person.enrol(identity, invitation),
+  );
+  if (status === 'pending') return pendingResult(keystore, 'representative');
+  return {
+    json: { role: 'representative', status: 'active', keystore: keystore.path },
+    lines: [
+      'You are enrolled as representative. You may do nothing until a patient appoints you.',
+      `Next: make a card for the patient: carequorum representative card --keystore ${keystore.path} --help`,
     ],
   };
 }
@@ -299,8 +329,14 @@ function uiiOf(options: EnrolOptions): Uii {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
+function labelOf(role: Enrollable, name: string): string {
+  if (role === 'patient') return 'Patient';
+  return role === 'representative' ? 'Representative' : name.slice(0, 128);
+}
+
 function kindOf(role: Enrollable): KeystoreKind {
-  return role === 'patient' || role === 'operator' ? role : 'clinician';
+  const isOwnKind = role === 'patient' || role === 'operator' || role === 'representative';
+  return isOwnKind ? role : 'clinician';
 }
 
 /** All that the register is asked with. */

@@ -225,7 +225,7 @@ function requireSound(terms: GrantTerms, now: number): void {
 }
 
 /** `team:NAME`, an NPI or a full name. */
-function recipientQuery(to: string): RecipientQuery {
+export function recipientQuery(to: string): RecipientQuery {
   const team = /^team:\s*(.+)$/i.exec(to)?.[1];
   if (team !== undefined) return { team };
   return /^\d{10}$/.test(to) ? { npi: to } : { name: to };

@@ -37,6 +37,7 @@ import {
 } from '../options.ts';
 import type { CommandResult } from '../output.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
+import { type RotationKeyOptions, rotationKeyOf } from '../rotation-key.ts';
 import type { Runner } from '../runner.ts';
 import { spanText, timeText } from '../times.ts';
 
@@ -44,7 +45,7 @@ interface CardOptions extends CommonOptions {
   readonly name?: string;
   readonly out: string;
 }
-interface SetOptions extends CommonOptions {
+interface SetOptions extends CommonOptions, RotationKeyOptions {
   readonly guardian?: readonly string[];
   readonly needed?: number;
   readonly out: string;
@@ -137,7 +138,8 @@ function addSet(guardians: Command, run: Runner): void {
     )
     .option('--guardian <file>', 'card of a guardian; repeat it, two to nine times', collect)
     .option('--needed <count>', 'how many of them have to help', Number)
-    .option('--out <folder>', 'where the packages are written', 'guardians');
+    .option('--out <folder>', 'where the packages are written', 'guardians')
+    .option('--rotation-key <file>', 'your rotation key, if you made one');
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum guardians set --guardian ben.card.json --guardian cara.card.json --guardian dan.card.json --needed 2 --out packages --keystore anna.keystore',
     'carequorum guardians set --guardian ben.card.json --guardian cara.card.json --needed 2 --yes --json --keystore anna.keystore',
@@ -172,7 +174,8 @@ async function set(context: CommandContext, options: SetOptions): Promise<Comman
     }
   };
   const name = patient.data.uii.name ?? patient.keystore.label;
-  const terms = { cards, needed, patient: name.slice(0, 128) };
+  const rotationKey = await rotationKeyOf(options);
+  const terms = { cards, needed, patient: name.slice(0, 128), rotationKey };
   const done = await context.work('Handing a part to each hospital', () =>
     setGuardians(patient, terms, keep),
   );
@@ -378,20 +381,26 @@ function addEnd(guardians: Command, run: Runner): void {
     .description(
       'Ends recovery: your guardians can do nothing any more, and every hospital erases its part. If you then ' +
         'lose your keystore, nobody can open your records.',
-    );
+    )
+    .option('--rotation-key <file>', 'your rotation key, if you made one');
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum guardians end --keystore anna.keystore',
     'carequorum guardians end --keystore anna.keystore --json',
-  ]).action((options: CommonOptions) => run(options, end));
+  ]).action((options: CommonOptions & RotationKeyOptions) =>
+    run(options, (context) => end(context, options)),
+  );
 }
 
-async function end(context: CommandContext): Promise<CommandResult> {
+async function end(context: CommandContext, options: RotationKeyOptions): Promise<CommandResult> {
   const patient = await context.patient();
+  const rotationKey = await rotationKeyOf(options);
   await context.confirm(
     ['If you lose your keystore after this, nobody can open your records any more, you neither.'],
     'Do without guardians?',
   );
-  const { result, left } = await context.work('Asking the hospitals', () => endGuardians(patient));
+  const { result, left } = await context.work('Asking the hospitals', () =>
+    endGuardians(patient, rotationKey),
+  );
   await context.keepReceipts([result]);
   return {
     json: { ended: true, left: [...left], ...certifiedJson(result) },

@@ -1,5 +1,7 @@
 /** `carequorum history`: everything that was done or tried with a patient's data. */
 import type { Command } from 'commander';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
+import { thumbprint } from '../../lib/crypto/p256.ts';
 import type { HistoryEntry } from '../../lib/chaincode/values.ts';
 import type { LedgerIdentity } from '../../sdk/directory.ts';
 import type { Patient } from '../../sdk/patient.ts';
@@ -46,9 +48,10 @@ async function history(context: CommandContext, options: HistoryOptions): Promis
   );
   const teams = await context.look('Looking for the teams', () => teamNames(patient, entries));
   const names = patient.categoryNames();
+  const actors = representativeNames(patient);
   const rows = entries.map((one) => [
     timeText(one.time),
-    actorText(one, people, teams),
+    actorText(one, { people, teams, actors }),
     one.study === null ? deedText(one.fn) : `${deedText(one.fn)}: ${one.study}`,
     decisionText(one),
     purposeWord(one.purpose),
@@ -73,7 +76,7 @@ async function history(context: CommandContext, options: HistoryOptions): Promis
       count: all.length,
       entries: entries.map((one) => ({
         ...one,
-        who: actorText(one, people, teams),
+        who: actorText(one, { people, teams, actors }),
         categoryNames: one.categories.map((tag) => names.get(tag) ?? null),
       })),
     },
@@ -98,12 +101,23 @@ async function teamNames(
   return new Map(named);
 }
 
-function actorText(
-  { actor, team }: HistoryEntry,
-  people: ReadonlyMap<string, LedgerIdentity>,
-  teams: ReadonlyMap<string, string>,
-): string {
+/** Names of representatives by key: they stand in this keystore and nowhere else. */
+function representativeNames({ data }: Patient): ReadonlyMap<string, string> {
+  const cards = data.representatives ?? [];
+  return new Map(cards.map((one) => [thumbprint(fromBase64url(one.publicKey)), one.name]));
+}
+
+interface Names {
+  readonly people: ReadonlyMap<string, LedgerIdentity>;
+  readonly teams: ReadonlyMap<string, string>;
+  readonly actors: ReadonlyMap<string, string>;
+}
+
+function actorText({ actor, team }: HistoryEntry, { people, teams, actors }: Names): string {
   if (actor.role === 'patient') return 'you';
+  if (actor.role === 'representative') {
+    return `${actors.get(actor.kid) ?? shortId(actor.kid)}, for you`;
+  }
   const person = actor.subject === null ? undefined : people.get(actor.subject);
   const who = person ? personText(person) : `the ${actor.role}`;
   return team === null ? who : `${who}, of the team ${teams.get(team) ?? shortId(team)}`;

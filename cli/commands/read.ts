@@ -86,9 +86,7 @@ async function readOne(
   } else {
     throw noReader();
   }
-  const done = await readTo(context, reader, record, (path) =>
-    place.isFolder ? fileBelow(place.path, path, record.id) : place.path,
-  );
+  const done = await readTo(context, reader, record, (path) => sinkPath(place, path, record.id));
   await context.keepReceipts([done.access]);
   return {
     json: { records: [documentJson(done)], ...certifiedJson(done.access) },
@@ -138,7 +136,7 @@ async function readAll(context: CommandContext, options: ReadOptions): Promise<C
   };
 }
 
-async function readTo(
+export async function readTo(
   context: CommandContext,
   reader: Reader,
   record: MedicalRecord,
@@ -223,9 +221,18 @@ function isReadable({ stored, supersededBy }: MedicalRecord): boolean {
 }
 
 /** A folder where it is one, or is written as one. */
-async function placeOf(out = '.'): Promise<{ path: string; isFolder: boolean }> {
+export async function placeOf(out = '.'): Promise<{ path: string; isFolder: boolean }> {
   const found = await stat(out).catch(() => null);
   return { path: out, isFolder: found?.isDirectory() ?? /[/\\]$/.test(out) };
+}
+
+/** Where a record goes: below a folder under its own name, or where it was told. */
+export function sinkPath(
+  { path, isFolder }: { path: string; isFolder: boolean },
+  name: string,
+  recordId: string,
+): string | Promise<string> {
+  return isFolder ? fileBelow(path, name, recordId) : path;
 }
 
 function documentJson({ recordId, path, metadata, access }: ReadDocument) {

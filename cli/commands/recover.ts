@@ -14,6 +14,7 @@ import {
   recoveryRequestSchema,
   requestCode,
 } from '../../sdk/recovery-files.ts';
+import type { CertifiedResult } from '../../sdk/proofs.ts';
 import type { CommandContext } from '../context.ts';
 import {
   collect,
@@ -25,6 +26,7 @@ import {
 } from '../options.ts';
 import type { CommandResult } from '../output.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
+import { type RotationKeyOptions, rotationKeyOf } from '../rotation-key.ts';
 import type { Runner } from '../runner.ts';
 import { parseDay, timeText } from '../times.ts';
 import { openLines, readPackage } from './guardians.ts';
@@ -299,16 +301,22 @@ function addVeto(recover: Command, run: Runner): void {
     .summary('patients: stop a recovery that is not yours')
     .description(
       'Ends the open recovery of your keys, with the keystore that you have. Nothing was given out if the waiting ' +
-        'was not over. Then name your guardians anew: some of them signed, and may have handed over their parts.',
-    );
+        'was not over. Then name your guardians anew: some of them signed, and may have handed over their parts.\n' +
+        'If you have a rotation key, give it: without it the keystore alone, which a thief may have, only makes ' +
+        'the waiting twice as long, once, so that you can fetch the rotation key.',
+    )
+    .option('--rotation-key <file>', 'your rotation key, if you made one');
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum recover veto --keystore anna.keystore',
-    'carequorum recover veto --keystore anna.keystore --json',
-  ]).action((options: CommonOptions) => run(options, veto));
+    'carequorum recover veto --rotation-key anna.rotation-key --keystore anna.keystore',
+  ]).action((options: CommonOptions & RotationKeyOptions) =>
+    run(options, (context) => veto(context, options)),
+  );
 }
 
-async function veto(context: CommandContext): Promise<CommandResult> {
+async function veto(context: CommandContext, options: RotationKeyOptions): Promise<CommandResult> {
   const patient = await context.patient();
+  const rotationKey = await rotationKeyOf(options);
   const standing = await guardiansStanding(patient);
   const { recovery, isOpen, known } = standing;
   if (!isOpen || !recovery) {
@@ -317,8 +325,11 @@ async function veto(context: CommandContext): Promise<CommandResult> {
     });
   }
   await context.confirm(openLines(standing), 'Stop this recovery?');
-  const result = await context.work('Objecting', () => vetoRecovery(patient, recovery.id));
+  const { result, isEnded, from } = await context.work('Objecting', () =>
+    vetoRecovery(patient, recovery.id, rotationKey),
+  );
   await context.keepReceipts([result]);
+  if (!isEnded) return objected(result, from);
   const names = recovery.approvedBy.map((at) => known?.guardians[at]?.name ?? `number ${at + 1}`);
   const isOut = recovery.status === 'released';
   return {
@@ -334,6 +345,18 @@ async function veto(context: CommandContext): Promise<CommandResult> {
       isOut
         ? 'Your keys may have been given out already. Next: carequorum rotate'
         : 'Next: name your guardians anew, carequorum guardians set',
+      certifiedLine(result),
+    ],
+  };
+}
+
+/** The owner key alone, where the patient has a rotation key: nothing is stopped yet. */
+function objected(result: CertifiedResult, from: number): CommandResult {
+  return {
+    json: { isEnded: false, from, ...certifiedJson(result) },
+    lines: [
+      `The recovery is NOT stopped: it waits until ${timeText(from)} now, and no longer.`,
+      'To stop it: carequorum recover veto --rotation-key FILE',
       certifiedLine(result),
     ],
   };

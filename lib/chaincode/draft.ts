@@ -65,6 +65,7 @@ export type Topic =
   | 'representative.appointed'
   | 'representative.ended'
   | 'representative.revoked'
+  | 'recovery.objected'
   | 'recovery.released'
   | 'recovery.started'
   | 'recovery.vetoed'

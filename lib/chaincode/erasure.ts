@@ -8,14 +8,12 @@ import { forgetCopy } from './copy.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { endAllEscrows, endValue } from './escrow.ts';
-import { distinct, idField, pseudonymField, signatureText } from './fields.ts';
+import { distinct, idField, pseudonymField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { ownOrEarlier, pseudonymsOf, remember } from './history.ts';
 import { keys } from './keys.ts';
-import { erasureSigningBytes, requireGuard } from './rotation-guard.ts';
+import { erasureSigningBytes, guardField, requireGuard } from './rotation-guard.ts';
 
-/** Of the rotation key, where one is set: what is erased no recovery brings back. */
-const guardField = signatureText.optional();
 const recordIdsField = distinct(idField, 1, chaincodeBounds.copyRecordsMax);
 
 export const recordErase = defineTransaction({

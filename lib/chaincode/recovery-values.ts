@@ -57,6 +57,8 @@ export const recoverySchema = z.strictObject({
   /** Shares are released in from ≤ block time < until. */
   from: timeField,
   until: timeField,
+  /** When the owner key alone objected, where a rotation key is set: that made the wait longer. */
+  objected: momentSchema.nullable(),
   status: z.enum(['waiting', 'released', 'vetoed', 'done']),
   /** When the status came to be. */
   changed: momentSchema,

@@ -35,6 +35,12 @@ import {
 } from './recovery-values.ts';
 import { everybody } from './roles.ts';
 import { startRotation, successorFields } from './rotation.ts';
+import {
+  guardField,
+  guardiansSigningBytes,
+  recoveryGuardBytes,
+  requireGuard,
+} from './rotation-guard.ts';
 
 const approvalField = z.strictObject({
   /** Which guardian of the setup. */
@@ -60,12 +66,16 @@ export const recoverySetup = defineTransaction({
       setupId: idField,
       needed: neededField,
       guardians: guardiansField,
+      guardSignature: guardField,
     })
     .refine(({ needed, guardians }) => needed <= guardians.length, 'more needed than there are'),
   hints: ({ escrowId }) => [keys.escrow(escrowId), keys.validators],
-  async run({ setupId, needed, guardians, ...deposit }, call) {
+  async run({ setupId, needed, guardians, guardSignature, ...deposit }, call) {
     const { draft, context } = call;
     const { pseudonym } = patientOf(call.actor);
+    const { network } = context;
+    const signed = guardiansSigningBytes({ network, pseudonym, setupId, needed, guardians });
+    await requireGuard(call, pseudonym, signed, guardSignature);
     const before = await draft.get(cells.recoverySetup(pseudonym));
     await requireNoneOpen(call, before);
     const used = await draft.get(cells.recoverySetupId(setupId));
@@ -87,11 +97,14 @@ export const recoveryEnd = defineTransaction({
   name: 'recovery.end',
   summary: 'Ends recovery: guardians can do nothing any more, and validators erase their shares.',
   roles: ['patient'],
-  schema: z.strictObject({}),
-  async run(_args, call) {
+  schema: z.strictObject({ guardSignature: guardField }),
+  async run({ guardSignature }, call) {
     const { pseudonym } = patientOf(call.actor);
     const setup = await call.draft.get(cells.recoverySetup(pseudonym));
     if (!setup || setup.status === 'ended') throw new ChaincodeError('no_guardians');
+    const { network } = call.context;
+    const what = { network, pseudonym, act: 'end', id: setup.setupId } as const;
+    await requireGuard(call, pseudonym, recoveryGuardBytes(what), guardSignature);
     await requireNoneOpen(call, setup);
     const escrow = await endEscrow(call, pseudonym, 'recovery');
     call.draft.put(cells.recoverySetup(pseudonym), { ...setup, status: 'ended' });
@@ -129,7 +142,7 @@ export const recoveryStart = defineTransaction({
       ...{ id: recoveryId, pseudonym, setupId, receivingKid, encryptionKeyDigest },
       approvedBy: approvals.map(({ index }) => index),
       started: { time, height },
-      ...{ from, until: from + chaincodeBounds.recoveryMs },
+      ...{ from, until: from + chaincodeBounds.recoveryMs, objected: null },
       ...{ status: 'waiting', changed: { time, height } },
     };
     draft.put(cells.recovery(recoveryId), recovery);
@@ -141,21 +154,28 @@ export const recoveryStart = defineTransaction({
 
 export const recoveryVeto = defineTransaction({
   name: 'recovery.veto',
-  summary: 'The patient, who lost nothing, ends a recovery; the guardians have to be set anew.',
+  summary:
+    'The patient, who lost nothing, ends a recovery; the guardians have to be set anew. Where a ' +
+    'rotation key is set and does not sign, the wait becomes longer, once.',
   roles: ['patient'],
-  schema: z.strictObject({ recoveryId: idField }),
+  schema: z.strictObject({ recoveryId: idField, guardSignature: guardField }),
   hints: ({ recoveryId }) => [keys.recovery(recoveryId)],
   isForOwnerAlone: true,
   isForRecovered: true,
-  async run({ recoveryId }, call) {
+  async run({ recoveryId, guardSignature }, call) {
     const { pseudonym } = patientOf(call.actor);
     const { recovery, setup } = await openRecovery(call, recoveryId, { isAnyTime: true });
     if (recovery.pseudonym !== pseudonym) throw new ChaincodeError('unknown_recovery');
+    const isGuarded = (await call.draft.get(cells.rotationGuard(pseudonym))) !== null;
+    if (isGuarded && guardSignature === undefined) return object(call, { recovery, setup });
+    const { network } = call.context;
+    const what = { network, pseudonym, act: 'veto', id: recoveryId } as const;
+    await requireGuard(call, pseudonym, recoveryGuardBytes(what), guardSignature);
     // Guardians may have handed over their shares: they must not be half of anything any more.
     call.draft.put(cells.recoverySetup(pseudonym), { ...setup, status: 'spent' });
     await change(call, recovery, 'vetoed');
     await tell(call, setup, recovery, 'recovery.vetoed');
-    return { recoveryId, pseudonym };
+    return { recoveryId, pseudonym, isEnded: true, from: recovery.from };
   },
 });
 
@@ -231,6 +251,24 @@ export const recoveryGet = defineQuery({
     return { pseudonym, setup, recovery, isOpen };
   },
 });
+
+/**
+ * The owner key alone, of a patient with a rotation key, may be a thief's: it cannot end a recovery.
+ * It may be the patient's, with the rotation key in a safe: there is time to fetch it.
+ * @throws ChaincodeError `rotation_guarded` after the wait, and the second time
+ */
+async function object(call: TransactionCall, { recovery, setup }: Open) {
+  const { draft, context } = call;
+  const { id: recoveryId, pseudonym, status, objected } = recovery;
+  const isInTime = status === 'waiting' && context.time < recovery.from;
+  if (!isInTime || objected !== null) throw new ChaincodeError('rotation_guarded');
+  const longer = context.parameters.recoveryDelayMs;
+  const [from, until] = [recovery.from + longer, recovery.until + longer];
+  const moment = { time: context.time, height: context.height };
+  draft.put(cells.recovery(recoveryId), { ...recovery, from, until, objected: moment });
+  await tell(call, setup, recovery, 'recovery.objected');
+  return { recoveryId, pseudonym, isEnded: false, from };
+}
 
 /** A key that the transaction brings, and that signed it. @throws ChaincodeError */
 function requireReceiving({ actor }: TransactionCall, receivingKey: string): string {
@@ -348,7 +386,7 @@ async function tell(
   call: TransactionCall,
   { guardians }: RecoverySetup,
   { pseudonym }: Recovery,
-  topic: 'recovery.started' | 'recovery.vetoed' | 'recovery.released',
+  topic: 'recovery.started' | 'recovery.objected' | 'recovery.vetoed' | 'recovery.released',
 ): Promise<void> {
   await remember(call, pseudonym, {});
   await call.draft.notify({ pseudonym }, topic);

@@ -15,6 +15,7 @@ import {
   grantPurposeField,
   idField,
   monthField,
+  pseudonymField,
   publicKeyText,
   signatureText,
   tagField,
@@ -122,11 +123,11 @@ export const representativeEnd = defineTransaction({
 
 export const representativeList = defineQuery({
   name: 'representative.list',
-  summary: 'A page of all representatives whom the patient ever appointed, with their rights.',
+  summary: 'A page of all whom the patient ever appointed, under an earlier pseudonym too.',
   roles: ['patient'],
-  schema: z.strictObject(pageArgs),
-  async run(args, { actor, reader }) {
-    const { pseudonym } = patientOf(actor);
+  schema: z.strictObject({ pseudonym: pseudonymField.optional(), ...pageArgs }),
+  async run({ pseudonym: named, ...args }, { actor, reader }) {
+    const pseudonym = await ownOrEarlier(reader, patientOf(actor).pseudonym, named);
     const page = await reader.page(listCells.appointments(pseudonym), args);
     const permissions = await permissionsOf(reader, page.items);
     const items = [];

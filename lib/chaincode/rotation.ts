@@ -14,7 +14,7 @@ import { defineQuery, defineTransaction, type TransactionCall } from './function
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { publishedKeys } from './patient.ts';
-import { requireGuard, requireSignature } from './rotation-guard.ts';
+import { guardField, requireGuard, requireSignature } from './rotation-guard.ts';
 import type { Rotation } from './rotation-values.ts';
 import type { Patient } from './values.ts';
 
@@ -41,7 +41,7 @@ export const rotateBegin = defineTransaction({
   schema: z.strictObject({
     ...successorFields,
     /** The rotation key's signature over the same bytes, where one is set. */
-    guardSignature: signatureText.optional(),
+    guardSignature: guardField,
   }),
   hints: ({ pseudonym }) => [keys.patient(pseudonym), lists.history(pseudonym).count],
   isForRecovered: true,
@@ -57,7 +57,8 @@ export const rotateBegin = defineTransaction({
 export const guardRotation = defineTransaction({
   name: 'patient.guard-rotation',
   summary:
-    'Names a rotation key, kept apart from the keystore: from now on nothing is rotated or erased without it.',
+    'Names a rotation key, kept apart from the keystore: from now on nothing is rotated or erased, no ' +
+    'guardian named or ended, and no recovery stopped without it.',
   roles: ['patient'],
   schema: z.strictObject({
     rotationKey: publicKeyText,

@@ -159,7 +159,7 @@ async function falseRecovery(
     const told = (await patient.inbox()).some(({ topic }) => topic === 'recovery.started');
     if (!told) throw new UnexpectedError('the patient was not told');
     const { recovery: open } = await guardiansStanding(patient);
-    const { height } = await vetoRecovery(patient, open?.id ?? '');
+    const { height } = (await vetoRecovery(patient, open?.id ?? '')).result;
     return { value: null, proof: `a notice in the inbox, the veto in block ${height}` };
   });
   await steps.run('After the time of waiting the stranger still gets nothing', async () => {

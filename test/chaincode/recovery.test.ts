@@ -6,7 +6,12 @@ import {
   type RecoveryStart,
   recoverySigningBytes,
 } from '../../lib/chaincode/recovery-signing.ts';
-import { rotationSigningBytes, type Successor } from '../../lib/chaincode/rotation.ts';
+import { guardiansSigningBytes, recoveryGuardBytes } from '../../lib/chaincode/rotation-guard.ts';
+import {
+  guardSigningBytes,
+  rotationSigningBytes,
+  type Successor,
+} from '../../lib/chaincode/rotation.ts';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
@@ -476,5 +481,107 @@ describe('the signature of the new device', () => {
       code: 'unknown_signer',
     });
     expect(fromBase64url(pointOf(device.owner))[0]).toBe(4);
+  });
+});
+
+describe('a patient with a rotation key, and a thief of the keystore', () => {
+  let rotationKey: SigningKey;
+  let guarded: World;
+  const signed = async (bytes: Uint8Array, key = rotationKey) => ({
+    guardSignature: toBase64url(await key.sign(bytes)),
+  });
+  const whatOf = (act: 'end' | 'veto', id: string) =>
+    recoveryGuardBytes({ network: NETWORK, pseudonym: alice.pseudonym, act, id });
+  const setupBytes = (args: SignedRequest['args']) => {
+    const {
+      setupId: id,
+      needed,
+      guardians: named,
+    } = args as unknown as Parameters<typeof guardiansSigningBytes>[0];
+    const { pseudonym } = alice;
+    return guardiansSigningBytes({
+      ...{ network: NETWORK, pseudonym, setupId: id, needed, guardians: named },
+    });
+  };
+
+  beforeAll(async () => {
+    rotationKey = await generateSigningKey();
+    guarded = base.fork();
+    valueOf(await set(guarded));
+    const { publicKey } = rotationKey;
+    const { pseudonym } = alice;
+    const bytes = guardSigningBytes({ network: NETWORK, pseudonym, publicKey });
+    const args = {
+      rotationKey: pointOf(rotationKey),
+      signature: (await signed(bytes)).guardSignature,
+    };
+    valueOf(await guarded.submit(alice, 'patient.guard-rotation', args));
+  });
+
+  it('guardians are neither replaced nor ended without it', async () => {
+    const world = guarded.fork();
+    const args = setupArgs(world, id16('a new setup'));
+    expect(outcome(await world.submit(alice, 'recovery.setup', args))).toBe('rotation_guarded');
+    expect(outcome(await world.submit(alice, 'recovery.end', {}))).toBe('rotation_guarded');
+    // Of another key; of the same for other guardians, or for another act.
+    const bytes = setupBytes(args);
+    const wrong = [
+      await signed(bytes, alice.owner),
+      await signed(setupBytes(setupArgs(world, id16('another setup')))),
+      await signed(setupBytes({ ...args, needed: 3 })),
+      await signed(whatOf('end', args['setupId'] as string)),
+    ];
+    for (const one of wrong) {
+      const tried = await world.submit(alice, 'recovery.setup', { ...args, ...one });
+      expect(outcome(tried)).toBe('bad_owner_signature');
+    }
+    const old = await signed(whatOf('end', setupId));
+    const set = await world.submit(alice, 'recovery.setup', { ...args, ...(await signed(bytes)) });
+    expect(outcome(set)).toBe('COMMITTED');
+    expect(outcome(await world.submit(alice, 'recovery.end', old))).toBe('bad_owner_signature');
+    const now = await signed(whatOf('end', args['setupId'] as string));
+    expect(outcome(await world.submit(alice, 'recovery.end', now))).toBe('COMMITTED');
+  });
+
+  it('a recovery is not stopped without it: it waits longer, once', async () => {
+    const world = guarded.fork();
+    const { from } = valueOf(await start(world)) as { from: number };
+    const objected = valueOf(await veto(world));
+    const later = from + world.parameters.recoveryDelayMs;
+    expect(objected).toMatchObject({ isEnded: false, from: later });
+    expect(outcome(await veto(world))).toBe('rotation_guarded');
+    world.time = later - 1;
+    expect(outcome(await release(world))).toBe('recovery_waits');
+    world.time = later;
+    expect(outcome(await veto(world))).toBe('rotation_guarded');
+    expect(outcome(await release(world))).toBe('COMMITTED');
+    expect(outcome(await veto(world))).toBe('rotation_guarded');
+    expect(
+      outcome(
+        await world.submit(device, 'recovery.rotate', {
+          ...(await rotateArgs(device)),
+          ...receiving(),
+        }),
+      ),
+    ).toBe('COMMITTED');
+  });
+
+  it('after the wait the owner key alone does not even make it longer', async () => {
+    const world = guarded.fork();
+    const { from } = valueOf(await start(world)) as { from: number };
+    world.time = from;
+    expect(outcome(await veto(world))).toBe('rotation_guarded');
+  });
+
+  it('a recovery is stopped with it, at any time, and with a signature for this one alone', async () => {
+    const world = guarded.fork();
+    valueOf(await start(world));
+    const vetoWith = async (bytes: Uint8Array) =>
+      outcome(await world.submit(alice, 'recovery.veto', { recoveryId, ...(await signed(bytes)) }));
+    expect(await vetoWith(whatOf('veto', id16('another recovery')))).toBe('bad_owner_signature');
+    expect(await vetoWith(whatOf('end', setupId))).toBe('bad_owner_signature');
+    valueOf(await veto(world));
+    expect(await vetoWith(whatOf('veto', recoveryId))).toBe('COMMITTED');
+    expect(outcome(await release(world))).toBe('recovery_vetoed');
   });
 });
