@@ -6,6 +6,7 @@ import { journey } from './journey.ts';
 import { lyingCa } from './lying-ca.ts';
 import { outage } from './outage.ts';
 import { recovery } from './recovery.ts';
+import { representative } from './representative.ts';
 import { rotation } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -14,6 +15,7 @@ export const scenarios: readonly Scenario[] = [
   lyingCa,
   rotation,
   recovery,
+  representative,
   emergency,
   outage,
   erasure,
