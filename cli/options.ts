@@ -108,6 +108,15 @@ export function collectIds(text: string, known: readonly string[] = []): string[
   return [...known, parseId(text)];
 }
 
+/** In the place of an id: all that changed since a time that is given, too. */
+export const RECENT = 'recent';
+
+/** Ids with commas, or the word `recent` among them. */
+export function collectLeftOut(text: string, known: readonly string[] = []): string[] {
+  const ids = text.split(',').map((one) => one.trim());
+  return [...known, ...ids.map((one) => (one === RECENT ? one : parseId(one)))];
+}
+
 export function collect(text: string, known: readonly string[] = []): string[] {
   return [...known, text];
 }

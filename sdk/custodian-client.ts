@@ -191,8 +191,9 @@ export class CustodianClient {
     key: SigningKey,
   ): Promise<{ key: CategoryKey; proof: CategoryKeyProof }> {
     const { pseudonym, categoryTag, month } = wanted;
-    const path = `/v1/category-keys/${pseudonym}?tag=${categoryTag}&month=${month}`;
-    const answer = await this.#call('GET', path, { key, receipt: null });
+    const path = '/v1/category-keys/fetch';
+    const body = { pseudonym, categoryTag, month };
+    const answer = await this.#call('POST', path, { key, receipt: null }, body);
     const { publicKey, revision, proof } = parseAnswer(keyAnswer, answer, 'records');
     return {
       key: { categoryTag, month, revision, publicKey: fromBase64url(publicKey) },
@@ -285,8 +286,8 @@ export class CustodianClient {
     key: SigningKey,
     layerKey: Uint8Array | null,
   ): Promise<RelayerAnswer> {
-    const path = `/v1/rotations/${pseudonym}/records/${recordId}`;
-    const body = layerKey === null ? {} : { layerKey: toBase64url(layerKey) };
+    const path = `/v1/rotations/records/${recordId}`;
+    const body = { pseudonym, ...(layerKey === null ? {} : { layerKey: toBase64url(layerKey) }) };
     const answer = await this.#call('POST', path, { key, receipt: null }, body);
     return parseAnswer(relayerAnswer, answer, 'records');
   }
@@ -297,24 +298,21 @@ export class CustodianClient {
     sealed: { wrap: SealedText; sealedMetadata: SealedText },
     key: SigningKey,
   ): Promise<void> {
-    const path = `/v1/rotations/${pseudonym}/records/${recordId}/wrap`;
-    await this.#call('POST', path, { key, receipt: null }, sealed);
+    const path = `/v1/rotations/records/${recordId}/wrap`;
+    await this.#call('POST', path, { key, receipt: null }, { pseudonym, ...sealed });
   }
 
   /** Makes new wraps count, or deletes what is left behind. */
   async settleRecord(
-    { pseudonym, recordId }: { pseudonym: string; recordId: string },
+    recordId: string,
     permit: { key: SigningKey; receipt: Uint8Array },
   ): Promise<void> {
-    await this.#call('POST', `/v1/rotations/${pseudonym}/records/${recordId}/settle`, permit, {});
+    await this.#call('POST', `/v1/rotations/records/${recordId}/settle`, permit, {});
   }
 
   /** Ends a rotation: what only the old keys opened is deleted. */
-  async finishRotation(
-    pseudonym: string,
-    permit: { key: SigningKey; receipt: Uint8Array },
-  ): Promise<void> {
-    await this.#call('POST', `/v1/rotations/${pseudonym}/finish`, permit, {});
+  async finishRotation(permit: { key: SigningKey; receipt: Uint8Array }): Promise<void> {
+    await this.#call('POST', '/v1/rotations/finish', permit, {});
   }
 
   /** Keeps what the patient sealed to nobody else. */

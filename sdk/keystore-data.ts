@@ -59,6 +59,14 @@ const rotationSchema = z.strictObject({
     z.string(),
     z.strictObject({ permissionId: z.string().max(64), isDone: z.boolean() }),
   ),
+  /** Where the patient chose: old permissions to give again, and those that were taken back. */
+  choice: z
+    .strictObject({
+      /** As they were when the patient looked: with other terms they end. */
+      keep: z.array(z.strictObject({ id: z.string().max(64), version: z.int().min(1) })).max(4_096),
+      leftOut: z.array(z.string().max(64)).max(4_096),
+    })
+    .optional(),
 });
 export type RotationData = z.infer<typeof rotationSchema>;
 

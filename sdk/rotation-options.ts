@@ -8,9 +8,28 @@ export interface RotationProgress {
   readonly of: number;
 }
 
+/** A permission, and which state of its terms. */
+export interface Kept {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** Whether it goes on as the patient saw it. */
+export function isKept(choice: { keep: readonly Kept[] } | undefined, one: Kept): boolean {
+  return (
+    choice === undefined ||
+    choice.keep.some(({ id, version }) => id === one.id && version === one.version)
+  );
+}
+
 export interface RotateOptions {
   /** The key that `guardRotation` named: a rotation needs it then. */
   readonly rotationKey?: SigningKey | undefined;
+  /**
+   * The permissions to give again, as the patient saw them; without it, all that hold. Whatever is
+   * not named ends, also what a thief gives or extends while the patient still chooses.
+   */
+  readonly keep?: readonly Kept[] | undefined;
   /** Leave behind what the custodian lost, and what nobody could open before. */
   readonly leaveBehind?: boolean | undefined;
   readonly onProgress?: ((progress: RotationProgress) => void) | undefined;

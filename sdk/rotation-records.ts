@@ -261,7 +261,7 @@ class Mover {
   }
 
   async #settle(recordId: string, { receipt }: CertifiedResult): Promise<void> {
-    const { session, ownerKey: key, pseudonym } = this.#patient;
-    await session.custodian.settleRecord({ pseudonym, recordId }, { key, receipt });
+    const { session, ownerKey: key } = this.#patient;
+    await session.custodian.settleRecord(recordId, { key, receipt });
   }
 }

@@ -35,7 +35,13 @@ import { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
 import { movePrivate, type PrivateData } from './private.ts';
 import { makePublication, type Revisions } from './publication.ts';
-import { notProven, type RotateOptions, throwIfAborted } from './rotation-options.ts';
+import {
+  isKept,
+  type Kept,
+  notProven,
+  type RotateOptions,
+  throwIfAborted,
+} from './rotation-options.ts';
 import { moveRecords, type MovedRecords } from './rotation-records.ts';
 import { UII_VERSION } from './uii.ts';
 
@@ -50,6 +56,8 @@ export interface Rotated {
   readonly permissions: {
     readonly shared: readonly { readonly from: string; readonly to: string }[];
     readonly failed: readonly { readonly permissionId: string; readonly reason: string }[];
+    /** Those that the patient left out, or that were given after the patient had chosen. */
+    readonly leftOut: readonly string[];
   };
   readonly records: MovedRecords;
   /** Private data that the custodian does not give as it was committed to. */
@@ -103,7 +111,8 @@ export function isRotating(patient: Patient): boolean {
 async function begin(old: Patient, options: RotateOptions): Promise<Patient> {
   const known = old.data.rotation;
   if (known?.step === 'begun') return old;
-  const rotation = known ?? (await prepare(old));
+  const rotation = known ?? (await prepare(old, options.keep));
+  await takeBackOthers(old);
   const ownerKey = await importSigningKey(fromBase64url(rotation.other.ownerKey));
   try {
     const { call, signer } = await beginCall(old, await successorArgs(old, ownerKey, options));
@@ -116,7 +125,7 @@ async function begin(old: Patient, options: RotateOptions): Promise<Patient> {
     if (reason !== 'owner_key_retired' && reason !== 'patient_rotated') throw error;
     if (!(await isRegistered(old, ownerKey))) throw takenOver(error);
   }
-  return swapKeys(old, rotation);
+  return swapKeys(old, requireRotation(old));
 }
 
 /** Signed by the owner key; after a recovery by the device that the keys were given back to. */
@@ -133,7 +142,7 @@ async function beginCall(old: Patient, successor: Awaited<ReturnType<typeof succ
   return { call: { fn: 'recovery.rotate', args }, signer: old.signerOf(key) };
 }
 
-async function prepare(old: Patient): Promise<RotationData> {
+async function prepare(old: Patient, kept?: readonly Kept[]): Promise<RotationData> {
   const root = randomBytes(ROOT_BYTES);
   const ownerKey = await generateSigningKey({ extractable: true });
   const other = {
@@ -141,9 +150,34 @@ async function prepare(old: Patient): Promise<RotationData> {
     ownerKey: toBase64url(await exportSigningKey(ownerKey)),
     pseudonym: pseudonymOf(lookupKey(root), old.data.uii),
   };
-  const rotation: RotationData = { step: 'prepared', other, permissions: {} };
+  const keep = kept?.map(({ id, version }) => ({ id, version }));
+  const choice = keep && { choice: { keep, leftOut: [] } };
+  const rotation: RotationData = { step: 'prepared', other, permissions: {}, ...choice };
   await old.update({ rotation });
   return rotation;
+}
+
+/**
+ * Takes back what the patient left out, while the old key still can: each has its own entry in the
+ * history, and its holder a notice. A rotation ends it in any case.
+ */
+async function takeBackOthers(old: Patient): Promise<void> {
+  const { choice } = requireRotation(old);
+  if (!choice || old.data.recovered) return;
+  try {
+    const now = old.session.clock.now();
+    for (const permission of await old.permissions()) {
+      const { id, revoked, until } = permission;
+      if (revoked !== null || until <= now || isKept(choice, permission)) continue;
+      await takeBack(old, permission, id);
+      const rotation = requireRotation(old);
+      const leftOut = [...(rotation.choice?.leftOut ?? []), id];
+      await old.update({ rotation: { ...rotation, choice: { keep: choice.keep, leftOut } } });
+    }
+  } catch (error) {
+    // A run before this one came further: then the old key is dead, and so is what it gave.
+    if (reasonOf(error) !== 'owner_key_retired') throw error;
+  }
 }
 
 async function successorArgs(old: Patient, ownerKey: SigningKey, options: RotateOptions) {
@@ -184,13 +218,14 @@ async function isRegistered(old: Patient, ownerKey: SigningKey): Promise<boolean
 }
 
 /** The new keys take the place of the old ones, which are needed until all has come over. */
-async function swapKeys(old: Patient, { other, permissions }: RotationData): Promise<Patient> {
+async function swapKeys(old: Patient, rotation: RotationData): Promise<Patient> {
+  const { other } = rotation;
   const { root, ownerKey, pseudonym, categories, earlierTags, emergency } = old.data;
   const oldRoot = fromBase64url(root);
   const tags = categories.map((name) => [categoryTag(oldRoot, name), name] as const);
   await old.update({
     ...other,
-    rotation: { step: 'begun', other: { root, ownerKey, pseudonym }, permissions },
+    rotation: { ...rotation, step: 'begun', other: { root, ownerKey, pseudonym } },
     earlierTags: { ...earlierTags, ...Object.fromEntries(tags) },
     publishedFrom: undefined,
     // The card is void: the next login deposits the summary anew, and makes another.
@@ -236,7 +271,7 @@ async function tellCustodian(patient: Patient, begun: CertifiedResult): Promise<
   await patient.publish(publication, receipt);
 }
 
-/** Gives exactly the permissions that held when the rotation began, under the new keys. */
+/** Gives exactly the permissions that held when the rotation began and are kept, under new keys. */
 async function sharePermissions(
   patient: Patient,
   from: string,
@@ -244,10 +279,14 @@ async function sharePermissions(
 ): Promise<Rotated['permissions']> {
   const now = patient.session.clock.now();
   const permissions = await patient.permissions({}, from);
+  const { choice } = requireRotation(patient);
   const live = permissions.filter(({ revoked, until }) => revoked === null && until > now);
+  const kept = live.filter((one) => isKept(choice, one));
+  const others = live.filter((one) => !isKept(choice, one)).map(({ id }) => id);
+  const leftOut = [...(choice?.leftOut ?? []), ...others];
   // Representatives first: what they gave stands on their appointment.
   const isAppointment = (one: Permission): boolean => one.granteeKind === 'representative';
-  const held = [...live.filter(isAppointment), ...live.filter((one) => !isAppointment(one))];
+  const held = [...kept.filter(isAppointment), ...kept.filter((one) => !isAppointment(one))];
   const revisions = await patient.revisions();
   const shared: { from: string; to: string }[] = [];
   const failed: { permissionId: string; reason: string }[] = [];
@@ -277,7 +316,7 @@ async function sharePermissions(
     shared.push({ from: permission.id, to: permissionId });
   }
   onProgress?.({ step: 'permissions', done: held.length, of: held.length });
-  return { shared, failed };
+  return { shared, failed, leftOut };
 }
 
 /** The holder exists no longer, or the permission ended meanwhile: nothing is owed. */
@@ -349,9 +388,7 @@ async function finish(patient: Patient): Promise<CertifiedResult> {
     return client.certified(last.transaction);
   });
   const { receipt } = finished;
-  await patient.session.custodian.finishRotation(patient.pseudonym, {
-    ...{ key: patient.ownerKey, receipt },
-  });
+  await patient.session.custodian.finishRotation({ key: patient.ownerKey, receipt });
   await patient.update({ rotation: undefined });
   return finished;
 }

@@ -8,6 +8,7 @@ import { guardRotation, isRotating, rotate, type Rotated } from '../../sdk/rotat
 import type { RotationProgress } from '../../sdk/rotation-options.ts';
 import type { CommandContext } from '../context.ts';
 import {
+  collectLeftOut,
   type CommonOptions,
   examples,
   keystoreOptions,
@@ -16,14 +17,18 @@ import {
 } from '../options.ts';
 import { type CommandResult, plural, ProgressBar, shortId } from '../output.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
+import { type Choice, choiceLines, choosePermissions } from '../rotation-choice.ts';
 import { rotationKeyOf, writeRotationKey } from '../rotation-key.ts';
 import type { Runner } from '../runner.ts';
+import { parseWhen, type When } from '../times.ts';
 
 interface RotateCommandOptions extends CommonOptions {
   readonly rotationKey?: string;
   readonly makeRotationKey?: string;
   readonly newPassphraseFile?: string;
   readonly leaveBehind?: boolean;
+  readonly since?: When;
+  readonly leaveOut?: readonly string[];
 }
 
 export function addRotate(program: Command, run: Runner): void {
@@ -35,6 +40,9 @@ export function addRotate(program: Command, run: Runner): void {
         'pseudonym. The old keys are dead at once: whoever has them can neither read nor grant any ' +
         'more. Then your records are encrypted again, one by one, and those who may read now may read ' +
         'on. It cannot take back what was read or copied before.\n' +
+        'A thief may have given permissions with your keys, and only you can tell which: you see all of ' +
+        'them before you say yes. --since DATE marks those that were given or extended from then on, and ' +
+        '--leave-out ends those that you name; whatever you did not see is not given again either.\n' +
         'Ctrl-C stops it between two records; run the same command again and it goes on. Until it is ' +
         'done, records that have not come over cannot be read.\n' +
         'A rotation key is a file that you keep apart from your keystore, for example on a stick at ' +
@@ -46,10 +54,17 @@ export function addRotate(program: Command, run: Runner): void {
       'make a rotation key, write it there, and do nothing more',
     )
     .option('--new-passphrase-file <file>', 'put the keystore under the passphrase in this file')
+    .option('--since <time>', 'since when somebody else may have had your keys', parseWhen)
+    .option(
+      '--leave-out <ids>',
+      'permissions that are not given again, with commas; `recent`: all since --since',
+      collectLeftOut,
+    )
     .option('--leave-behind', 'give up records that the custodian lost or that never opened');
   examples(yesOption(receiptsOption(keystoreOptions(command))), [
     'carequorum rotate --keystore anna.keystore --make-rotation-key /media/stick/anna.rotation-key',
     'carequorum rotate --keystore anna.keystore --rotation-key /media/stick/anna.rotation-key',
+    'carequorum rotate --keystore anna.keystore --since 2026-11-02 --leave-out recent',
     'carequorum rotate --keystore anna.keystore --new-passphrase-file new.txt --yes --json',
   ]).action((options: RotateCommandOptions) =>
     run(options, (context) =>
@@ -90,14 +105,17 @@ async function rotateAll(
 ): Promise<CommandResult> {
   const patient = await context.patient();
   const rotationKey = await rotationKeyOf(options);
-  if (isRotating(patient)) context.note('Going on with the rotation that was begun.');
-  else await confirm(context, patient);
+  const isGoingOn = isRotating(patient);
+  if (isGoingOn) context.note('Going on with the rotation that was begun, as you chose then.');
+  const choice = isGoingOn ? null : await choosePermissions(context, patient, options);
+  if (choice) await confirm(context, patient, choice);
   if (options.newPassphraseFile !== undefined) {
     const passphrase = (await readFile(options.newPassphraseFile, 'utf8')).replace(/\r?\n$/, '');
     // Before the new keys are made: none of them is ever under the old passphrase.
     await patient.keystore.relock(passphrase, context.environment.workFactor);
   }
-  const done = await rotateShown(context, patient, { ...options, key: rotationKey });
+  const { keep } = choice ?? {};
+  const done = await rotateShown(context, patient, { ...options, keep, key: rotationKey });
   return rotationResult(done, options);
 }
 
@@ -107,8 +125,12 @@ export async function rotateShown(
   patient: Patient,
   {
     leaveBehind,
+    keep,
     key,
-  }: Pick<RotateCommandOptions, 'leaveBehind'> & { key?: SigningKey | undefined },
+  }: Pick<RotateCommandOptions, 'leaveBehind'> & {
+    keep?: Choice['keep'] | undefined;
+    key?: SigningKey | undefined;
+  },
 ): Promise<Rotated> {
   const bar = new ProgressBar(context.environment, 'rotation');
   const { interrupt } = context.environment;
@@ -117,6 +139,7 @@ export async function rotateShown(
       rotate(patient, {
         rotationKey: key,
         leaveBehind,
+        keep,
         signal: interrupt.signal,
         onProgress: (progress) => bar.update(partOf(progress), 1),
       }),
@@ -128,13 +151,15 @@ export async function rotateShown(
   }
 }
 
-async function confirm(context: CommandContext, patient: Patient): Promise<void> {
+async function confirm(context: CommandContext, patient: Patient, choice: Choice): Promise<void> {
+  const chosen = await choiceLines(patient, choice);
   await context.confirm(
     [
       `You are about to get new keys for everything that is under ${shortId(patient.pseudonym)}…:`,
       '  · the keys that you have now are dead from that moment on, whoever holds them;',
       '  · your records are encrypted again, which may take minutes; you can stop and go on;',
-      '  · those who may read or write now may go on, under the same terms.',
+      '  · those whom you leave in below may read or write on, under the same terms.',
+      ...chosen,
       'What somebody read or copied before cannot be taken back.',
     ],
     'Get new keys?',
@@ -162,6 +187,7 @@ export function rotationResult(done: Rotated, options: RotateCommandOptions): Co
       moved: [...records.moved],
       left: [...records.left],
       permissions: permissions.shared.map((one) => ({ ...one })),
+      leftOut: [...permissions.leftOut],
       notShared: permissions.failed.map((one) => ({ ...one })),
       begun: certifiedJson(begun),
       ...certifiedJson(finished),
@@ -171,6 +197,11 @@ export function rotationResult(done: Rotated, options: RotateCommandOptions): Co
       `${plural(records.moved.length, 'record')} came over; ${plural(permissions.shared.length, 'permission')} given again.`,
       ...(records.left.length > 0
         ? [`${plural(records.left.length, 'record is', 'records are')} left behind for good.`]
+        : []),
+      ...(permissions.leftOut.length > 0
+        ? [
+            `${plural(permissions.leftOut.length, 'permission')} ended and ${permissions.leftOut.length === 1 ? 'is' : 'are'} not given again.`,
+          ]
         : []),
       ...permissions.failed.map(({ permissionId, reason }) => `${permissionId} ended: ${reason}.`),
       certifiedLine(finished),

@@ -98,8 +98,8 @@ const pendingSchema = z.strictObject({
 
 const pathParameter = (name: string, description: string) =>
   ({ in: 'path', name, schema: idField, description }) as const;
-const queryParameter = (name: string, description: string) =>
-  ({ in: 'query', name, schema: z.string().max(200), description }) as const;
+const queryParameter = (name: string, description: string, schema = z.string().max(200)) =>
+  ({ in: 'query', name, schema, description }) as const;
 
 export const routes: readonly DocumentedRoute[] = [
   {
@@ -207,9 +207,9 @@ export const routes: readonly DocumentedRoute[] = [
     path: '/v1/directory',
     summary: 'Clinicians of exactly this name or number; check what it says on the ledger.',
     parameters: [
-      queryParameter('npi', 'National Provider Identifier'),
+      queryParameter('npi', 'National Provider Identifier', z.string().regex(/^\d{10}$/)),
       queryParameter('name', 'Full name, in any order and spelling of capitals'),
-      queryParameter('role', 'Only this role'),
+      queryParameter('role', 'Only this role', z.string().regex(/^[a-z]{1,32}$/)),
     ],
     answers: {
       200: z.strictObject({

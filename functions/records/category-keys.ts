@@ -1,4 +1,4 @@
-/** POST and GET /v1/category-keys: public keys under the root that the ledger holds. */
+/** POST /v1/category-keys and /v1/category-keys/fetch: public keys under the root that the ledger holds. */
 
 import { z } from 'zod';
 import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
@@ -13,7 +13,7 @@ import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
-import type { publishSchema } from './routes.ts';
+import type { fetchKeySchema, publishSchema } from './routes.ts';
 import { conflict } from './record-state.ts';
 import { requireNotErased } from './tombstones.ts';
 import { requireNotRotated } from './rotation-state.ts';
@@ -60,10 +60,12 @@ export async function publishKeys(
 }
 
 /** The newest revision for a category and month, with its proof. */
-export async function findKey(context: RecordsContext, request: HttpRequest): Promise<HttpAnswer> {
+export async function findKey(
+  context: RecordsContext,
+  request: HttpRequest,
+  { pseudonym, categoryTag, month }: z.infer<typeof fetchKeySchema>,
+): Promise<HttpAnswer> {
   await requireCaller(context, request);
-  const pseudonym = request.params['pseudonym'] ?? '';
-  const { tag, month } = request.query;
   const unknown = new HttpError('unknown_key', 'No key is published for this.');
   const item = await context.store.get(wrapKeys.currentKeys(pseudonym));
   if (!item) throw unknown;
@@ -72,7 +74,7 @@ export async function findKey(context: RecordsContext, request: HttpRequest): Pr
   // A newer publication may have taken its place since: the caller asks again.
   if (!tree) throw conflict();
   const { leaves, names } = parseWith(leavesSchema, tree.value);
-  const index = names.findLastIndex(([one, other]) => one === tag && other === month);
+  const index = names.findLastIndex(([one, other]) => one === categoryTag && other === month);
   const name = names[index];
   if (!name) throw unknown;
   const key = await context.store.get(wrapKeys.key(pseudonym, root, index));

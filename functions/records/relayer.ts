@@ -1,5 +1,5 @@
 /**
- * POST /v1/rotations/{pseudonym}/records/{recordId}: puts a layer on one record, as far as one
+ * POST /v1/rotations/records/{recordId}: puts a layer on one record, as far as one
  * request goes. The layer's key is kept only sealed to the patient, who gives it back to go on.
  */
 
@@ -53,7 +53,8 @@ export async function relayerRecord(
   body: z.infer<typeof relayerSchema>,
 ): Promise<HttpAnswer> {
   const { kid } = await requireCaller(context, request);
-  const { pseudonym = '', recordId = '' } = request.params;
+  const { pseudonym } = body;
+  const { recordId = '' } = request.params;
   const rotation = await requireRotation(context.store, pseudonym, kid);
   const work = { context, rotation, pseudonym, recordId };
   const found = await findMovable(work);

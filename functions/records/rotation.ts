@@ -60,7 +60,6 @@ export async function finishRotation(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const { pseudonym, from } = readCapability('finish', receipt.result);
-  if (request.params['pseudonym'] !== pseudonym) throw unknownRecord();
   await requireRotation(context.store, pseudonym, proof.kid);
   await forgetPrivate(context, from);
   return { status: 200, body: { pseudonym } };
@@ -70,10 +69,10 @@ export async function finishRotation(
 export async function putWrap(
   context: RecordsContext,
   request: HttpRequest,
-  { wrap, sealedMetadata }: z.infer<typeof wrapSchema>,
+  { pseudonym, wrap, sealedMetadata }: z.infer<typeof wrapSchema>,
 ): Promise<HttpAnswer> {
   const { kid } = await requireCaller(context, request);
-  const { pseudonym = '', recordId = '' } = request.params;
+  const { recordId = '' } = request.params;
   await requireRotation(context.store, pseudonym, kid);
   const found = await findRecord(context.store, recordId);
   if (!found || !(await leadsTo(context.store, found.state.pseudonym, pseudonym))) {
@@ -93,9 +92,7 @@ export async function settleRecord(
   const permit = readCapability('settle', receipt.result);
   checkHolder(permit.ownerKid, proof.kid);
   const { recordId, pseudonym } = permit;
-  if (request.params['recordId'] !== recordId || request.params['pseudonym'] !== pseudonym) {
-    throw unknownRecord();
-  }
+  if (request.params['recordId'] !== recordId) throw unknownRecord();
   if (permit.fn === 'record.leave') {
     await leave(context, recordId, pseudonym);
     return { status: 200, body: { recordId, status: 'left' } };

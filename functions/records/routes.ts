@@ -66,6 +66,11 @@ export const publishSchema = z.strictObject({
     .min(1)
     .max(recordsBounds.categoryKeysMax),
 });
+export const fetchKeySchema = z.strictObject({
+  pseudonym: hashText,
+  categoryTag: tagField,
+  month: monthField,
+});
 export const shareSchema = z.strictObject({
   /** Of `permission.grant`, `.narrow`, `.extend` or `.reseal`, with a new share. */
   receipt: receiptField,
@@ -104,10 +109,17 @@ export const rotateSchema = z.strictObject({
   sealingKey: publicKeyField,
 });
 export const relayerSchema = z.strictObject({
+  /** The new one: names of patients are in no address, as addresses are logged. */
+  pseudonym: hashText,
   /** To go on: the key of the layer under way, as the patient opened it. */
   layerKey: hashText.optional(),
 });
-export const wrapSchema = z.strictObject({ wrap: wrapField, sealedMetadata: metadataField });
+export const wrapSchema = z.strictObject({
+  /** The new one. */
+  pseudonym: hashText,
+  wrap: wrapField,
+  sealedMetadata: metadataField,
+});
 /** Receipt of `record.retag` or `record.leave`. */
 export const settleSchema = z.strictObject({ receipt: receiptField });
 
@@ -199,15 +211,11 @@ const keyRoutes: readonly DocumentedRoute[] = [
     answers: { 200: z.strictObject({ pseudonym: hashText, version: z.int(), keys: z.int() }) },
   },
   {
-    method: 'GET',
-    path: '/v1/category-keys/{pseudonym}',
+    method: 'POST',
+    path: '/v1/category-keys/fetch',
+    body: fetchKeySchema,
     summary: 'The key to seal to for a category and month, with its proof under the root.',
-    parameters: [
-      { in: 'path', name: 'pseudonym', schema: hashText, description: 'Pseudonym' },
-      { in: 'query', name: 'tag', schema: tagField, description: 'Category tag' },
-      { in: 'query', name: 'month', schema: monthField, description: 'Month, as 2026-11' },
-      dpopHeader,
-    ],
+    parameters: [dpopHeader],
     answers: {
       200: z.strictObject({
         publicKey: publicKeyField,
@@ -221,13 +229,6 @@ const keyRoutes: readonly DocumentedRoute[] = [
   },
 ];
 
-const rotated: RouteParameter = {
-  in: 'path',
-  name: 'pseudonym',
-  schema: hashText,
-  description: 'The new pseudonym',
-};
-
 const rotationRoutes: readonly DocumentedRoute[] = [
   {
     method: 'POST',
@@ -239,10 +240,10 @@ const rotationRoutes: readonly DocumentedRoute[] = [
   },
   {
     method: 'POST',
-    path: '/v1/rotations/{pseudonym}/records/{recordId}',
+    path: '/v1/rotations/records/{recordId}',
     body: relayerSchema,
     summary: 'Put a new layer on a record, as far as one request goes; delete the old bytes.',
-    parameters: [rotated, recordId, dpopHeader],
+    parameters: [recordId, dpopHeader],
     answers: {
       200: z.strictObject({
         recordId: idText,
@@ -259,18 +260,18 @@ const rotationRoutes: readonly DocumentedRoute[] = [
   },
   {
     method: 'POST',
-    path: '/v1/rotations/{pseudonym}/records/{recordId}/wrap',
+    path: '/v1/rotations/records/{recordId}/wrap',
     body: wrapSchema,
     summary: 'Deposit the new wraps of a record, before the ledger names them.',
-    parameters: [rotated, recordId, dpopHeader],
+    parameters: [recordId, dpopHeader],
     answers: { 200: z.strictObject({ recordId: idText }) },
   },
   {
     method: 'POST',
-    path: '/v1/rotations/{pseudonym}/records/{recordId}/settle',
+    path: '/v1/rotations/records/{recordId}/settle',
     body: settleSchema,
     summary: 'Make the new wraps count, or delete a record that is left behind.',
-    parameters: [rotated, recordId, dpopHeader],
+    parameters: [recordId, dpopHeader],
     answers: {
       200: z.strictObject({ recordId: idText, status: z.enum(['moved', 'left']) }),
     },
@@ -303,10 +304,10 @@ const privateRoutes: readonly DocumentedRoute[] = [
   },
   {
     method: 'POST',
-    path: '/v1/rotations/{pseudonym}/finish',
+    path: '/v1/rotations/finish',
     body: settleSchema,
     summary: 'A rotation is over: what only the old keys opened is deleted.',
-    parameters: [rotated, dpopHeader],
+    parameters: [dpopHeader],
     answers: { 200: z.strictObject({ pseudonym: hashText }) },
   },
 ];

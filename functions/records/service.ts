@@ -24,6 +24,7 @@ import { openApiInfo } from './openapi-info.ts';
 import {
   accessSchema,
   completeSchema,
+  fetchKeySchema,
   fetchPrivateSchema,
   fetchSharesSchema,
   fetchTeamKeySchema,
@@ -75,20 +76,20 @@ export function recordsOperations(context: RecordsContext): Operations {
     'POST /v1/category-keys': withBody(publishSchema, (body, request) =>
       publishKeys(context, request, body),
     ),
-    'GET /v1/category-keys/{pseudonym}': { run: (request) => findKey(context, request) },
+    'POST /v1/category-keys/fetch': withBody(fetchKeySchema, (body, request) =>
+      findKey(context, request, body),
+    ),
     'POST /v1/rotations': withBody(rotateSchema, (body, request) =>
       openRotation(context, request, body),
     ),
-    'POST /v1/rotations/{pseudonym}/records/{recordId}': withBody(relayerSchema, (body, request) =>
+    'POST /v1/rotations/records/{recordId}': withBody(relayerSchema, (body, request) =>
       relayerRecord(context, request, body),
     ),
-    'POST /v1/rotations/{pseudonym}/records/{recordId}/wrap': withBody(
-      wrapSchema,
-      (body, request) => putWrap(context, request, body),
+    'POST /v1/rotations/records/{recordId}/wrap': withBody(wrapSchema, (body, request) =>
+      putWrap(context, request, body),
     ),
-    'POST /v1/rotations/{pseudonym}/records/{recordId}/settle': withBody(
-      settleSchema,
-      (body, request) => settleRecord(context, request, body),
+    'POST /v1/rotations/records/{recordId}/settle': withBody(settleSchema, (body, request) =>
+      settleRecord(context, request, body),
     ),
     'POST /v1/private': withBody(privateSchema, (body, request) =>
       putPrivate(context, request, body),
@@ -96,7 +97,7 @@ export function recordsOperations(context: RecordsContext): Operations {
     'POST /v1/private/fetch': withBody(fetchPrivateSchema, (body, request) =>
       fetchPrivate(context, request, body),
     ),
-    'POST /v1/rotations/{pseudonym}/finish': withBody(settleSchema, (body, request) =>
+    'POST /v1/rotations/finish': withBody(settleSchema, (body, request) =>
       finishRotation(context, request, body),
     ),
     'POST /v1/shares': withBody(shareSchema, (body, request) => putShare(context, request, body)),

@@ -42,6 +42,8 @@ const keyring = new Keyring({
   store: dynamoKeyringStore({ sessions, ledger }),
   wrap: kmsEnvelope(kmsClient(), environment.WRAP_KEY_ID, hospital),
 });
+/** What only people can put right: CRITICAL lines raise an alarm. */
+const urgent: ReadonlySet<string> = new Set(['erasure stuck']);
 const parts = {
   feed: ledgerFeed({
     replicas: dynamoReplicaStore(ledger),
@@ -63,7 +65,10 @@ export const handler = middy<SQSEvent | EventBridgeEvent<string, unknown>, void>
     const deadline = now() + context.getRemainingTimeInMillis() - REST_MS;
     // Messages may name a record; where it happened is enough.
     const log = ({ event, error, ...facts }: { event: string; error?: unknown }): void =>
-      logger.info(event, error === undefined ? facts : { ...facts, error: describeFailure(error) });
+      logger[urgent.has(event) ? 'critical' : 'info'](
+        event,
+        error === undefined ? facts : { ...facts, error: describeFailure(error) },
+      );
     const own = { network, hospital, genesis: document, key, fetchUrl: fetch, now, log };
     const comeBack = await replicate({ ...parts, ...own }, deadline);
     if (comeBack !== null && comeBack < SCHEDULE_MS) await notes.send(comeBack);

@@ -186,7 +186,7 @@ async function alreadyDone(patient: Patient): Promise<Rotated> {
     from: rotated?.from ?? '',
     begun: await find('patient.rotate-begin'),
     finished: await find('patient.rotate-finish'),
-    permissions: { shared: [], failed: [] },
+    permissions: { shared: [], failed: [], leftOut: [] },
     broken: [],
     records: { moved: (await patient.records()).map(({ id }) => id), left: [], stuck: [] },
   };

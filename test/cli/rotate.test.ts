@@ -49,6 +49,23 @@ describe('carequorum rotate', () => {
     expect(asked.err).toContain('cannot be taken back');
   });
 
+  it('shows every permission, marks what is new, and says what is left out', async () => {
+    const no = { answers: ['n'] };
+    const all = await typed(['rotate', ...anna], no);
+    expect(all.err).toMatch(/These permissions are given again:\n.*Ada Okonjo.*laboratory/);
+    expect(all.err).toContain('Nobody but you can tell which of them a thief gave');
+    expect(all.err).not.toContain('since then');
+    const marked = await typed(['rotate', ...anna, '--since', '1h'], no);
+    expect(marked.err).toContain('← given or extended since then');
+    const out = await typed(['rotate', ...anna, '--since', '1h', '--leave-out', 'recent'], no);
+    expect(out.err).toMatch(/NOT given again:\n.*Ada Okonjo/);
+    expect(out.err).not.toContain('are given again:');
+    const wrong = await typed(['rotate', ...anna, '--leave-out', 'recent'], no);
+    expect(wrong.err).toContain('Give --since');
+    const unknown = await typed(['rotate', ...anna, '--leave-out', 'nonsense'], no);
+    expect(unknown.err).toContain('There is no permission nonsense');
+  });
+
   it('makes a rotation key, and needs it from then on', async () => {
     await good(['rotate', ...anna, '--make-rotation-key', file('anna.rotation-key')]);
     const refused = await typed(['rotate', '--keystore', file('stolen.keystore'), '--yes']);
@@ -68,7 +85,7 @@ describe('carequorum rotate', () => {
     const records = world.handlers['http://records.test']!;
     let asked = 0;
     world.handlers['http://records.test'] = (request) => {
-      if (/\/rotations\/.*\/records\/[^/]+$/.test(request.url.pathname)) asked += 1;
+      if (/\/rotations\/records\/[^/]+$/.test(request.url.pathname)) asked += 1;
       if (asked === 2) interrupt.request(Date.now());
       return records(request);
     };

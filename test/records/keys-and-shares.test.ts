@@ -50,8 +50,8 @@ async function publish(
 
 async function find(custodian: TestCustodian, tag: string, month: string, who = pseudonym) {
   const key = await generateSigningKey();
-  const path = `/v1/category-keys/${who}?tag=${tag}&month=${month}`;
-  return custodian.call('GET', path, undefined, { key });
+  const wanted = { pseudonym: who, categoryTag: tag, month };
+  return custodian.call('POST', '/v1/category-keys/fetch', wanted, { key });
 }
 
 describe('category keys', () => {

@@ -121,6 +121,56 @@ describe('a record that is erased', () => {
     expect((await openAll(world, patient, [first])).documents).toEqual([]);
   });
 
+  it('is brought again and again where the custodian refuses, seen, and keeps no other', async () => {
+    const api = world.handlers['http://records.test']!;
+    let refusing = true;
+    world.handlers['http://records.test'] = async (request) => {
+      if (request.url.pathname !== '/v1/erasures') return api(request);
+      const { receipt } = request.body as { receipt: string };
+      const { result } = await verifyReceipt(fromBase64url(receipt), world.net.genesis);
+      const { recordIds } = result.value as { recordIds: string[] };
+      if (!refusing || !recordIds.includes(first.id)) return api(request);
+      return { status: 403, json: { code: 'receipt_stale_set', title: 'refused' } };
+    };
+    const second = records[1]!;
+    expect((await eraseRecords(patient, [first.id])).isBrought).toBe(false);
+    expect((await eraseRecords(patient, [second.id])).isBrought).toBe(true);
+    const hospital = world.hospitals.get('hospital-b')!;
+    for (const [turn, waits] of [0, 21_000, 65_000, 150_000].entries()) {
+      world.skewMs.value = waits;
+      const next = await hospital.run();
+      expect(next).toBeGreaterThan(0);
+      expect(next).toBeLessThanOrEqual(20_000 * 2 ** turn);
+    }
+    const stuck = hospital.log.filter(({ event }) => event === 'erasure stuck');
+    expect(stuck.map(({ code, tries }) => [code, tries])).toEqual([
+      ['receipt_stale_set', 3],
+      ['receipt_stale_set', 4],
+    ]);
+    expect((await erasureStatus(patient, second.id)).missing).toEqual([]);
+    expect((await erasureStatus(patient, first.id)).missing).toEqual(['records']);
+    refusing = false;
+    world.skewMs.value = 400_000;
+    await hospital.run();
+    expect((await erasureStatus(patient, first.id)).missing).toEqual([]);
+    expect(hospital.store.keys().filter((key) => key.startsWith('erasures'))).toEqual([]);
+  });
+
+  it('is not dropped while the custodian says that it is still at work', async () => {
+    const api = world.handlers['http://records.test']!;
+    world.handlers['http://records.test'] = async (request) =>
+      request.url.pathname === '/v1/erasures'
+        ? { status: 200, json: { status: 'working' } }
+        : api(request);
+    expect((await eraseRecords(patient, [first.id])).isBrought).toBe(false);
+    await replicate();
+    expect((await erasureStatus(patient, first.id)).missing).toEqual(['records']);
+    world.handlers['http://records.test'] = api;
+    world.skewMs.value = 30_000;
+    await replicate();
+    expect((await erasureStatus(patient, first.id)).missing).toEqual([]);
+  });
+
   it('does not come back from a hospital that offers it', async () => {
     const hospital = world.hospitals.get('hospital-b')!;
     const items = new Map<string, unknown>();

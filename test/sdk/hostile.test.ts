@@ -104,7 +104,7 @@ describe('a custodian that lies', () => {
 
   it('cannot make a writer seal to its own key', async () => {
     const own = await xWingKeyPair();
-    twist(records, '/v1/category-keys/', (json) => {
+    twist(records, '/v1/category-keys/fetch', (json) => {
       json['publicKey'] = toBase64url(own.publicKey);
     });
     const path = join(world.folder, 'secret.txt');

@@ -38,6 +38,7 @@ const sharesSchema = z.object({
     }),
   ),
 });
+const erasureSchema = z.object({ status: z.enum(['working', 'erased']) });
 const restoreSchema = z.object({
   status: z.enum(['open', 'there']),
   parts: z.array(z.object({ number: z.int(), url, headers: z.record(z.string(), z.string()) })),
@@ -108,9 +109,13 @@ export async function completeRestore(
   await call(context, '/v1/restores/complete', receipt, body);
 }
 
-/** Brings an order to erase; the custodian says on the ledger that it is done. */
-export async function bringErasure(context: ReplicatorContext, order: Uint8Array): Promise<void> {
-  await call(context, '/v1/erasures', order, {});
+/** Brings an order to erase: true once the custodian has said on the ledger that it is done. */
+export async function bringErasure(
+  context: ReplicatorContext,
+  order: Uint8Array,
+): Promise<boolean> {
+  const answer = await call(context, '/v1/erasures', order, {});
+  return parseWith(erasureSchema, answer).status === 'erased';
 }
 
 /** Some bytes of an object. Throws CustodianAway. */

@@ -1,18 +1,14 @@
 /** One run of the replicator: new blocks, then patients who are due, then orders to erase. */
 
 import { z } from 'zod';
-import { cells } from '../../../lib/chaincode/cells.ts';
-import { CUSTODIAN_PARTY } from '../../../lib/chaincode/copy-values.ts';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
 import { parseWith } from '../../../lib/wire/codec.ts';
 import type { ItemStore } from '../../aws/item-store.ts';
 import { type ReplicatorContext, CustodianAway, OutOfTime } from './context.ts';
-import { bringErasure, CustodianRefused } from './custodian.ts';
 import { auditedAt, type Due, dueList, markAllDue, settleDue } from './due.ts';
-import { endOwnEscrows } from './own-escrow.ts';
-import { orderReceipt } from './order-receipt.ts';
+import { bringErasures } from './erasures.ts';
 import { reconcile } from './reconcile.ts';
-import { openErasures, scanBlocks, settleErasure } from './scan.ts';
+import { scanBlocks } from './scan.ts';
 
 const LEASE = { pk: 'service', sk: 'lease' };
 /** Longer than a function may run: two runs never work at once. */
@@ -46,11 +42,13 @@ async function work(context: ReplicatorContext, deadline: number): Promise<ComeB
   if (!head) return null;
   const { isDone } = await scanBlocks(context, head, deadline);
   const isOver = await lookAtDue(context, head.state, deadline);
-  const isBrought = await bringErasures(context, head.state);
+  const erasuresMs = await bringErasures(context, head.state);
   if (!isDone || isOver) return 0;
-  if (!isBrought) return RETRY_MS;
   const [next] = await dueList(context.store, 1);
-  return next ? Math.max(0, next.at - context.now()) : null;
+  const dueMs = next ? Math.max(0, next.at - context.now()) : null;
+  return dueMs === null || erasuresMs === null
+    ? (dueMs ?? erasuresMs)
+    : Math.min(dueMs, erasuresMs);
 }
 
 /** True where the time was over before everybody had a turn. */
@@ -109,41 +107,6 @@ async function noteReturn(context: ReplicatorContext): Promise<void> {
 async function auditedSince(store: ItemStore, pseudonym: string): Promise<number> {
   const [at, item] = [await auditedAt(store, pseudonym), await store.get(RETURNED)];
   return item && at < parseWith(returnedSchema, item.value).at ? 0 : at;
-}
-
-/** False where one is to be brought again. */
-async function bringErasures(context: ReplicatorContext, state: Reader): Promise<boolean> {
-  let isDone = true;
-  for (const transaction of await openErasures(context.store)) {
-    try {
-      const order = await orderReceipt(context, transaction);
-      await endOwnEscrows(context, order);
-      if (!(await isAcknowledged(state, order.result.value))) {
-        await bringErasure(context, order.receipt);
-      }
-      await settleErasure(context.store, transaction);
-    } catch (error) {
-      context.log({ event: 'erasure not brought', error });
-      // What the custodian will never take is not brought for ever.
-      if (error instanceof CustodianRefused) await settleErasure(context.store, transaction);
-      else isDone = false;
-    }
-  }
-  return isDone;
-}
-
-const orderSchema = z.looseObject({
-  pseudonym: z.string(),
-  recordIds: z.array(z.string()).optional(),
-  pseudonyms: z.array(z.string()).optional(),
-});
-
-async function isAcknowledged(state: Reader, value: unknown): Promise<boolean> {
-  const { pseudonym, pseudonyms = [pseudonym], recordIds } = parseWith(orderSchema, value);
-  const orders = recordIds
-    ? await state.many(recordIds.map(cells.recordErasure))
-    : await state.many(pseudonyms.map(cells.patientErasure));
-  return orders.every((one) => one?.acknowledged.some(({ party }) => party === CUSTODIAN_PARTY));
 }
 
 /** The version of the lease that is ours, or null while another run works. */

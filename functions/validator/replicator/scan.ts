@@ -5,16 +5,12 @@ import { cells, listCells } from '../../../lib/chaincode/cells.ts';
 import { chaincodeBounds } from '../../../lib/chaincode/bounds.ts';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
 import { parseWith } from '../../../lib/wire/codec.ts';
-import { transactionIdField } from '../../../lib/wire/fields.ts';
 import type { TransactionResult } from '../../../lib/wire/result.ts';
-import type { ItemStore } from '../../aws/item-store.ts';
 import type { ReplicatorContext } from './context.ts';
 import { markDue } from './due.ts';
+import { noteErasures } from './erasures.ts';
 
 const CURSOR = { pk: 'service', sk: 'cursor' };
-const ERASURES = 'erasures';
-/** Orders to erase that are brought to the custodian in one run. */
-const ERASURES_MAX = 50;
 const cursorSchema = z.strictObject({ height: z.int().min(0) });
 /** Functions that move no copy: reading, the rules of the network, and what hospitals say. */
 const IDLE =
@@ -60,27 +56,6 @@ export async function scanBlocks(
     await (item ? store.replace(CURSOR, item.version, value) : store.insert(CURSOR, value));
   }
   return { isDone: at >= height };
-}
-
-/** Ids of committed orders to erase of which the custodian has not said that they are done. */
-export async function openErasures(store: ItemStore): Promise<string[]> {
-  const page = await store.list(ERASURES, { limit: ERASURES_MAX });
-  return page.map(({ sk }) => sk);
-}
-
-export async function settleErasure(store: ItemStore, transaction: string): Promise<void> {
-  await store.remove([{ pk: ERASURES, sk: transaction }]);
-}
-
-async function noteErasures(store: ItemStore, results: readonly TransactionResult[]) {
-  const orders = results.filter(({ status, value }) => {
-    const { fn } = (value ?? {}) as { fn?: unknown };
-    return status === 'COMMITTED' && (fn === 'record.erase' || fn === 'patient.erase');
-  });
-  const entries = orders.map(({ id, value }) => {
-    return { key: { pk: ERASURES, sk: transactionIdField.parse(id) }, value };
-  });
-  if (entries.length > 0) await store.stage(entries);
 }
 
 function touchedBy({ status, value }: TransactionResult): Touched[] {
