@@ -9,13 +9,20 @@ import {
   type Attempt,
   attempts,
   expectedOf,
+  expectedOfTeam,
   type GrantCase,
   grantCases,
   moments,
   plainCases,
+  plainTeamCases,
+  standings,
+  type TeamCase,
+  teamCases,
+  teamTitleOf,
   titleOf,
 } from './grants.ts';
 import {
+  type Acting,
   grantArgs,
   id16,
   MONTH,
@@ -38,11 +45,13 @@ const LENGTH_MS = 1_000_000;
 let base: World;
 let patient: PatientKeys;
 const people = new Map<Role, Person>();
+let lead: Person;
 
 beforeAll(async () => {
   base = await World.make();
   patient = await base.patient('alice');
   for (const role of clinicians) people.set(role, await base.registered(role as 'doctor'));
+  lead = await base.registered('doctor');
   const uploader = await base.registered('doctor');
   const lets = grantArgs(base, uploader, { rights: ['write'] });
   valueOf(await base.submit(patient, 'permission.grant', lets));
@@ -127,6 +136,55 @@ describe.each(clinicians)('grants × moments × attempts: %s', (role) => {
   });
 });
 
+const teamId = id16('the team');
+
+/** A team with a key, a grant to it, and then what became of team and person. */
+async function teamWorldOf(role: Role, given: TeamCase): Promise<World> {
+  const world = base.fork();
+  const [operator, who] = [world.operator(), people.get(role)!];
+  const isInAtFirst = given.standing !== 'newcomer' && given.standing !== 'stranger';
+  const members = [lead.subject, ...(isInAtFirst ? [who.subject] : [])];
+  const run = async (by: Acting, fn: string, args: object): Promise<void> => {
+    valueOf(await world.submit(by, fn, args as Parameters<World['submit']>[2]));
+  };
+  await run(operator, 'team.create', { teamId, name: 'Ward 7', members });
+  const seals = [{ subject: lead.subject, digest: text32('seal') }];
+  const key = { teamId, version: 1, epoch: 1, publicKey: 'A'.repeat(1622), seals };
+  await run(lead, 'team.publish-key', key);
+  const from = base.time + FROM_MS;
+  const until = from + LENGTH_MS;
+  const terms = { permissionId, rights: [...given.rights], from, until };
+  const { grantee, ...args } = grantArgs(world, who, terms);
+  expect(grantee).toBe(who.subject);
+  await run(patient, 'permission.grant', { ...args, team: teamId, teamEpoch: 1 });
+  const change = { teamId, version: 2 };
+  if (given.standing === 'newcomer') {
+    await run(operator, 'team.change', { ...change, add: [who.subject] });
+  }
+  if (given.standing === 'former') {
+    await run(operator, 'team.change', { ...change, remove: [who.subject] });
+  }
+  if (given.standing === 'closed') await run(operator, 'team.close', { teamId });
+  if (given.isRevoked) await run(patient, 'permission.revoke', { permissionId });
+  world.time = { before: from - 1, start: from, inside: from + 1, last: until - 1, end: until }[
+    given.moment
+  ];
+  return world;
+}
+
+describe.each(clinicians)('grants to a care team × standing × moments × attempts: %s', (role) => {
+  it.each(teamCases().map((one) => [teamTitleOf(one), one] as const))('%s', async (_, given) => {
+    const world = await teamWorldOf(role, given);
+    const found: Record<string, string> = {};
+    const wanted: Record<string, string> = {};
+    for (const attempt of names) {
+      found[attempt] = await tried(world.fork(), people.get(role)!, attempt);
+      wanted[attempt] = expectedOfTeam(attempt, role, given);
+    }
+    expect(found).toEqual(wanted);
+  });
+});
+
 it('a pharmacist cannot be granted what the role does not hold', async () => {
   const args = grantArgs(base, people.get('pharmacist')!, { rights: ['read', 'write'] });
   expect(await base.fork().submit(patient, 'permission.grant', args)).toMatchObject({
@@ -155,6 +213,10 @@ function document(): string {
     const cells = names.map((attempt) => expectedOf(attempt, 'doctor', one));
     return `| ${titleOf(one)} | ${cells.map((cell) => (cell === 'permit' ? '**permit**' : `\`${cell}\``)).join(' | ')} |`;
   });
+  const teams = plainTeamCases().map((one) => {
+    const cells = names.map((attempt) => expectedOfTeam(attempt, 'doctor', one));
+    return `| ${teamTitleOf(one)} | ${cells.map((cell) => (cell === 'permit' ? '**permit**' : `\`${cell}\``)).join(' | ')} |`;
+  });
   return `# Who may do what
 
 Written by \`test/chaincode/grants.matrix.test.ts\` from the expectations in \`test/chaincode/authorisation.ts\`
@@ -179,5 +241,13 @@ The moment is one of: ${Object.values(moments).join('; ')}. A nurse is judged al
 granted \`read\` alone, and \`write\` is refused with \`role_denied\`. Each row differs from an open grant in one thing.
 
 ${head(['the grant', ...names])}${grants.join('\n')}
+
+## Grants to a care team
+
+The grant is to a team of a hospital; a doctor tries the same as above. What counts is who is in the team at
+that moment: ${Object.values(standings).join('; ')}. Through a team nobody holds more than the own role can hold: a
+pharmacist in a team that may write is refused. The tests run ${teamCases().length} states with every role and attempt.
+
+${head(['the doctor, and the grant', ...names])}${teams.join('\n')}
 `;
 }

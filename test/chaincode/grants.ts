@@ -77,6 +77,70 @@ export function plainCases(): GrantCase[] {
   ];
 }
 
+/** How somebody stands to the care team that a grant is for. */
+export const standings = {
+  member: 'is in the team',
+  newcomer: 'came into the team after the grant',
+  former: 'was in the team when it was granted, and left',
+  stranger: 'is of the same hospital, and never was in the team',
+  closed: 'was in the team, which is closed',
+} as const;
+export type Standing = keyof typeof standings;
+
+/** A grant to a care team, and somebody who would use it. */
+export interface TeamCase {
+  readonly standing: Standing;
+  readonly rights: readonly ('read' | 'write')[];
+  readonly moment: Moment;
+  readonly isRevoked: boolean;
+}
+
+/** Every combination; the edges of the time are those of every grant, and judged above. */
+export function teamCases(): TeamCase[] {
+  const cases: TeamCase[] = [];
+  for (const standing of Object.keys(standings) as Standing[]) {
+    for (const rights of rightsOfCases) {
+      for (const moment of ['before', 'inside', 'end'] as const) {
+        for (const isRevoked of [false, true]) cases.push({ standing, rights, moment, isRevoked });
+      }
+    }
+  }
+  return cases;
+}
+
+/** For a person to see the rules: who is in it counts, then all is as with any grant. */
+export function plainTeamCases(): TeamCase[] {
+  const plain = { rights: ['read', 'write'], moment: 'inside', isRevoked: false } as const;
+  const others = (Object.keys(standings) as Standing[]).map((standing) => ({ ...plain, standing }));
+  return [
+    ...others,
+    { ...plain, standing: 'member', moment: 'before' },
+    { ...plain, standing: 'member', moment: 'end' },
+    { ...plain, standing: 'member', isRevoked: true },
+  ];
+}
+
+export function teamTitleOf({ standing, rights, moment, isRevoked }: TeamCase): string {
+  const words = [
+    standings[standing],
+    rights.join(' and '),
+    isRevoked && 'revoked',
+    moments[moment],
+  ];
+  return words.filter((one) => one !== false).join(', ');
+}
+
+/** Through a team a member holds what the own role can hold, and whoever is not in it nothing. */
+export function expectedOfTeam(attempt: Attempt, role: Role, given: TeamCase): string {
+  const { standing, moment, isRevoked } = given;
+  const isIn = standing === 'member' || standing === 'newcomer';
+  const held = given.rights.filter((right) => right === 'read' || role !== 'pharmacist');
+  return expectedOf(attempt, role, {
+    ...noGrant,
+    ...{ rights: isIn ? held : null, moment, isRevoked },
+  });
+}
+
 export function titleOf({ rights, category, months, moment, isRevoked }: GrantCase): string {
   if (rights === null) return 'no grant';
   const words = [
