@@ -143,7 +143,7 @@ describe('a record that is erased', () => {
       expect(next).toBeLessThanOrEqual(20_000 * 2 ** turn);
     }
     const stuck = hospital.log.filter(({ event }) => event === 'erasure stuck');
-    expect(stuck.map(({ code, tries }) => [code, tries])).toEqual([
+    expect(stuck.map(({ code, attempt }) => [code, attempt])).toEqual([
       ['receipt_stale_set', 3],
       ['receipt_stale_set', 4],
     ]);

@@ -141,7 +141,8 @@ async function putOff(context: ReplicatorContext, turn: Turn, error: unknown): P
   await store.remove([key]);
   const code = error instanceof CustodianRefused ? { code: error.code } : {};
   const event = tries >= ALARM_TRIES ? 'erasure stuck' : 'erasure not brought';
-  context.log({ event, transaction, tries, sinceMs: now - since, ...code, error });
+  // The table names the order: its id leads to a pseudonym, which no log may hold.
+  context.log({ event, attempt: tries, waited: now - since, ...code, error });
 }
 
 async function isAcknowledged(state: Reader, value: unknown): Promise<boolean> {
