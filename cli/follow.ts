@@ -16,7 +16,8 @@ export async function followChanges(
   }
   if (lapsed.length > 0) {
     context.note(
-      'Somebody may no longer practise: your keys were renewed, so that they read nothing new.',
+      'Somebody may no longer practise, or your representative ended a permission: your keys were ' +
+        'renewed, so that whoever held it reads nothing new.',
     );
   }
   return undecided;

@@ -227,7 +227,7 @@ role, every function with a revoked identity of each role, and every combination
 ## Functions and roles
 
 ● may call it; everybody else is refused with \`role_denied\`. What a call then does is limited further:
-a patient acts on what is the patient's own, a clinician within a grant (below), an operator within the own hospital.
+a patient acts on what is the patient's own, a representative within the appointment, a clinician within a grant (below), an operator within the own hospital.
 
 ${head(['function', ...shown])}${functions.join('\n')}
 
