@@ -56,6 +56,11 @@ export function sealingSeed(root: Uint8Array, network: string): Uint8Array {
   return derive(root, taggedHash('sealing-seed', utf8(network)), SECRET_BYTES);
 }
 
+/** Seed of the X-Wing pair that members of the patient's cases seal to. */
+export function caseSeed(root: Uint8Array, network: string): Uint8Array {
+  return derive(root, taggedHash('case-seed', utf8(network)), SECRET_BYTES);
+}
+
 export async function categoryKeyPair(
   root: Uint8Array,
   epoch: Epoch & { network: string; category: string },

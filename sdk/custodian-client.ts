@@ -96,6 +96,16 @@ const privateAnswer = z.object({
   next: text.optional(),
 });
 type KeptPrivate = z.infer<typeof privateAnswer>['items'][number];
+const caseAnswer = z.object({
+  seals: z.array(
+    z.object({
+      generation: z.int().min(1),
+      sealed: sealedSchema(recordsBounds.caseSealBytesMax),
+    }),
+  ),
+  notes: z.array(z.object({ noteId: text, sealed: sealedSchema(recordsBounds.caseNoteBytesMax) })),
+  next: text.optional(),
+});
 export const metadataAnswer = z.object({
   records: z.array(z.object({ recordId: text, wrap: wrapField, sealedMetadata: metadataField })),
   next: text.optional(),
@@ -387,6 +397,39 @@ export class CustodianClient {
   /** Has all forgotten that went to a study which the patient left. */
   async withdrawReleases(permit: { key: SigningKey; receipt: Uint8Array }): Promise<void> {
     await this.#call('POST', '/v1/releases/withdraw', permit, {});
+  }
+
+  /** Keeps a note of a case that the receipt names. */
+  async putCaseNote(
+    sealed: SealedText,
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    await this.#call('POST', '/v1/cases/notes', permit, { sealed });
+  }
+
+  /** Keeps what was sealed of a case's key to its members. */
+  async putCaseSeals(
+    seals: readonly { who: string; sealed: SealedText }[],
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    await this.#call('POST', '/v1/cases/seals', permit, { seals });
+  }
+
+  /** All seals and notes that a member's receipt opens. */
+  async caseContents(
+    permit: { key: SigningKey; receipt: Uint8Array },
+    isClosed: boolean,
+  ): Promise<Pick<z.infer<typeof caseAnswer>, 'seals' | 'notes'>> {
+    const found: Pick<z.infer<typeof caseAnswer>, 'seals' | 'notes'> = { seals: [], notes: [] };
+    let page: z.infer<typeof caseAnswer> | null = null;
+    do {
+      const body = { isClosed, ...(page?.next === undefined ? {} : { after: page.next }) };
+      const answer = await this.#call('POST', '/v1/cases/read', permit, body);
+      page = parseAnswer(caseAnswer, answer, 'records');
+      found.seals.push(...page.seals);
+      found.notes.push(...page.notes);
+    } while (page.next !== undefined);
+    return found;
   }
 
   /** Brings an order to erase; true once nothing is left there, and the ledger says so. */

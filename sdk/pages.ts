@@ -25,6 +25,8 @@ export interface PageQuery<T> {
   readonly args?: Readonly<Record<string, z.core.util.JSONType>>;
   readonly item: z.ZodType<T>;
   readonly signer: RequestSigner;
+  /** @default `main` */
+  readonly ledger?: string;
 }
 
 /** All entries of a list from `from` on; each page is proven, and a gap is an error. */
@@ -39,7 +41,9 @@ export async function allEntries<T>(
   for (;;) {
     const from = first + items.length;
     const args = { ...query.args, from, count: PAGE_ENTRIES };
-    const value = await client.query({ fn: query.fn, args }, query.signer, control);
+    const { fn, ledger } = query;
+    const call = { fn, args, ...(ledger === undefined ? {} : { ledger }) };
+    const value = await client.query(call, query.signer, control);
     const page = parseValue(schema, value, query.fn);
     const due = Math.max(0, Math.min(PAGE_ENTRIES, page.count - from));
     if (page.items.length !== due) throw gap(query.fn);

@@ -59,11 +59,12 @@ export async function requireReceipt(
   context: PermitContext,
   request: HttpRequest,
   receiptText: string,
+  of: 'main' | 'case' = 'main',
 ): Promise<{ proof: VerifiedProof; receipt: VerifiedReceipt }> {
   const genesis = await context.genesis.require();
   const bytes = fromBase64url(receiptText);
   const proof = await checkProof(context, genesis, request, bytes);
-  const receipt = await checkReceipt(context, genesis, bytes);
+  const receipt = await checkReceipt(context, genesis, bytes, of);
   await useProof(context, proof);
   return { proof, receipt };
 }
@@ -77,12 +78,13 @@ export async function checkReceipt(
   context: PermitContext,
   genesis: Genesis,
   bytes: Uint8Array,
+  of: 'main' | 'case' = 'main',
 ): Promise<VerifiedReceipt> {
   const item = await context.store.get(KNOWN_SET);
   const memory = item ? parseWith(memorySchema, item.value) : undefined;
   const receipt = await verifyReceipt(bytes, genesis, { known: memory });
-  if (receipt.header.ledger !== MAIN_LEDGER) {
-    throw new RecordsError('receipt_wrong_ledger', 'the receipt is not of the main ledger');
+  if ((receipt.header.ledger === MAIN_LEDGER) !== (of === 'main')) {
+    throw new RecordsError('receipt_wrong_ledger', `the receipt is not of the ${of} ledger`);
   }
   if (memory) checkReplaced(memory, receipt, context.now());
   const next = memoryOf(receipt, context.now());
@@ -97,10 +99,16 @@ export async function checkReceipt(
 
 /** Throws ReceiptError `stale_set` for a receipt whose set ended before it, or long ago. */
 function checkReplaced(memory: SetMemory, { height, time, header }: VerifiedReceipt, now: number) {
-  if (height >= memory.fromHeight) return;
-  const { validatorsHash } = header;
+  const { validatorsHash, ledger } = header;
+  const isMain = ledger === MAIN_LEDGER;
+  // Heights of a case ledger count its own blocks; one at rest keeps its set until the next.
+  const isOfNewest = isMain
+    ? height >= memory.fromHeight
+    : equalBytes(validatorsHash, memory.validatorsHash);
+  if (isOfNewest) return;
   const set = memory.replaced.find((one) => equalBytes(one.validatorsHash, validatorsHash));
-  if (set && time <= set.untilTime && now - set.untilTime <= REPLACED_MS_MAX) return;
+  const isInTime = set && (!isMain || time <= set.untilTime);
+  if (isInTime && now - set.untilTime <= REPLACED_MS_MAX) return;
   throw new ReceiptError('stale_set', `the validators of block ${height} were replaced`);
 }
 

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { type EraseCapability, readCapability } from '../../lib/records/capability.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { forgetCases } from './cases.ts';
 import { forgetPublished } from './category-keys.ts';
 import { certify, refusal, signCall } from './certify.ts';
 import type { RecordsContext } from './context.ts';
@@ -76,6 +77,7 @@ async function erasePatient(
     await forgetPublished(context, pseudonym);
     await forgetShares(context, pseudonym);
     await forgetPrivate(context, pseudonym);
+    await forgetCases(context, pseudonym);
   }
   return true;
 }

@@ -24,6 +24,15 @@ export function requireReceipt(
   return permit.requireReceipt(ownPermit(context), request, receiptText);
 }
 
+/** As `requireReceipt`, for a receipt of a case ledger. */
+export function requireCaseReceipt(
+  context: RecordsContext,
+  request: HttpRequest,
+  receiptText: string,
+): Promise<{ proof: VerifiedProof; receipt: VerifiedReceipt }> {
+  return permit.requireReceipt(ownPermit(context), request, receiptText, 'case');
+}
+
 /** Verifies a receipt against genesis and the newest set seen. Throws ReceiptError. */
 export function checkReceipt(
   context: RecordsContext,

@@ -7,6 +7,7 @@ import { sealedSchema } from '../../lib/records/sealed.ts';
 import { teamSealsSchema } from '../../lib/records/team-key.ts';
 import { networkField, timeField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import { caseRoutes } from './case-routes.ts';
 import { copyRoutes } from './copy-routes.ts';
 import { releaseRoutes } from './release-routes.ts';
 import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
@@ -388,6 +389,7 @@ const readRoutes: readonly DocumentedRoute[] = [
 export const routes: readonly DocumentedRoute[] = [
   ...copyRoutes,
   ...releaseRoutes,
+  ...caseRoutes,
   ...uploadRoutes,
   ...keyRoutes,
   ...rotationRoutes,

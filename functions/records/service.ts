@@ -6,6 +6,8 @@ import type { Operations } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import { serviceOperations, withBody } from '../aws/service-operations.ts';
 import { listMetadata, openAccess } from './access.ts';
+import { caseNoteSchema, caseReadSchema, caseSealsSchema } from './case-routes.ts';
+import { putCaseNote, putCaseSeals, readCase } from './cases.ts';
 import { findKey, publishKeys } from './category-keys.ts';
 import { completeUpload } from './complete.ts';
 import type { RecordsContext } from './context.ts';
@@ -121,6 +123,7 @@ export function recordsOperations(context: RecordsContext): Operations {
     ),
     ...copyOperations(context),
     ...releaseOperations(context),
+    ...caseOperations(context),
     'GET /v1/bootstrap': {
       run: async () => ({
         status: 200,
@@ -170,6 +173,21 @@ function releaseOperations(context: RecordsContext): Operations {
     ),
     'POST /v1/releases/withdraw': withBody(withdrawalSchema, (body, request) =>
       withdrawReleases(context, request, body),
+    ),
+  };
+}
+
+/** What members of cases keep for each other. */
+function caseOperations(context: RecordsContext): Operations {
+  return {
+    'POST /v1/cases/notes': withBody(caseNoteSchema, (body, request) =>
+      putCaseNote(context, request, body),
+    ),
+    'POST /v1/cases/seals': withBody(caseSealsSchema, (body, request) =>
+      putCaseSeals(context, request, body),
+    ),
+    'POST /v1/cases/read': withBody(caseReadSchema, (body, request) =>
+      readCase(context, request, body),
     ),
   };
 }

@@ -75,7 +75,7 @@ async function written(
   { noteId, generation, digest, size, corrects }: NoteArgs,
   questionId: string | null,
 ) {
-  const { draft, context, actor } = call;
+  const { draft, context, actor, transactionId: transaction } = call;
   const { state, member } = found;
   requireKey(state, generation);
   if (corrects !== undefined) {
@@ -86,7 +86,7 @@ async function written(
   const { time, height } = context;
   await draft.append(listCells.caseNotes(), {
     ...{ noteId, author: member.who, role: member.role, generation, digest, size, questionId },
-    ...{ corrects: corrects ?? null, time, height },
+    ...{ corrects: corrects ?? null, time, height, transaction },
   });
   tellOthers(call, found, 'case.noted');
   const sealed = { noteId, generation, digest, size };

@@ -131,6 +131,7 @@ export const caseNoteSchema = z.strictObject({
   corrects: idField.nullable(),
   time: timeField,
   height: heightField,
+  transaction: transactionIdField,
 });
 export type CaseNote = z.infer<typeof caseNoteSchema>;
 /** Case ledger: an id is used, and by whom. */

@@ -11,6 +11,11 @@ export const recordsBounds = {
   /** `ciphertext` of what a member of a care team gets: the seeds of its newest keys, bytes. */
   teamSealBytesMax: 4 * 1024,
   teamMembersMax: 32,
+  /** `ciphertext` of a note of a case, bytes. */
+  caseNoteBytesMax: 64 * 1024,
+  /** `ciphertext` of what a member of a case gets: seeds of its keys, bytes. */
+  caseSealBytesMax: 48 * 1024,
+  caseMembersMax: 33,
   /** `ciphertext` of a patient's sealed private data, bytes. */
   privateBytesMax: 96 * 1024,
   /** `ciphertext` of a release to a study, compressed; of what its coordinator counts; bytes. */

@@ -232,6 +232,43 @@ const collectSchema = z.object({
   usableUntil: timeField,
 });
 
+const caseId = z.string().regex(/^[0-9a-f]{64}$/);
+/** A member of a case: a subject, or `patient`. */
+const who = z.string().regex(/^[A-Za-z0-9_-]{7,64}$/);
+const generation = z.int().min(1).max(9_999);
+const inCase = { caseId, pseudonym: text32 } as const;
+
+/** A note, an opinion or a question of a case: exactly this may be kept, from its author. */
+const caseNoteSchema = z.object({
+  fn: z.enum(['case.note', 'case.opinion', 'case.question']),
+  ...inCase,
+  noteId: id,
+  authorKid: text32,
+  generation,
+  digest: text32,
+  size: z.int().min(1),
+});
+
+/** A key of a case, as its maker sealed it to members. */
+const caseSealSchema = z.object({
+  fn: z.enum(['case.rekey', 'case.members', 'case.seal']),
+  ...inCase,
+  makerKid: text32,
+  generation,
+  version: z.int().min(1),
+  seals: z.array(z.object({ who, digest: text32 })).max(recordsBounds.caseMembersMax),
+});
+
+/** This member may have what was sealed to it, and notes from this key on, until then. */
+const caseReadSchema = z.object({
+  fn: z.enum(['case.read', 'case.reread']),
+  ...inCase,
+  who,
+  from: generation,
+  readerKid: text32,
+  usableUntil: timeField,
+});
+
 /** `release.publish`: these rows are for the researcher. */
 const publicationSchema = z.object({
   fn: z.literal('release.publish'),
@@ -281,6 +318,9 @@ const schemas = {
   publication: publicationSchema,
   studyAccess: studyAccessSchema,
   withdraw: withdrawSchema,
+  'case-note': caseNoteSchema,
+  'case-seal': caseSealSchema,
+  'case-read': caseReadSchema,
 } as const;
 type Kind = keyof typeof schemas;
 

@@ -36,6 +36,20 @@ export const wrapKeys = {
   shareState: (permissionId: string): WrapKey => ({ pk: `share#${permissionId}`, sk: 'state' }),
   /** Who is in a care team, and what members sealed to each other. */
   teamKeys: (teamId: string): WrapKey => ({ pk: `team#${teamId}`, sk: 'keys' }),
+  /** Notes of a case by the key that they are sealed under, and that key as sealed to members. */
+  caseNote: (caseId: string, generation: number, noteId: string): WrapKey => ({
+    pk: `case#${caseId}`,
+    sk: `note#${String(generation).padStart(4, '0')}#${noteId}`,
+  }),
+  caseSeal: (caseId: string, who: string, generation: number): WrapKey => ({
+    pk: `case#${caseId}`,
+    sk: `seal#${who}#${String(generation).padStart(4, '0')}`,
+  }),
+  /** Cases of a patient: an erasure finds them. */
+  caseOf: (pseudonym: string, caseId: string): WrapKey => ({
+    pk: `cases#${pseudonym}`,
+    sk: caseId,
+  }),
   /** Which publication of category keys is the newest. */
   currentKeys: (pseudonym: string): WrapKey => ({ pk: `keys#${pseudonym}`, sk: 'current' }),
   /** Entries of a publication: one item for all leaves, one for each public key. */

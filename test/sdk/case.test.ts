@@ -1,0 +1,198 @@
+/** A hospital stay as a case, from consent to the anchor, over the whole network in memory. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  caseEntry,
+  caseList,
+  clinicianInCases,
+  type CasePerson,
+  listCases,
+  listConsents,
+  patientInCases,
+  showCase,
+} from '../../sdk/case-data.ts';
+import { changeMembers, giveHistory, rekeyCase } from '../../sdk/case-keys.ts';
+import { openCase } from '../../sdk/case-reading.ts';
+import {
+  acceptHandover,
+  askQuestion,
+  closeCase,
+  consentToCase,
+  DEFAULT_RULE,
+  handOver,
+  leaveCase,
+  openByConsent,
+  openByPatient,
+  settleQuestion,
+  voteOn,
+  writeNote,
+  writeNotes,
+} from '../../sdk/cases.ts';
+import { SdkError } from '../../sdk/errors.ts';
+import { reasonOf } from '../../sdk/http.ts';
+import { makeWorld, type World } from './world.ts';
+
+let world: World;
+let anna: CasePerson;
+let ada: CasePerson;
+let bruno: CasePerson;
+let carla: CasePerson;
+let outsider: CasePerson;
+let caseId: string;
+
+const rule = { ...DEFAULT_RULE, votingMs: 60_000 };
+
+beforeAll(async () => {
+  world = await makeWorld();
+  anna = patientInCases(await world.patient('Anna Berger', ['laboratory']));
+  ada = clinicianInCases(await world.doctor('Ada Lindqvist', 0, '1000000012'));
+  bruno = clinicianInCases(await world.doctor('Bruno Castellan', 0, '1000000020'));
+  carla = clinicianInCases(await world.doctor('Carla Dimitrova', 1, '1000000038'));
+  outsider = clinicianInCases(await world.doctor('Otto Brandt', 2, '1000000046'));
+  const { consentId } = await consentToCase(anna, {
+    attending: ada.who,
+    until: Date.now() + 3_600_000,
+  });
+  const [consent] = await listConsents(ada);
+  expect(consent).toMatchObject({ id: consentId, isLive: true });
+  ({ caseId } = await openByConsent(ada, { consentId, rule }));
+}, 120_000);
+
+afterAll(() => world.close());
+
+const textsOf = async (person: CasePerson): Promise<(string | null)[]> =>
+  (await openCase(person, caseId)).notes.map(({ said }) => said?.text ?? null);
+
+async function reason(work: Promise<unknown>): Promise<string | null> {
+  return work.then(
+    () => 'not refused',
+    (error: unknown) => reasonOf(error),
+  );
+}
+
+it('runs a stay: notes, members, a disagreement, a handover, the anchor', async () => {
+  await writeNote(ada, caseId, { text: 'Admitted with fever.' });
+  expect(await textsOf(anna)).toEqual(['Admitted with fever.']);
+  expect(await reason(openCase(bruno, caseId))).toBe('not_in_case');
+  const joined = await changeMembers(ada, caseId, {
+    add: [{ subject: bruno.who }, { subject: carla.who, withHistory: true }],
+  });
+  expect(joined).toMatchObject({ generation: 2, skipped: [] });
+  await writeNote(bruno, caseId, { text: 'Blood cultures taken.' });
+  expect(await textsOf(bruno)).toEqual([null, 'Blood cultures taken.']);
+  expect(await textsOf(carla)).toEqual(['Admitted with fever.', 'Blood cultures taken.']);
+  expect((await listCases(carla)).map(({ id }) => id)).toEqual([caseId]);
+  await giveHistory(ada, caseId, bruno.who);
+  expect(await textsOf(bruno)).toEqual(['Admitted with fever.', 'Blood cultures taken.']);
+
+  const asked = { text: 'Which antibiotic?', options: ['narrow', 'broad'] };
+  const { questionId } = await askQuestion(bruno, caseId, asked);
+  await writeNote(carla, caseId, { text: 'Broad until the cultures say.', questionId });
+  await voteOn(ada, caseId, { questionId, option: 0 });
+  expect(await reason(voteOn(ada, caseId, { questionId, option: 1 }))).toBe('already_voted');
+  await voteOn(bruno, caseId, { questionId, option: 1 });
+  const last = await voteOn(carla, caseId, { questionId, option: 1 });
+  expect(last.value).toMatchObject({ status: 'decided', option: 1 });
+  const { questions } = await openCase(anna, caseId);
+  expect(questions[0]).toMatchObject({ said: asked, outcome: { option: 1, by: 'vote' } });
+
+  await handOver(ada, caseId, carla.who);
+  await acceptHandover(carla, caseId);
+  expect(await showCase(anna, caseId)).toMatchObject({ attending: carla.who });
+  await leaveCase(ada, caseId);
+  // The next note makes the new key by itself, and nobody who left opens it.
+  await writeNote(carla, caseId, { text: 'Afebrile.' });
+  expect(await reason(openCase(ada, caseId))).toBe('not_in_case');
+  const { discharge, anchor } = await closeCase(carla, caseId);
+  expect(discharge.value).toMatchObject({ notes: 4, questions: 1 });
+  const entry = await caseEntry(anna, caseId);
+  expect(entry.closed?.anchor).toMatchObject({ height: discharge.height });
+  expect(anchor.value).toMatchObject(entry.closed?.anchor ?? {});
+  // A closed case is still read, by those who were in it at the end, by the main ledger.
+  expect((await textsOf(anna)).at(-1)).toBe('Afebrile.');
+  expect((await openCase(anna, caseId)).access.value).toMatchObject({ fn: 'case.reread' });
+  expect(await reason(writeNote(carla, caseId, { text: 'Late.' }))).toBe('case_closed');
+  expect(await reason(openCase(ada, caseId))).toBe('unknown_case');
+  const log = await caseList(anna, caseId, 'case.log');
+  expect(log.filter(({ fn }) => fn === 'case.read').length).toBeGreaterThan(5);
+}, 120_000);
+
+describe('nobody outside reads anything', () => {
+  it('neither by the ledgers nor by the custodian', async () => {
+    for (const work of [
+      () => showCase(outsider, caseId),
+      () => caseList(outsider, caseId, 'case.notes'),
+      () => openCase(outsider, caseId),
+      () => writeNote(outsider, caseId, { text: 'Let me in.' }),
+    ]) {
+      expect(['not_in_case', 'unknown_case', 'case_closed']).toContain(await reason(work()));
+    }
+  });
+
+  it('not with another member’s receipt', async () => {
+    const { access } = await openCase(anna, caseId);
+    const stolen = { key: outsider.key, receipt: access.receipt };
+    const refused = outsider.session.custodian.caseContents(stolen, true);
+    expect(await reason(refused)).toBe('proof_wrong_key');
+  });
+
+  it('and nothing that validators or the custodian store says what was written', async () => {
+    const words = ['fever', 'cultures', 'antibiotic', 'Afebrile', 'narrow'];
+    const stored = world.ledger.stored.map((bytes) => Buffer.from(bytes).toString('latin1'));
+    const texts = [...stored, world.wraps.dump()];
+    for (const word of words) {
+      expect(texts.filter((text) => text.includes(word))).toEqual([]);
+    }
+  });
+});
+
+it('takes many notes at once, and one that fails alone', async () => {
+  const { caseId: other } = await openByPatient(anna, { attending: ada.who, rule });
+  const first = await writeNotes(ada, other, [{ text: 'One' }, { text: 'Two' }]);
+  const ids = first.map((one) => (one instanceof SdkError ? '' : one.noteId));
+  const mixed = await writeNotes(ada, other, [
+    { text: 'One, corrected', corrects: ids[0] },
+    { text: 'Of nobody', corrects: 'AAAAAAAAAAAAAAAAAAAAAA' },
+  ]);
+  expect(mixed.map((one) => (one instanceof SdkError ? reasonOf(one) : 'written'))).toEqual([
+    ...['written', 'unknown_note'],
+  ]);
+  const { notes } = await openCase(anna, other);
+  expect(notes.map(({ said, corrects }) => [said?.text, corrects])).toEqual([
+    ['One', null],
+    ['Two', null],
+    ['One, corrected', ids[0]],
+  ]);
+}, 60_000);
+
+it('shuts out a former member who kept the old key, and one whose identity ended', async () => {
+  const { caseId: other } = await openByPatient(anna, { attending: ada.who, rule });
+  await changeMembers(ada, other, { add: [{ subject: bruno.who }, { subject: carla.who }] });
+  const before = await openCase(bruno, other);
+  await changeMembers(anna, other, { remove: [bruno.who] });
+  await writeNote(ada, other, { text: 'Not for Bruno.' });
+  const { sealed, notes } = await openCase(ada, other);
+  const [note] = notes;
+  expect(note?.generation).toBe(3);
+  expect(before.seeds.has(3)).toBe(false);
+  expect(sealed.has(note?.noteId ?? '')).toBe(true);
+  const carlaKid = (await showCase(ada, other)).members.find(({ who }) => who === carla.who)?.kid;
+  await world.operator(1).revoke(carlaKid ?? '', 'other');
+  // The next writer finds that somebody is no longer active, and makes a new key without them.
+  await writeNote(ada, other, { text: 'Not for Carla either.' });
+  const view = await showCase(ada, other);
+  expect(view.members.map(({ who }) => who)).toEqual(['patient', ada.who]);
+  expect(view.generation).toBe(4);
+  await rekeyCase(anna, other);
+}, 60_000);
+
+it('lets the attending doctor settle what votes did not', async () => {
+  const { caseId: other } = await openByPatient(anna, { attending: ada.who, rule });
+  const asked = { text: 'Discharge today?', options: ['yes', 'no', 'tomorrow'] };
+  const { questionId } = await askQuestion(anna, other, asked);
+  expect(await reason(settleQuestion(ada, other, { questionId }))).toBe('voting_open');
+  world.skewMs.value += rule.votingMs + 1_000;
+  const counted = await settleQuestion(anna, other, { questionId });
+  expect(counted.value).toMatchObject({ status: 'attending', undecided: 'quorum' });
+  const decided = await settleQuestion(ada, other, { questionId, option: 2 });
+  expect(decided.value).toMatchObject({ status: 'decided', option: 2, by: 'attending' });
+}, 60_000);
