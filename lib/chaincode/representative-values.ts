@@ -21,7 +21,6 @@ export const appointmentSchema = z.strictObject({
   encryptionKeyDigest: hashField,
   powers: powersField,
 });
-export type Appointment = z.infer<typeof appointmentSchema>;
 
 /** By key: the newest appointment, and whose. */
 export const representativeSchema = z.strictObject({
