@@ -66,6 +66,8 @@ export class Rejoin {
     if (!state || state.halted) return null;
     const session = await this.#deps.open.openSessionKey();
     const key = session?.certificate.body.key ?? null;
+    // Another process of this validator may have made keys since this one took up its own.
+    if (!isSame(runtime.signer, key)) runtime.signer = await openSigner(this.#deps.open);
     if (!state.learner && isAmong(key, state.sessions)) return null;
     if (!(await this.#hasCaughtUp(runtime, state))) return null;
     const { validators, sessions } = await governedOf(headView(runtime, state));
@@ -148,6 +150,10 @@ export class Rejoin {
     this.#reason = reason;
     return null;
   }
+}
+
+function isSame(signer: SessionSigner | null, key: Uint8Array | null): boolean {
+  return key === null ? signer === null : signer !== null && equalBytes(signer.publicKey, key);
 }
 
 function isAmong(key: Uint8Array | null, sessions: readonly SessionCertificate[]): boolean {

@@ -60,6 +60,21 @@ describe('a validator whose tables are emptied', () => {
     expect((await network.state('north')).halted).toBe('');
   });
 
+  it('votes again where another process of it holds the keys from before', async () => {
+    const { signer: before } = network.node('west').runtime ?? {};
+    if (!before) throw new Error('unreachable');
+    await network.wipe('west');
+    await load(8);
+    await network.run(30_000);
+    const { runtime } = network.node('west');
+    if (!runtime) throw new Error('unreachable');
+    expect(runtime.signer?.incarnation).toBe(1);
+    runtime.signer = before;
+    await load(2);
+    expect(runtime.signer.incarnation).toBe(1);
+    expect(await network.state('west')).toMatchObject({ learner: false, session: 1 });
+  });
+
   it('comes back a second time, from what the ledger says of it', async () => {
     for (const incarnation of [1, 2]) {
       await network.wipe('west');
