@@ -58,6 +58,8 @@ const membershipSchema = z.strictObject({
   endpoint: endpointSchema.optional(),
   /** Registry of clinicians: NPPES, or its local stand-in. */
   registryUrl: urlSchema,
+  /** Keys of the certificate authority: one more makes a successor (docs/governance.md). */
+  caKeys: z.int().min(1).max(16).default(1),
   /** Lists and the data bank beside it; docs/registries.md. */
   ...registryListsSchema.shape,
 });

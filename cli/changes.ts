@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
 import { thumbprint } from '../lib/crypto/p256.ts';
-import { type Change, parseBundle, parseChange } from '../sdk/governance.ts';
+import { parseCertificate } from '../lib/membership/certificates.ts';
+import { type Change, parseAuthority, parseBundle, parseChange } from '../sdk/governance.ts';
 import { UsageError } from './errors.ts';
 import { publicKeyOf } from './public-key.ts';
 
@@ -15,6 +16,8 @@ export const changeKinds = [
   'replace-key',
   'replace-operator',
   'reinstate',
+  'authority',
+  'drop-authority',
 ] as const satisfies readonly Change['kind'][];
 
 export interface ChangeOptions {
@@ -25,9 +28,11 @@ export interface ChangeOptions {
   readonly name?: string;
   readonly url?: string;
   readonly operator?: string;
+  readonly key?: string;
+  readonly compromised?: boolean;
 }
 
-/** What each kind needs, and nothing else. */
+/** What each kind needs, and nothing else but `may`. */
 const needs: Readonly<Record<Change['kind'], readonly (keyof ChangeOptions)[]>> = {
   parameters: ['set'],
   chaincode: ['to'],
@@ -37,14 +42,22 @@ const needs: Readonly<Record<Change['kind'], readonly (keyof ChangeOptions)[]>> 
   'replace-key': ['bundle'],
   'replace-operator': ['hospital', 'operator'],
   reinstate: ['bundle'],
+  authority: ['bundle'],
+  'drop-authority': ['key'],
 };
-const all: readonly (keyof ChangeOptions)[] = [...new Set(Object.values(needs).flat())];
+const may: Readonly<Partial<Record<Change['kind'], readonly (keyof ChangeOptions)[]>>> = {
+  authority: ['compromised'],
+};
+const all: readonly (keyof ChangeOptions)[] = [
+  ...new Set([...Object.values(needs), ...Object.values(may)].flat()),
+];
 
 /** Throws UsageError where options are missing or do nothing, `bad_input` where one does not fit. */
 export async function readChange(kind: Change['kind'], options: ChangeOptions): Promise<Change> {
   const wanted = needs[kind];
   const missing = wanted.filter((name) => options[name] === undefined);
-  const idle = all.filter((name) => options[name] !== undefined && !wanted.includes(name));
+  const known = [...wanted, ...(may[kind] ?? [])];
+  const idle = all.filter((name) => options[name] !== undefined && !known.includes(name));
   if (missing.length > 0 || idle.length > 0) {
     const names = wanted.map((name) => `--${name}`).join(', ');
     throw new UsageError(
@@ -69,6 +82,12 @@ export async function readChange(kind: Change['kind'], options: ChangeOptions): 
       return parseChange({ kind, newcomer: await newcomerOf(options) });
     case 'replace':
       return parseChange({ kind, validator, newcomer: await newcomerOf(options) });
+    case 'authority': {
+      const certificate = parseAuthority(await readFile(bundle ?? '', 'utf8'));
+      return parseChange({ kind, certificate, compromised: options.compromised ?? false });
+    }
+    case 'drop-authority':
+      return parseChange({ kind, kid: options.key });
   }
 }
 
@@ -95,7 +114,32 @@ export function changeLines(change: Change): string[] {
       return [title, ...newcomerLines(change.newcomer)];
     case 'replace':
       return [title, line('leaves', change.validator), ...newcomerLines(change.newcomer)];
+    case 'authority':
+      return [title, ...authorityLines(change)];
+    case 'drop-authority':
+      return [
+        title,
+        line('key', `thumbprint ${change.kid}`),
+        '  Nothing that this retired key certified counts any more. Patients get new certificates by',
+        '  themselves; clinicians whom the ledger knows stay.',
+      ];
   }
+}
+
+function authorityLines({
+  certificate,
+  compromised,
+}: Extract<Change, { kind: 'authority' }>): string[] {
+  const { publicKey } = parseCertificate(fromBase64url(certificate));
+  return [
+    line('new key', `thumbprint ${thumbprint(publicKey)}`),
+    ...(compromised
+      ? [
+          '  The present key is in wrong hands: nothing that it certified counts any more. Patients get',
+          '  new certificates by themselves; clinicians whom the ledger knows stay.',
+        ]
+      : ['  What the present key certified counts until it runs out.']),
+  ];
 }
 
 type Newcomer = Extract<Change, { kind: 'add' }>['newcomer'];

@@ -84,6 +84,8 @@ const nextSteps: Readonly<Record<string, string>> = {
   reenrolment_waits: 'Wait until the delay is over: `carequorum reenrol show` says until when.',
   reenrolment_not_approved:
     'An operator of another hospital runs `carequorum reenrol approve SUBJECT` first.',
+  certificate_retired_authority: 'Run the command again: new certificates are fetched first.',
+  unknown_authority: 'See which keys there were: `carequorum validators`.',
   same_hospital: 'Ask somebody of another hospital: two have to agree.',
   grantee_suspended: 'Wait until they have a new key, or grant to somebody else meanwhile.',
   already_registered: 'Nothing is to do: this certificate counts already.',

@@ -1,6 +1,8 @@
 /** Governance as an operator works with it, and as everybody may look at it. */
 import { z } from 'zod';
 import { type Change, changeSchema, bundleField } from '../lib/chaincode/change-schema.ts';
+import { fromBase64url } from '../lib/crypto/bytes.ts';
+import { parseCertificate } from '../lib/membership/certificates.ts';
 import { parametersSchema } from '../lib/wire/parameters.ts';
 import { SdkError } from './errors.ts';
 import type { CallControl, NetworkClient } from './network-client.ts';
@@ -51,7 +53,15 @@ const membersValue = z.object({
   parameters: parametersSchema,
   /** In force from the block after it, where they are others. */
   upcoming: parametersSchema.nullable(),
-  bases: z.object({ members: z.string(), parameters: z.string() }),
+  bases: z.object({ members: z.string(), parameters: z.string(), authority: z.string() }),
+  /** Retired keys of the membership service; null where nothing of one counts any more. */
+  formerAuthorities: z.array(
+    z.object({
+      kid: z.string(),
+      ended: z.object({ time: z.int(), height: z.int() }),
+      countsUntil: z.int().nullable(),
+    }),
+  ),
   proposals: z.object({
     open: z.array(z.string()),
     scheduled: z.array(z.object({ proposalId: z.string(), activateAt: z.int() })),
@@ -136,13 +146,17 @@ export async function propose(
   options: CallControl & { readonly activateAt?: number | undefined } = {},
 ): Promise<ProposalOutcome> {
   const { bases } = await networkMembers(operator, options);
-  const isOfParameters = change.kind === 'parameters' || change.kind === 'chaincode';
-  const base = isOfParameters ? bases.parameters : bases.members;
+  const base = bases[basisOf(change)];
   const { activateAt } = options;
   // A change without undefined fields is JSON; its optional fields only look as if they could be.
   const json = change as z.core.util.JSONType;
   const args = { change: json, base, ...(activateAt === undefined ? {} : { activateAt }) };
   return decided(operator, { fn: 'governance.propose', args }, options);
+}
+
+function basisOf({ kind }: Change): 'members' | 'parameters' | 'authority' {
+  if (kind === 'parameters' || kind === 'chaincode') return 'parameters';
+  return kind === 'authority' || kind === 'drop-authority' ? 'authority' : 'members';
 }
 
 /** Approves exactly the change that the id names. */
@@ -171,6 +185,25 @@ export function parseBundle(text: string): z.infer<typeof bundleField> {
   } catch (cause) {
     throw new SdkError('bad_input', 'This is no bundle of a validator’s keys.', {
       nextStep: 'Save what `GET /v1/bootstrap` of that validator shows, and give that file.',
+      cause,
+    });
+  }
+}
+
+/**
+ * The certificate of the membership service's next key, from what `GET /v1/bootstrap` of its API
+ * shows. Throws `bad_input`.
+ */
+export function parseAuthority(text: string): string {
+  const shown = z.object({ nextCertificate: z.string() });
+  try {
+    const { nextCertificate } = shown.parse(JSON.parse(text));
+    if (parseCertificate(fromBase64url(nextCertificate)).isAuthority) return nextCertificate;
+    throw new Error('not the certificate of an authority');
+  } catch (cause) {
+    throw new SdkError('bad_input', 'This names no next key of the membership service.', {
+      nextStep:
+        'Deploy the service with one key more, save what its `GET /v1/bootstrap` shows, and give that.',
       cause,
     });
   }

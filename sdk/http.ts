@@ -89,6 +89,15 @@ export function problemCodeOf(error: unknown): string | null {
   return (error.details['problem'] as Problem).code;
 }
 
+/** Whether a party does not answer now, or has no capacity: later it may. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof SdkError)) return false;
+  if (error.code === 'unreachable') return true;
+  if (error.code !== 'problem') return false;
+  const { status } = error.details['problem'] as Problem;
+  return status === 429 || status >= 500;
+}
+
 /** Why the chaincode refuses, whether certified, proven, or said by more than f validators. */
 export function reasonOf(error: unknown): string | null {
   if (error instanceof SdkError && error.code === 'refused') return String(error.details['reason']);

@@ -36,7 +36,8 @@ const oneTimeSchema = z.strictObject({
   key: z.string().max(512),
   /** DER, base64url. */
   certificate: text,
-  /** Last valid moment, milliseconds. */
+  /** First and last valid moment, milliseconds. */
+  notBefore: z.int().optional(),
   notAfter: z.int(),
 });
 export type OneTimeData = z.infer<typeof oneTimeSchema>;

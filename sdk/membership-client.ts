@@ -10,7 +10,7 @@ import {
 } from '../lib/crypto/p256.ts';
 import { randomId } from '../lib/crypto/random.ts';
 import type { XWingKeyPair } from '../lib/crypto/x-wing.ts';
-import { encryptionKeyDigest, verifyCertificate } from '../lib/membership/certificates.ts';
+import { encryptionKeyDigest } from '../lib/membership/certificates.ts';
 import { createDpop } from '../lib/records/dpop.ts';
 import {
   oneTimeCertificatesMax,
@@ -21,6 +21,7 @@ import {
 } from '../lib/membership/requests.ts';
 import type { NamedPerson } from '../lib/membership/emergency.ts';
 import type { Role } from '../lib/membership/roles.ts';
+import type { Authorities } from './authorities.ts';
 import { backOffMs, type Clock, systemClock } from './clock.ts';
 import { SdkError } from './errors.ts';
 import {
@@ -59,7 +60,8 @@ export type EnrolmentState =
   | { readonly status: 'pending'; readonly reason: string };
 
 const CALL_TIMEOUT_MS = 15_000;
-const RETRIES_MAX = 6;
+const QUICK_TIMEOUT_MS = 3_000;
+const ATTEMPTS_MAX = 7;
 const RETRY_BASE_MS = 300;
 const RETRY_MAX_MS = 4_000;
 /** How long a signed request to the service counts, milliseconds. */
@@ -128,9 +130,11 @@ export class MembershipClient {
   readonly #network: Network;
   readonly #transport: Transport;
   readonly #clock: Clock;
+  readonly #authorities: Authorities;
 
-  constructor(network: Network, options: PartyOptions = {}) {
+  constructor(network: Network, authorities: Authorities, options: PartyOptions = {}) {
     this.#network = network;
+    this.#authorities = authorities;
     this.#transport = options.transport ?? fetchTransport;
     this.#clock = options.clock ?? systemClock;
   }
@@ -204,7 +208,7 @@ export class MembershipClient {
     const url = `${this.#network.genesis.document.membership.apiUrl.replace(/\/+$/, '')}${path}`;
     const dpop = await createDpop({ method: 'POST', url, receipt }, key, this.#clock.now());
     const body = { receipt: toBase64url(receipt), serial, salt: toBase64url(salt) };
-    const answer = await this.#call('POST', path, body, { dpop });
+    const answer = await this.#call('POST', path, body, { headers: { dpop } });
     return parseAnswer(unmaskedAnswer, answer, 'membership');
   }
 
@@ -233,7 +237,7 @@ export class MembershipClient {
     const dpop = await createDpop({ method: 'POST', url, receipt }, key, this.#clock.now());
     const { name, birthDate } = person;
     const body = { receipt: toBase64url(receipt), name, birthDate, salt: toBase64url(salt) };
-    const answer = await this.#call('POST', path, body, { dpop });
+    const answer = await this.#call('POST', path, body, { headers: { dpop } });
     return parseAnswer(bindAnswer, answer, 'membership').transactionId ?? null;
   }
 
@@ -276,51 +280,57 @@ export class MembershipClient {
     const request = await signMembershipRequest('cq-enrol-status', claim, signingKey);
     const path = `/v1/enrolments/${encodeURIComponent(enrolmentId)}`;
     const headers = { authorization: `CQ-Enrolment ${request}` };
-    return this.#call('GET', path, undefined, headers);
+    return this.#call('GET', path, undefined, { headers });
   }
 
-  /** Makes fresh keys and has them certified, for one use each. */
+  /**
+   * Makes fresh keys and has them certified, for one use each; `weeks` says for each how many weeks
+   * ahead. Unless it is urgent a service that is away is asked once.
+   */
   async oneTimeCertificates(
     enrolmentId: string,
     signingKey: SigningKey,
-    count: number,
+    wanted: { readonly weeks: readonly number[]; readonly isUrgent: boolean },
   ): Promise<OneTimeData[]> {
     try {
-      return await this.#oneTimeBatch(enrolmentId, signingKey, count);
+      return await this.#oneTimeBatch(enrolmentId, signingKey, wanted);
     } catch (error) {
       // The service took the request, and its answer was lost: those keys are forgotten.
       if (problemCodeOf(error) !== 'replayed') throw error;
-      return this.#oneTimeBatch(enrolmentId, signingKey, count);
+      return this.#oneTimeBatch(enrolmentId, signingKey, wanted);
     }
   }
 
   async #oneTimeBatch(
     enrolmentId: string,
     signingKey: SigningKey,
-    count: number,
+    { weeks, isUrgent }: { readonly weeks: readonly number[]; readonly isUrgent: boolean },
   ): Promise<OneTimeData[]> {
     const nonce = randomId();
     const statement = oneTimeKeyProofBytes(enrolmentId, nonce);
     const fresh = await Promise.all(
-      Array.from({ length: Math.min(count, oneTimeCertificatesMax) }, async () => {
+      weeks.slice(0, oneTimeCertificatesMax).map(async (week) => {
         const key = await generateSigningKey({ extractable: true });
-        return { key, proof: await key.sign(statement) };
+        return { key, week, proof: await key.sign(statement) };
       }),
     );
-    const keys = fresh.map(({ key, proof }) => ({
+    const keys = fresh.map(({ key, week, proof }) => ({
       publicKey: toBase64url(key.publicKey),
       proof: toBase64url(proof),
+      ...(week > 0 ? { week } : {}),
     }));
     const claim = { ...this.#head(), enrolmentId, keys, nonce };
     const request = await signMembershipRequest('cq-tcert-request', claim, signingKey);
-    const answer = await this.#call('POST', '/v1/certificates', { request });
+    const patience = isUrgent ? {} : { attemptsMax: 1, timeoutMs: QUICK_TIMEOUT_MS };
+    const answer = await this.#call('POST', '/v1/certificates', { request }, patience);
     const { certificates } = parseAnswer(certificatesAnswer, answer, 'membership');
     if (certificates.length !== fresh.length) throw tooFew(certificates.length, fresh.length);
     return Promise.all(
       fresh.map(async ({ key }, index) => {
         const certificate = certificates[index] as string;
-        const { notAfter } = await this.#checked(certificate, key.publicKey, 'tcert');
-        return { key: toBase64url(await exportSigningKey(key)), certificate, notAfter };
+        const { notBefore, notAfter } = await this.#checked(certificate, key.publicKey, 'tcert');
+        const kept = { certificate, notBefore, notAfter };
+        return { key: toBase64url(await exportSigningKey(key)), ...kept };
       }),
     );
   }
@@ -355,17 +365,14 @@ export class MembershipClient {
     return { status, certificate: fromBase64url(certificate), subject: named };
   }
 
-  /** A certificate of this network's authority for exactly this key. */
+  /** A certificate of the authority, as the ledger has it, for exactly this key. */
   async #checked(certificate: string, publicKey: Uint8Array, kind: 'ecert' | 'tcert') {
-    const { genesis } = this.#network;
-    const authority = fromBase64url(genesis.document.membership.caCertificate);
     try {
-      const der = fromBase64url(certificate);
-      const now = this.#clock.now();
-      const parsed = await verifyCertificate(der, authority, now, { network: this.#name, kind });
+      const parsed = await this.#authorities.verify(fromBase64url(certificate), kind);
       if (thumbprint(parsed.publicKey) === thumbprint(publicKey)) return parsed;
       throw new Error('a certificate of another key');
     } catch (cause) {
+      if (cause instanceof SdkError) throw cause;
       throw new SdkError('not_proven', 'The membership service gave a certificate that is wrong.', {
         nextStep: 'Check the network file and this machine’s clock, then tell the consortium.',
         cause,
@@ -386,7 +393,15 @@ export class MembershipClient {
     method: HttpRequest['method'],
     path: string,
     body?: unknown,
-    headers?: Readonly<Record<string, string>>,
+    {
+      headers,
+      attemptsMax = ATTEMPTS_MAX,
+      timeoutMs = CALL_TIMEOUT_MS,
+    }: {
+      headers?: Readonly<Record<string, string>>;
+      attemptsMax?: number;
+      timeoutMs?: number;
+    } = {},
   ): Promise<HttpAnswer> {
     const url = `${this.#network.membershipUrl}${path}`;
     for (let attempt = 0; ; attempt += 1) {
@@ -395,17 +410,17 @@ export class MembershipClient {
         const answer = await callJson(this.#transport, {
           method,
           url,
-          timeoutMs: CALL_TIMEOUT_MS,
+          timeoutMs,
           ...(body === undefined ? {} : { body }),
           ...(headers ? { headers } : {}),
         });
         if (answer.status < 300) return answer;
         const isBusy = answer.status === 429 || answer.status >= 500;
-        if (!isBusy || attempt >= RETRIES_MAX) throw problemError(answer, 'membership');
+        if (!isBusy || attempt + 1 >= attemptsMax) throw problemError(answer, 'membership');
         waitMs = answer.retryAfterMs ?? waitMs;
       } catch (error) {
         const isSilent = error instanceof SdkError && error.code === 'unreachable';
-        if (!isSilent || attempt >= RETRIES_MAX) throw error;
+        if (!isSilent || attempt + 1 >= attemptsMax) throw error;
       }
       await this.#clock.sleep(waitMs);
     }

@@ -6,7 +6,7 @@ import type { Transaction } from '../lib/wire/transaction.ts';
 import { addressesOf, genesisMembers, type KnownMembers, ledgerMembers } from './addresses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { SdkError } from './errors.ts';
-import { fetchTransport, problemError, type Transport } from './http.ts';
+import { fetchTransport, problemCodeOf, problemError, type Transport } from './http.ts';
 import type { NetworkMemory } from './memory.ts';
 import type { Network } from './network-file.ts';
 import { compareHistories, type HistoryVerdict, requireOneHistory } from './one-history.ts';
@@ -118,11 +118,13 @@ export class NetworkClient {
     signer: RequestSigner,
     control: CallControl & { readonly onSigned?: (id: string) => Promise<void> } = {},
   ): Promise<CertifiedResult> {
-    const transaction = await this.#sign(call, signer, 'transaction');
-    // What is to find its outcome after a crash keeps the id before anybody has it.
-    await control.onSigned?.(transaction.id);
     const context = this.#context(control);
-    const result = await settle(transaction, context, { waitMs: FIRST_WAIT_MS });
+    const result = await withRenewal(signer, async () => {
+      const transaction = await this.#sign(call, signer, 'transaction');
+      // What is to find its outcome after a crash keeps the id before anybody has it.
+      await control.onSigned?.(transaction.id);
+      return settle(transaction, context, { waitMs: FIRST_WAIT_MS });
+    });
     await this.#keepUp(context, signer);
     return committed(result, call.fn);
   }
@@ -146,6 +148,10 @@ export class NetworkClient {
         const transaction = transactions[index] as Transaction;
         const held = holders.get(transaction.id);
         outcomes[index] = await settle(transaction, context, held ? { holders: [held] } : {})
+          .catch((error: unknown) => {
+            if (problemCodeOf(error) !== 'certificate_retired_authority') throw error;
+            return this.submit(calls[index] as Call, signer, { signal: control.signal });
+          })
           .then((result) => committed(result, transaction.fn))
           .catch((error: unknown) => {
             if (error instanceof SdkError && error.code !== 'aborted') return error;
@@ -177,15 +183,15 @@ export class NetworkClient {
     signer: RequestSigner,
     control: CallControl & { readonly fresh?: boolean } = {},
   ): Promise<unknown> {
-    const query = await this.#sign(call, signer, 'query');
     const context = this.#context(control);
     const order = async (): Promise<number> => {
       const ordered = await this.#sign({ ...ORDER, ledger: query.ledger }, signer, 'transaction');
       return (await settle(ordered, context)).height;
     };
-    const value = await (control.fresh
-      ? readFresh(query, context, order)
-      : readSeen(query, context));
+    const value = await withRenewal(signer, async () => {
+      const query = await this.#sign(call, signer, 'query');
+      return control.fresh ? readFresh(query, context, order) : readSeen(query, context);
+    });
     await this.#keepUp(context, signer);
     return value;
   }
@@ -342,6 +348,17 @@ export function batchesOf(transactions: readonly Transaction[]): Transaction[][]
     }
   }
   return batches;
+}
+
+/** Works once more, with other certificates, where the authority's key behind them is retired. */
+async function withRenewal<T>(signer: RequestSigner, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!signer.renew || problemCodeOf(error) !== 'certificate_retired_authority') throw error;
+    await signer.renew();
+    return work();
+  }
 }
 
 /** Throws `refused` for a result that a quorum certified as INVALID. */

@@ -1,8 +1,7 @@
 /** A hospital's operator: makes certificates count, ends identities, and probes the network. */
-import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import { toBase64url } from '../lib/crypto/bytes.ts';
 import { thumbprint } from '../lib/crypto/p256.ts';
 import type { ParsedCertificate } from '../lib/membership/certificates.ts';
-import { verifyCertificate } from '../lib/membership/certificates.ts';
 import { SdkError } from './errors.ts';
 import { networkMembers } from './governance.ts';
 import { type Keystore, requireKind } from './keystore.ts';
@@ -69,12 +68,11 @@ export class Operator {
 
   /** Reads and verifies an enrolment certificate, to look at before it is approved. */
   async inspect(certificate: Uint8Array): Promise<ParsedCertificate & { kid: string }> {
-    const { document } = this.session.network.genesis;
-    const authority = fromBase64url(document.membership.caCertificate);
-    const wanted = { network: document.network, kind: 'ecert' } as const;
+    const { authorities } = this.session;
+    // Also where the key is known here: it may be in wrong hands since, and the ledger knows.
+    await authorities.refresh();
     try {
-      const now = this.session.clock.now();
-      const parsed = await verifyCertificate(certificate, authority, now, wanted);
+      const parsed = await authorities.verify(certificate, 'ecert');
       return { ...parsed, kid: thumbprint(parsed.publicKey) };
     } catch (cause) {
       throw new SdkError('not_proven', 'The membership service did not issue this certificate.', {

@@ -107,7 +107,11 @@ export class Patient {
 
   /** Signs as another pseudonym of this patient. */
   signerOf(ownerKey: SigningKey): RequestSigner {
-    return patientSigner(ownerKey, () => this.#stock.take());
+    return patientSigner(
+      ownerKey,
+      () => this.#stock.take(),
+      () => this.#stock.renew(),
+    );
   }
 
   /** Throws `wrong_keystore` where `preparePatient` was not run. */

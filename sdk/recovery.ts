@@ -77,7 +77,11 @@ export class Recovery {
       load: () => this.#data,
       save: (oneTime) => this.#change({ oneTime }),
     });
-    this.#signer = patientSigner(key, () => stock.take());
+    this.#signer = patientSigner(
+      key,
+      () => stock.take(),
+      () => stock.renew(),
+    );
   }
 
   /** Throws `wrong_keystore` where `prepareRecovery` was not run. */

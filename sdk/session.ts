@@ -1,5 +1,6 @@
 /** What every person works with: a keystore, and clients of the parties of one network. */
 import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import { Authorities } from './authorities.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { CopiesClient } from './copies-client.ts';
 import { CustodianClient } from './custodian-client.ts';
@@ -16,6 +17,8 @@ import type { Role } from '../lib/membership/roles.ts';
 export interface Session {
   readonly network: Network;
   readonly client: NetworkClient;
+  /** Who judges certificates, as the ledger has it. */
+  readonly authorities: Authorities;
   readonly membership: MembershipClient;
   readonly custodian: CustodianClient;
   /** Who gives out records: the custodian, else hospitals with copies. */
@@ -29,13 +32,15 @@ export function openSession(network: Network, options: NetworkClientOptions = {}
   const transport = options.transport ?? fetchTransport;
   const clock = options.clock ?? systemClock;
   const client = new NetworkClient(network, options);
+  const authorities = new Authorities(client);
   const custodian = new CustodianClient(network, { transport, clock });
   const copies = new CopiesClient(transport, clock);
   const hospitals = () => client.validators;
   return {
     network,
     client,
-    membership: new MembershipClient(network, { transport, clock }),
+    authorities,
+    membership: new MembershipClient(network, authorities, { transport, clock }),
     custodian,
     sources: new RecordSources({ custodian, copies, hospitals, clock }),
     transport,

@@ -18,6 +18,8 @@ export type RequestKind = 'transaction' | 'query';
 /** Who signs a request. A patient's signer takes a fresh one-time certificate for each. */
 export interface RequestSigner {
   sign(request: SignedRequest, kind: RequestKind): Promise<string>;
+  /** Parts with certificates that the ledger takes no more; what was refused is signed anew then. */
+  renew?(): Promise<void>;
 }
 
 /** Arguments of a function of the chaincode. */
@@ -57,9 +59,11 @@ export interface OneTimeCertificate {
 export function patientSigner(
   ownerKey: SigningKey,
   take: () => Promise<OneTimeCertificate>,
+  renew: () => Promise<void> = () => Promise.resolve(),
 ): RequestSigner {
   const ownerKid = thumbprint(ownerKey.publicKey);
   return {
+    renew,
     async sign(request, kind) {
       const oneTime = await take();
       const kid = thumbprint(oneTime.key.publicKey);

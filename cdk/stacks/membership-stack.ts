@@ -43,10 +43,14 @@ export class MembershipStack extends PartyStack {
     });
     const apiPrincipal = principalArn(config, party, 'api');
     const enrolments = new KeyedTable(this, 'Enrolments', { config, backup: { enabled: true } });
-    const caKey = new SigningKey(this, 'CaKey', {
-      description: `Certificate authority of ${config.network}`,
-      config,
-      signer: apiPrincipal,
+    // Oldest first: a key is added before operators approve it, and none is ever taken away.
+    const caKeys = Array.from({ length: config.membership.caKeys }, (_, index) => {
+      const which = index === 0 ? '' : `, key ${index + 1}`;
+      return new SigningKey(this, index === 0 ? 'CaKey' : `Successor${index}CaKey`, {
+        description: `Certificate authority of ${config.network}${which}`,
+        config,
+        signer: apiPrincipal,
+      });
     });
     const wrapKey = new WrapKey(this, 'WrapKey', {
       description: `Wraps the identity fields of enrolments of ${config.network}`,
@@ -64,7 +68,7 @@ export class MembershipStack extends PartyStack {
         NETWORK: config.network,
         API_URL: this.api.url,
         MEMBERSHIP_TABLE: enrolments.table.tableName,
-        CA_KEY_ID: caKey.key.keyId,
+        CA_KEY_IDS: caKeys.map((one) => one.key.keyId).join(','),
         WRAP_KEY_ID: wrapKey.key.keyId,
         REGISTRY_URL: config.membership.registryUrl,
         REGISTRY_LISTS: JSON.stringify(registryListsSchema.strip().parse(config.membership)),
@@ -73,7 +77,7 @@ export class MembershipStack extends PartyStack {
     });
     this.api.serve(props.routes, fn);
     enrolments.grantReadWrite(fn.role);
-    caKey.grantSign(fn.role);
+    for (const one of caKeys) one.grantSign(fn.role);
     wrapKey.grantWrapUnwrap(fn.role, PURPOSES);
     new Rule(this, 'Recheck', {
       description: 'Checks clinicians again',
@@ -82,7 +86,8 @@ export class MembershipStack extends PartyStack {
     });
     this.addDashboard();
     this.output('MembershipTable', enrolments.table.tableName, 'Table of enrolments');
-    this.output('CaKeyId', caKey.key.keyId, 'KMS key of the certificate authority');
+    const keyIds = caKeys.map((one) => one.key.keyId);
+    this.output('CaKeyId', keyIds[0] as string, 'KMS key of the certificate authority');
     this.output('WrapKeyId', wrapKey.key.keyId, 'KMS key that wraps');
   }
 }

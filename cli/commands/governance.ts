@@ -129,7 +129,10 @@ function addPropose(governance: Command, run: Runner): void {
         '  replace-key       --bundle FILE, with the new KMS key\n' +
         '  replace-operator  --hospital ID --operator KEY\n' +
         '  reinstate         --bundle FILE, of the suspended validator\n' +
-        'A bundle is what `GET /v1/bootstrap` of that validator shows: save it to a file. KEY is a public key, or a ' +
+        '  authority         --bundle FILE, of the membership service with its next key; --compromised where\n' +
+        '                    the present key is in wrong hands\n' +
+        '  drop-authority    --key THUMBPRINT, of a retired key that turned out to be in wrong hands\n' +
+        'A bundle is what `GET /v1/bootstrap` of that validator, or of the membership service, shows: save it to a file. KEY is a public key, or a ' +
         'keystore file whose open part is read.',
     )
     .addArgument(new Argument('<kind>', 'what to change').choices(changeKinds))
@@ -140,6 +143,8 @@ function addPropose(governance: Command, run: Runner): void {
     .option('--name <name>', 'name of the hospital that joins')
     .option('--url <url>', 'address of its validator')
     .option('--operator <key>', 'public key of its operator, or keystore file')
+    .option('--key <thumbprint>', 'retired key of the membership service')
+    .option('--compromised', 'the present key of the membership service is in wrong hands')
     .option(
       '--at <height>',
       'first block that it may govern (default: as soon as decided)',
@@ -150,6 +155,7 @@ function addPropose(governance: Command, run: Runner): void {
     'carequorum governance propose chaincode --to 2 --at 120000 --keystore a.keystore',
     'carequorum governance propose add --bundle e.json --name "Hospital E" --url https://e.example --operator e.keystore --keystore a.keystore',
     'carequorum governance propose replace-key --bundle d.json --keystore a.keystore',
+    'carequorum governance propose authority --bundle membership.json --keystore a.keystore',
     'carequorum governance propose remove --hospital hospital-e --keystore a.keystore --yes --json',
   ]).action((kind: (typeof changeKinds)[number], options: ProposeOptions) =>
     run(options, (context) => make(context, kind, options)),

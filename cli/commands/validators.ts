@@ -8,6 +8,7 @@ import { type CommonOptions, examples, keystoreOptions } from '../options.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
 import { holderOf } from '../people.ts';
 import type { Runner } from '../runner.ts';
+import { timeText } from '../times.ts';
 
 export function addValidators(program: Command, run: Runner): void {
   const command = program
@@ -58,6 +59,19 @@ function memberLines(members: Members): string[] {
         String(value),
         ...(upcoming ? [String(upcoming[name as keyof typeof upcoming])] : []),
       ]),
+    ),
+    '',
+    ...authorityLines(members),
+  ];
+}
+
+function authorityLines({ bases, formerAuthorities }: Members): string[] {
+  return [
+    `Membership service: key ${bases.authority}`,
+    ...formerAuthorities.map(({ kid, countsUntil }) =>
+      countsUntil === null
+        ? `  before: ${kid}, of which nothing counts`
+        : `  before: ${kid}, which counts until ${timeText(countsUntil)}`,
     ),
   ];
 }

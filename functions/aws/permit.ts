@@ -97,6 +97,14 @@ export async function checkReceipt(
   return receipt;
 }
 
+/** The newest set that receipts proved here, if any. */
+export async function knownSet({
+  store,
+}: Pick<PermitContext, 'store'>): Promise<KnownSet | undefined> {
+  const item = await store.get(KNOWN_SET);
+  return item ? parseWith(memorySchema, item.value) : undefined;
+}
+
 /** Throws ReceiptError `stale_set` for a receipt whose set ended before it, or long ago. */
 function checkReplaced(memory: SetMemory, { height, time, header }: VerifiedReceipt, now: number) {
   const { validatorsHash, ledger } = header;

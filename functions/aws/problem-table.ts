@@ -241,6 +241,11 @@ const membershipRows = {
     'Only an enrolled patient gets one-time certificates',
     'Finish the enrolment first.',
   ],
+  authority_elsewhere: [
+    503,
+    'The key of the authority that is in force is not held here',
+    'Tell the consortium: the service has to be deployed with that key.',
+  ],
   not_permitted: [403, 'Only the operator or the holder of a key may revoke it', ASK_OPERATOR],
   revoked: [403, 'The enrolment was revoked', ASK_OPERATOR],
   wrong_invitation: [

@@ -13,7 +13,6 @@ import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer } from '../aws/http.ts';
 import type { ItemChange } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
-import { requireAuthority } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import {
   type Enrolment,
@@ -244,7 +243,7 @@ async function certify(
 ): Promise<Uint8Array> {
   const { role, subject, hospital, signingKey, encryptionKey } = enrolment;
   return issueCertificate({
-    ca: await requireAuthority(context),
+    ca: await context.authority.current(),
     publicKey: signingKey,
     claims: {
       kind: 'ecert',

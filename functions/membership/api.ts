@@ -12,6 +12,8 @@ import { kmsSigningKey } from '../aws/kms-signing-key.ts';
 import { logger, logRequest } from '../aws/logger.ts';
 import { ServiceGenesis, operatorKeysSchema } from '../aws/service-genesis.ts';
 import { checkOwnAuthority } from './authority.ts';
+import { authorityQuery } from './authority-query.ts';
+import { AuthorityWatch } from './authority-watch.ts';
 import type { MembershipContext } from './context.ts';
 import { tellLapses } from './lapse.ts';
 import { membershipLedger } from './ledger.ts';
@@ -30,7 +32,11 @@ const environment = z
     NETWORK: networkField,
     API_URL: z.url({ protocol: /^https?$/ }),
     MEMBERSHIP_TABLE: z.string().min(1),
-    CA_KEY_ID: z.string().min(1),
+    /** Oldest first, separated by commas. */
+    CA_KEY_IDS: z
+      .string()
+      .min(1)
+      .transform((text) => text.split(',')),
     WRAP_KEY_ID: z.string().min(1),
     REGISTRY_URL: z.url({ protocol: /^https?$/ }),
     REGISTRY_LISTS: jsonText.pipe(registryListsSchema),
@@ -62,7 +68,8 @@ function createContext(): MembershipContext {
   const base = {
     network,
     store,
-    authorityKey: () => kmsSigningKey(kmsClient(), environment.CA_KEY_ID),
+    authorityKeys: () =>
+      Promise.all(environment.CA_KEY_IDS.map((id) => kmsSigningKey(kmsClient(), id))),
     now: () => Date.now(),
   };
   const genesis = new ServiceGenesis({
@@ -72,16 +79,22 @@ function createContext(): MembershipContext {
     checkOwnKeys: (document) => checkOwnAuthority(base, document),
   });
   const withGenesis = { ...base, apiUrl: environment.API_URL.replace(/\/+$/, ''), genesis };
+  const permit = permitOf(withGenesis);
+  const authority = new AuthorityWatch({
+    ...{ store, genesis, now: base.now, keys: base.authorityKeys },
+    ask: authorityQuery(permit),
+  });
   return {
     ...withGenesis,
+    authority,
     operatorKeys,
     vault: createVault(store, kmsSecretWrap(kmsClient(), environment.WRAP_KEY_ID, network)),
     ...registriesOf(environment.REGISTRY_URL, environment.REGISTRY_LISTS, base.now),
     ledger: membershipLedger({
       network,
-      authorityKey: base.authorityKey,
+      authorityKey: async () => (await authority.current()).signer,
       validators: validatorClient(),
-      permit: permitOf(withGenesis),
+      permit,
     }),
   };
 }

@@ -2,7 +2,6 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { SigningKey } from '../../lib/crypto/p256.ts';
-import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { CertificateAuthority } from '../../lib/membership/certificates.ts';
 import type { ItemStore } from '../aws/item-store.ts';
 import type { ServiceGenesis, OperatorKeys } from '../aws/service-genesis.ts';
@@ -37,8 +36,10 @@ export interface MembershipContext {
   npdb: NpdbPort;
   genesis: ServiceGenesis;
   ledger: LedgerPort;
-  /** The KMS key of the authority. */
-  authorityKey(): Promise<SigningKey>;
+  /** KMS keys of the authority, oldest first: that of the genesis document, then successors. */
+  authorityKeys(): Promise<readonly SigningKey[]>;
+  /** Certificate and key that issue now. */
+  authority: { current(): Promise<CertificateAuthority> };
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -48,6 +49,3 @@ export interface OperatorKey {
   validator: string;
   publicKey: Uint8Array;
 }
-
-/** The authority with its certificate, once genesis is installed. */
-export type Authority = CertificateAuthority & { genesis: Genesis };

@@ -18,6 +18,7 @@ const WAIT_MS_MAX = 5_000;
 
 export interface LedgerOptions {
   network: string;
+  /** The key that the ledger knows the service by. */
   authorityKey(): Promise<SigningKey>;
   validators: ValidatorClient;
   permit: PermitContext;

@@ -3,6 +3,7 @@
 import { fromBase64url, toBase64url, toHex } from '../../lib/crypto/bytes.ts';
 import { verifyP256 } from '../../lib/crypto/p256.ts';
 import { issueCertificate, randomSerial } from '../../lib/membership/certificates.ts';
+import { oneTimeWindow } from '../../lib/membership/one-time.ts';
 import {
   checkMembershipRequest,
   oneTimeKeyProofBytes,
@@ -12,12 +13,10 @@ import { roleRow } from '../../lib/membership/roles.ts';
 import type { HttpAnswer } from '../aws/http.ts';
 import { mapParallel } from '../aws/parallel.ts';
 import { HttpError } from '../aws/problems.ts';
-import { requireAuthority } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import { itemKeys, requireEnrolment } from './enrolment.ts';
 
 const DAY_MS = 86_400_000;
-const VALID_DAYS = 7;
 const SIGNATURES_IN_FLIGHT_MAX = 8;
 
 /** How long two persons may still ask who got a certificate, days. */
@@ -31,7 +30,7 @@ export async function issueOneTime(
   context: MembershipContext,
   compact: string,
 ): Promise<HttpAnswer> {
-  const ca = await requireAuthority(context);
+  const ca = await context.authority.current();
   const request = parseMembershipRequest('cq-tcert-request', compact);
   const { enrolmentId, keys, nonce, expiresAt } = request.payload;
   const { enrolment } = await requireEnrolment(context.store, enrolmentId);
@@ -48,13 +47,16 @@ export async function issueOneTime(
     );
   }
   const proofBytes = oneTimeKeyProofBytes(enrolmentId, nonce);
-  const publicKeys = await mapParallel(keys, SIGNATURES_IN_FLIGHT_MAX, async (key) => {
+  const asked = await mapParallel(keys, SIGNATURES_IN_FLIGHT_MAX, async (key) => {
     const publicKey = fromBase64url(key.publicKey);
-    if (await verifyP256(publicKey, proofBytes, fromBase64url(key.proof))) return publicKey;
+    const { week = 0 } = key;
+    if (await verifyP256(publicKey, proofBytes, fromBase64url(key.proof))) {
+      return { publicKey, week };
+    }
     throw new HttpError('bad_key_proof', 'A one-time key has not signed for itself.');
   });
-  const names = new Set([enrolment.signingKey, ...publicKeys].map(toHex));
-  if (names.size !== publicKeys.length + 1) {
+  const names = new Set([enrolment.signingKey, ...asked.map((one) => one.publicKey)].map(toHex));
+  if (names.size !== asked.length + 1) {
     throw new HttpError('invalid_request', 'Each one-time key is a key of its own.');
   }
   const used = itemKeys.nonce(enrolment.kid, nonce);
@@ -62,22 +64,21 @@ export async function issueOneTime(
     throw new HttpError('replayed', 'This request was used: sign a new one.');
   }
   const now = context.now();
-  const serials = publicKeys.map(() => randomSerial());
+  const serials = asked.map(() => randomSerial());
   // Traces come first: no certificate is out that two persons could not trace.
   await context.store.stage(
     await Promise.all(serials.map((serial) => traceOf(context, enrolmentId, serial))),
   );
   const certificates = await mapParallel(
-    publicKeys.map((publicKey, index) => ({ publicKey, serial: serials[index] as string })),
+    asked.map((one, index) => ({ ...one, serial: serials[index] as string })),
     SIGNATURES_IN_FLIGHT_MAX,
-    ({ publicKey, serial }) =>
+    ({ publicKey, week, serial }) =>
       issueCertificate({
         ca,
         publicKey,
         claims: { kind: 'tcert', network: context.network, role },
         serial,
-        notBefore: now,
-        notAfter: now + VALID_DAYS * DAY_MS,
+        ...oneTimeWindow(now, week),
       }),
   );
   return { status: 200, body: { certificates: certificates.map(toBase64url) } };

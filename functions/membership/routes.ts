@@ -258,8 +258,14 @@ export const routes: readonly DocumentedRoute[] = [
   {
     method: 'GET',
     path: '/v1/bootstrap',
-    summary: 'The self-signed certificate of the authority, for the genesis document.',
-    answers: { 200: z.strictObject({ caCertificate: certificateField }) },
+    summary:
+      'Self-signed certificates of the authority: of the genesis document, and of its newest key.',
+    answers: {
+      200: z.strictObject({
+        caCertificate: certificateField,
+        nextCertificate: certificateField.optional(),
+      }),
+    },
   },
   {
     method: 'POST',

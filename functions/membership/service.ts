@@ -4,7 +4,7 @@ import { toBase64url } from '../../lib/crypto/bytes.ts';
 import type { Operations } from '../aws/http.ts';
 import { serviceOperations, withBody } from '../aws/service-operations.ts';
 import { prove } from './activate.ts';
-import { authorityCertificate } from './authority.ts';
+import { authorityCertificate, nextCertificate } from './authority.ts';
 import type { MembershipContext } from './context.ts';
 import { lookUp } from './directory.ts';
 import { bindEmergency, keepCard } from './emergency.ts';
@@ -52,10 +52,12 @@ export function membershipOperations(context: MembershipContext): Operations {
     'GET /v1/directory': { run: ({ query }) => lookUp(context, query) },
     'POST /v1/revocations': withBody(revokeSchema, ({ request }) => revoke(context, request)),
     'GET /v1/bootstrap': {
-      run: async () => ({
-        status: 200,
-        body: { caCertificate: toBase64url(await authorityCertificate(context)) },
-      }),
+      async run() {
+        const caCertificate = toBase64url(await authorityCertificate(context));
+        const next = await nextCertificate(context);
+        const body = { caCertificate, ...(next ? { nextCertificate: toBase64url(next) } : {}) };
+        return { status: 200, body };
+      },
     },
     ...serviceOperations(context, openApiInfo, routes),
   };

@@ -71,7 +71,7 @@ async function settleAt(
 ): Promise<Uint8Array | null> {
   const body = JSON.stringify({ transaction: compact });
   const headers = { 'content-type': 'application/json' };
-  const submitted = await call(fetchUrl, `${base}/v1/transactions`, {
+  const submitted = await callValidator(fetchUrl, `${base}/v1/transactions`, {
     method: 'POST',
     headers,
     body,
@@ -79,7 +79,9 @@ async function settleAt(
   if (submitted === null || submitted.status >= 400) return null;
   for (let poll = 0; poll < POLLS_MAX && now() < deadline; poll += 1) {
     await sleep(Math.min(POLL_MS_MAX, POLL_MS_FIRST * 2 ** poll));
-    const answer = await call(fetchUrl, `${base}/v1/transactions/${id}`, { method: 'GET' });
+    const answer = await callValidator(fetchUrl, `${base}/v1/transactions/${id}`, {
+      method: 'GET',
+    });
     if (answer === null || answer.status >= 400) return null;
     const settled = settledSchema.safeParse(answer.json);
     if (answer.status === 200 && settled.success) return bytesOf(settled.data.receipt);
@@ -97,7 +99,7 @@ function bytesOf(text: string): Uint8Array | null {
 }
 
 /** Status and JSON, or null where the validator does not answer, or without end. */
-async function call(
+export async function callValidator(
   fetchUrl: Fetch,
   url: string,
   init: RequestInit,

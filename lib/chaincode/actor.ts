@@ -12,7 +12,8 @@ import type { Identity, Owner } from './values.ts';
 /**
  * The actor of a signer whose signatures were verified with `resolveKeys` at the same time.
  * `isForSuspended` lets a key act whose device was reported lost; `isForOwnerAlone` an owner key
- * without a one-time certificate, `isForGuardian` a key that a commitment of guardians names.
+ * without a one-time certificate, `isForGuardian` a key that a commitment of guardians names,
+ * `isForStranger` any key.
  * @throws ChaincodeError `unknown_signer`, `identity_revoked`, `identity_suspended`,
  *   `identity_renewed`, `identity_expired`, `owner_key_retired`, `appointment_…`
  */
@@ -20,7 +21,7 @@ export async function actorOf(
   reader: Reader,
   signer: Signer,
   time: number,
-  { isForSuspended = false, isForOwnerAlone = false, isForGuardian = false }: SignedBy = {},
+  { isForSuspended = false, isForOwnerAlone = false, isForGuardian, isForStranger }: SignedBy = {},
 ): Promise<Actor> {
   if (signer.kind === 'patient') {
     const owner = await reader.get(cells.owner(signer.ownerKid));
@@ -33,15 +34,18 @@ export async function actorOf(
   }
   const listed = await reader.get(cells.identity(signer.kid));
   const identity = listed ?? (await hospitalIdentity(reader, signer.kid));
-  // `resolveKeys` found the commitment; a guardian is nobody else on the ledger.
-  if (!identity && isForGuardian) return patientActor(signer.kid, null);
+  // `resolveKeys` found the key; a guardian, or whoever may ask without a name, is nobody here.
+  if (!identity && (isForGuardian || isForStranger)) return patientActor(signer.kid, null);
   if (!identity) throw new ChaincodeError('unknown_signer');
   await requireActive(reader, identity, { time, isForSuspended });
   return { kind: 'identity', role: identity.role, kid: signer.kid, identity };
 }
 
 /** What a function lets sign beyond active identities and patients. */
-type SignedBy = Pick<ChaincodeFunction, 'isForSuspended' | 'isForOwnerAlone' | 'isForGuardian'>;
+type SignedBy = Pick<
+  ChaincodeFunction,
+  'isForSuspended' | 'isForOwnerAlone' | 'isForGuardian' | 'isForStranger'
+>;
 
 function patientActor(kid: string, owner: Owner | null): Actor {
   if (owner?.retired) throw new ChaincodeError('owner_key_retired');

@@ -1,4 +1,6 @@
 /** Bounds of the chaincode's own lists and values; what all parts share is in `lib/limits.ts`. */
+import { oneTimeAheadMsMax } from '../membership/one-time.ts';
+
 export const chaincodeBounds = {
   /** Categories that one permission or one query names. */
   categoriesMax: 32,
@@ -80,6 +82,9 @@ export const chaincodeBounds = {
   publishedMembersMax: 256,
   publishedReleasesMax: 16,
   certificateBytesMax: 4_096,
+  /** Retired keys of the authority that are remembered, and how long their certificates count. */
+  formerAuthoritiesMax: 16,
+  authorityOverlapMs: oneTimeAheadMsMax,
   /** An X-Wing public key. */
   shareKeyBytes: 1_216,
   /** How often a validator may bring new keys by itself in a span of time, milliseconds. */

@@ -9,6 +9,7 @@ import {
   unmaskEntrySchema,
   unmaskSchema,
 } from './identity-values.ts';
+<<<<<<< HEAD
 import { claimEntrySchema, claimOfSchema, claimSchema } from './claim-values.ts';
 import {
   caseConsentEntrySchema,
@@ -23,6 +24,9 @@ import {
   caseSchema,
   caseStateSchema,
 } from './case-values.ts';
+=======
+import { authoritySchema, formerAuthoritiesSchema } from './authority-values.ts';
+>>>>>>> 16a6af0 (Give the authority's key a successor, and patients certificates for weeks ahead)
 import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
 import {
   declarationEntrySchema,
@@ -69,7 +73,6 @@ import {
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
 import { earlierTermsSchema } from './terms.ts';
 import {
-  authoritySchema,
   blameSchema,
   directorySchema,
   epochsSchema,
@@ -105,6 +108,7 @@ export interface ListCell<T> {
 
 export const cells = {
   authority: cell(keys.authority, authoritySchema),
+  formerAuthorities: cell(keys.formerAuthorities, formerAuthoritiesSchema),
   parameters: cell(keys.parameters, parametersSchema),
   validators: cell(keys.validators, validatorSetSchema),
   sessions: cell(keys.sessions, seatSessionsSchema),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { validatorIdField } from '../wire/fields.ts';
 import { parametersSchema } from '../wire/parameters.ts';
-import { publicKeyText, sessionText, shareKeyText } from './fields.ts';
+import { certificateField, kidField, publicKeyText, sessionText, shareKeyText } from './fields.ts';
 
 const sessionField = z.strictObject({ certificate: sessionText });
 
@@ -63,5 +63,15 @@ export const changeSchema = z.discriminatedUnion('kind', [
     kind: z.literal('chaincode'),
     version: parametersSchema.shape.chaincodeVersion,
   }),
+  /** Another key of the membership service. What the old one issued counts until it runs out. */
+  z.strictObject({
+    kind: z.literal('authority'),
+    /** Self-signed by the new key, as `GET /v1/bootstrap` of the service shows it. */
+    certificate: certificateField,
+    /** The old key is in wrong hands: nothing of it counts from here on. */
+    compromised: z.boolean(),
+  }),
+  /** A retired key of the membership service turned out to be in wrong hands. */
+  z.strictObject({ kind: z.literal('drop-authority'), kid: kidField }),
 ]);
 export type Change = z.infer<typeof changeSchema>;

@@ -10,6 +10,7 @@ import {
   unsafeParameter,
 } from '../wire/parameters.ts';
 import { faultyMax, type Validator, type ValidatorSet } from '../wire/validators.ts';
+import { authorityOf, dropAuthority, replaceAuthority } from './authority.ts';
 import { cells } from './cells.ts';
 import type { BundleText, Change, Newcomer, ParametersPatch } from './change-schema.ts';
 import type { Draft, Reader } from './draft.ts';
@@ -42,22 +43,30 @@ interface Making {
   actsAt: number;
 }
 
+const setChanges: readonly string[] = ['add', 'remove', 'replace', 'replace-key', 'reinstate'];
+
 /** Whether a change is one of validators: those act one at a time. */
 export function isSetChange({ kind }: Change): boolean {
-  return kind !== 'parameters' && kind !== 'chaincode' && kind !== 'replace-operator';
+  return setChanges.includes(kind);
 }
 
 export function isParameterChange({ kind }: Change): boolean {
   return kind === 'parameters' || kind === 'chaincode';
 }
 
+function isAuthorityChange({ kind }: Change): boolean {
+  return kind === 'authority' || kind === 'drop-authority';
+}
+
 /**
  * What an approval is given against. Changes of members or their operators make every proposal
  * about validators stale, changes of parameters every one about parameters; a rejoin or a
- * suspension makes none stale, so that nobody can stop a proposal by coming back again.
+ * suspension makes none stale, so that nobody can stop a proposal by coming back again. About the
+ * authority it is the key in force.
  */
 export async function baseOf(reader: Reader, change: Change): Promise<string> {
   if (isParameterChange(change)) return toBase64url(parametersHash(await parametersOf(reader)));
+  if (isAuthorityChange(change)) return (await authorityOf(reader)).kid;
   return toBase64url(await membersHash(reader, await setOf(reader)));
 }
 
@@ -86,6 +95,10 @@ export async function applyChange(making: Making, change: Change): Promise<void>
       return putParameters(making, change.set);
     case 'chaincode':
       return putVersion(making, change.version);
+    case 'authority':
+      return replaceAuthority(making.draft, making.context, change);
+    case 'drop-authority':
+      return dropAuthority(making.draft, change.kid);
   }
 }
 

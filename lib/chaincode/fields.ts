@@ -47,6 +47,11 @@ export const shareKeyText = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1621}[AQgw]$/)
   .describe('X-Wing public key of 1,216 bytes');
+/** DER of a certificate, base64url. */
+export const certificateField = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+$/)
+  .max(Math.ceil((chaincodeBounds.certificateBytesMax * 4) / 3));
 /** r ‖ s, 64 bytes. */
 export const signatureText = z
   .string()

@@ -106,6 +106,8 @@ interface FunctionHead extends Versions {
   isForOwnerAlone?: boolean;
   /** Whether a guardian may call it by a key that only a commitment of state names. */
   isForGuardian?: boolean;
+  /** Whether a key that the ledger does not know may call it: a query only. */
+  isForStranger?: boolean;
   /** Whether an owner key may still call it after a recovery was released. */
   isForRecovered?: boolean;
 }
@@ -133,6 +135,7 @@ interface Definition<S extends z.ZodType, C> extends Versions {
   isForSuspended?: boolean;
   isForOwnerAlone?: boolean;
   isForGuardian?: boolean;
+  isForStranger?: boolean;
   isForRecovered?: boolean;
   run: (args: z.infer<S>, call: C) => Promise<PlainValue>;
   /** Keys that are known from the arguments alone, for one prefetch. */

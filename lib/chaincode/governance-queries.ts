@@ -5,6 +5,7 @@ import { transactionIdField } from '../wire/fields.ts';
 import { ACTIVATION_DELAY } from '../wire/governed.ts';
 import { parametersHash } from '../wire/parameters.ts';
 import { faultyMax, quorumSize, type Validator } from '../wire/validators.ts';
+import { authorityOf, formerOf } from './authority.ts';
 import { cells, listCells } from './cells.ts';
 import { baseOf, parametersOf } from './changes.ts';
 import type { Change } from './change-schema.ts';
@@ -59,7 +60,13 @@ export const networkValidators = defineQuery({
   summary: 'The members with their keys, addresses and standing, and the parameters that come.',
   roles: [...everybody, 'representative'],
   schema: z.strictObject({}),
-  hints: () => [keys.validators, keys.parameters, keys.governance],
+  hints: () => [
+    keys.validators,
+    keys.parameters,
+    keys.governance,
+    keys.authority,
+    keys.formerAuthorities,
+  ],
   async run(_args, { reader, context }) {
     const set = await setOf(reader);
     const parameters = await parametersOf(reader);
@@ -80,7 +87,11 @@ export const networkValidators = defineQuery({
       bases: {
         members: toBase64url(await membersHash(reader, set)),
         parameters: toBase64url(parametersHash(parameters)),
+        authority: (await authorityOf(reader)).kid,
       },
+      formerAuthorities: (await formerOf(reader)).map(({ kid, ended, countsUntil }) => ({
+        ...{ kid, ended, countsUntil },
+      })),
       proposals: { open: open.map((one) => one.proposalId), scheduled },
     };
   },
@@ -134,5 +145,9 @@ function aboutOf(change: Change): string {
         .join(', ');
     case 'chaincode':
       return `version ${change.version}`;
+    case 'authority':
+      return change.compromised ? 'membership, old key compromised' : 'membership';
+    case 'drop-authority':
+      return change.kid;
   }
 }

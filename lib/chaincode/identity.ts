@@ -3,24 +3,16 @@ import { z } from 'zod';
 import { fromBase64url, toBase64url, utf8 } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
 import { thumbprint } from '../crypto/p256.ts';
-import { CertificateError } from '../membership/certificate-error.ts';
-import { type ParsedCertificate, verifyCertificate } from '../membership/certificates.ts';
 import { identityOf } from './actor.ts';
-import { chaincodeBounds } from './bounds.ts';
+import { decodeCertificateText, verifyCertified } from './authority.ts';
 import { cells } from './cells.ts';
 import { ChaincodeError } from './errors.ts';
-import { kidField, signatureText, subjectField } from './fields.ts';
+import { certificateField, kidField, signatureText, subjectField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { keys } from './keys.ts';
 import { everybody, identityRoleField, registrableRoles } from './roles.ts';
 import { leaveTeams } from './team-parts.ts';
 import type { Identity } from './values.ts';
-
-/** DER of an ECert in base64url. */
-export const certificateField = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]+$/)
-  .max(Math.ceil((chaincodeBounds.certificateBytesMax * 4) / 3));
 
 export const revocationReasonField = z.enum([
   'licence-lapsed',
@@ -162,13 +154,9 @@ export interface Certified {
 export async function readCertificate(call: TransactionCall, text: string): Promise<Certified> {
   const { draft, context, actor } = call;
   const { identity: operator } = identityOf(actor);
-  const authority = await draft.get(cells.authority);
-  if (!authority) throw new Error('the authority is missing of state');
   const { network, time } = context;
-  const wanted = { network, kind: 'ecert' } as const;
-  const parsed = await certificateOr(() =>
-    verifyCertificate(decodeText(text), authority.publicKey, time, wanted),
-  );
+  const wanted = { network, kind: 'ecert', time } as const;
+  const parsed = await verifyCertified(draft, decodeCertificateText(text), wanted);
   const { role, subject, hospital, name, encryptionKeyDigest } = parsed.claims;
   const knownRole = identityRoleField.safeParse(role);
   if (!knownRole.success || !registrableRoles.includes(knownRole.data)) {
@@ -198,26 +186,6 @@ export async function readCertificate(call: TransactionCall, text: string): Prom
       successor: null,
     },
   };
-}
-
-/** A certificate that is not taken is the sender's fault, with the certificate's own code. */
-export async function certificateOr(
-  read: () => Promise<ParsedCertificate>,
-): Promise<ParsedCertificate> {
-  try {
-    return await read();
-  } catch (cause) {
-    if (!(cause instanceof CertificateError)) throw cause;
-    throw new ChaincodeError(cause.code, cause.message, { cause });
-  }
-}
-
-function decodeText(text: string): Uint8Array {
-  try {
-    return fromBase64url(text);
-  } catch (cause) {
-    throw new ChaincodeError('certificate_malformed', 'not canonical base64url', { cause });
-  }
 }
 
 /** Ends a key; with the present key of a subject, the subject, who leaves all teams by that. */

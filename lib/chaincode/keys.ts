@@ -9,6 +9,8 @@ export interface ListKeys {
 export const keys = {
   /** The authority that certifies patients and clinicians. */
   authority: 'ca/current',
+  /** Keys that the authority had before. */
+  formerAuthorities: 'ca/former',
   parameters: 'parameters/current',
   validators: 'validators/current',
   /** Certified vote and read keys of the present seats. */

@@ -123,7 +123,8 @@ export function withSeat(set: ValidatorSet, id: string, change: Partial<Validato
 export interface SeatParty {
   role: IdentityRole;
   subject: string;
-  hospital: string;
+  /** Null for a party of the whole network. */
+  hospital: string | null;
   name: string;
   publicKey: Uint8Array;
 }

@@ -22,6 +22,7 @@ import type { ChaincodeFunction } from './functions.ts';
 import { governanceProbe, networkHead } from './governance.ts';
 import { copyDeleted, copyHeld, copyList, copyRequest, patientChooseHospitals } from './copy.ts';
 import { erasureGet, patientErase, patientErased, recordErase, recordErased } from './erasure.ts';
+import { networkAuthority } from './authority.ts';
 import { historyList } from './history.ts';
 import {
   identityGet,
@@ -259,6 +260,7 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   governanceProbe,
   networkHead,
   networkValidators,
+  networkAuthority,
 ];
 
 const byName = new Map(chaincodeFunctions.map((one) => [one.name, one]));

@@ -149,12 +149,6 @@ export type Governance = z.infer<typeof governanceSchema>;
 
 export const proposalEntrySchema = z.strictObject({ proposalId: transactionIdField });
 
-export const authoritySchema = z.strictObject({
-  certificate: bytesField(chaincodeBounds.certificateBytesMax),
-  publicKey: publicKeyField,
-  kid: kidField,
-});
-
 export const ownerSchema = z.strictObject({
   pseudonym: pseudonymField,
   publicKey: publicKeyField,

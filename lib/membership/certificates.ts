@@ -100,6 +100,11 @@ export function encryptionKeyDigest(encryptionKey: Uint8Array): Uint8Array {
   return taggedHash('encryption-key', encryptionKey);
 }
 
+/** By this a certificate names its issuer (RFC 5280 §4.2.1.1): of a 65-byte key, hexadecimal. */
+export function authorityKeyId(publicKey: Uint8Array): string {
+  return toHex(keyIdentifier(publicKey));
+}
+
 /** The authority's self-signed certificate for a network, DER; valid for ten years. */
 export async function issueAuthority(request: {
   network: string;
@@ -175,7 +180,7 @@ export async function verifyCertificate(
   const { claims } = parsed;
   if (parsed.isAuthority) fail('certificate_wrong_use', 'not a leaf');
   const authorityKey = authority.length === PUBLIC_KEY_BYTES ? authority : keyOf(authority);
-  if (parsed.authorityKeyId !== toHex(keyIdentifier(authorityKey))) {
+  if (parsed.authorityKeyId !== authorityKeyId(authorityKey)) {
     fail('certificate_wrong_authority', 'issued by another authority');
   }
   await checkSignature(decoded, authorityKey);

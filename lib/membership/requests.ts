@@ -8,10 +8,11 @@ import { limits } from '../limits.ts';
 import { parseWith } from '../wire/codec.ts';
 import { WireError } from '../wire/errors.ts';
 import { networkField, thumbprintField, timeField, validatorIdField } from '../wire/fields.ts';
+import { oneTimeWeeksMax } from './one-time.ts';
 import { roleSchema } from './roles.ts';
 
 /** Certificates of one batch. */
-export const oneTimeCertificatesMax = 50;
+export const oneTimeCertificatesMax = 80;
 
 const REQUEST_CHARS_MAX = 64 * 1024;
 /** How far a request may lie in the future, milliseconds. */
@@ -54,6 +55,8 @@ export const requestSchemas = {
           publicKey: z.string().regex(/^[A-Za-z0-9_-]{87}$/),
           /** By this very key over `oneTimeKeyProofBytes`, base64url. */
           proof: z.string().regex(/^[A-Za-z0-9_-]{86}$/),
+          /** For how many weeks ahead; the present week where it is missing. */
+          week: z.int().min(1).max(oneTimeWeeksMax).optional(),
         }),
       )
       .min(1)

@@ -44,6 +44,20 @@ describe('membership', () => {
     );
   });
 
+  it('keeps the old key of the authority beside a successor, each for the same role alone', () => {
+    const input = configInput();
+    const config = { ...input, membership: { ...input.membership, caKeys: 2 } };
+    const template = templateOf(makeNetwork(config), 'membership');
+    const may = permissionsOf(template, 'cq-test-net-membership-api');
+    for (const key of ['CaKey', 'Successor1CaKey']) {
+      expect(may).toContain(`kms:Sign on ${key}`);
+      expect(linesOf(resourcePolicy(template, 'AWS::KMS::Key', key))[0]).toContain('DENY kms:Sign');
+    }
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { CA_KEY_IDS: { 'Fn::Join': [',', Match.anyValue()] } } },
+    });
+  });
+
   it('has 29 s, an hourly schedule and a table that can be restored', () => {
     membership.hasResourceProperties('AWS::Lambda::Function', {
       FunctionName: 'cq-test-net-membership-api',
@@ -53,7 +67,7 @@ describe('membership', () => {
         Variables: {
           NETWORK: 'test-net',
           MEMBERSHIP_TABLE: Match.anyValue(),
-          CA_KEY_ID: Match.anyValue(),
+          CA_KEY_IDS: Match.anyValue(),
           WRAP_KEY_ID: Match.anyValue(),
           REGISTRY_URL: 'https://registry.example/api/',
           OPERATOR_KEYS: Match.serializedJson(Match.objectLike({ north: Match.anyValue() })),

@@ -162,4 +162,5 @@ export const expected: Record<string, Role[]> = {
   'governance.probe': ['operator'],
   'network.head': andActing,
   'network.validators': andActing,
+  'network.authority': andActing,
 };

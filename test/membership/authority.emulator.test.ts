@@ -27,7 +27,7 @@ describe.skipIf(!ministack)(`KMS (${ministack ? 'MiniStack' : WITHOUT_EMULATOR})
     const context = {
       network: 'local-test',
       store,
-      authorityKey: () => kmsSigningKey(client, KeyMetadata?.KeyId ?? ''),
+      authorityKeys: async () => [await kmsSigningKey(client, KeyMetadata?.KeyId ?? '')],
       now: () => Date.now(),
     };
     const [first, second] = await Promise.all([
@@ -36,7 +36,7 @@ describe.skipIf(!ministack)(`KMS (${ministack ? 'MiniStack' : WITHOUT_EMULATOR})
     ]);
     expect(first).toEqual(second);
     const parsed = await verifyAuthority(first, 'local-test');
-    expect(parsed.publicKey).toEqual((await context.authorityKey()).publicKey);
+    expect(parsed.publicKey).toEqual((await context.authorityKeys())[0]?.publicKey);
   });
 
   it('opens identities and finds digests after a restart', async () => {

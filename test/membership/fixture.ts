@@ -10,6 +10,7 @@ import type { Role } from '../../lib/membership/roles.ts';
 import { httpHandler, type RequestLine } from '../../functions/aws/http.ts';
 import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { checkOwnAuthority } from '../../functions/membership/authority.ts';
+import { AuthorityWatch } from '../../functions/membership/authority-watch.ts';
 import type { MembershipContext } from '../../functions/membership/context.ts';
 import type { Identity } from '../../functions/membership/enrolment.ts';
 import type { RegistryVerdict } from '../../functions/membership/registry/registry.ts';
@@ -53,7 +54,7 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
   const base = {
     network,
     store,
-    authorityKey: async () => net.authority,
+    authorityKeys: async () => [net.authority],
     now: () => clock.now,
   };
   const genesis = new ServiceGenesis({
@@ -64,6 +65,10 @@ export async function makeService(options: { install?: boolean } = {}): Promise<
   });
   const context: MembershipContext = {
     ...base,
+    authority: new AuthorityWatch({
+      ...{ store, genesis, now: base.now, keys: base.authorityKeys },
+      ask: async () => null,
+    }),
     apiUrl: 'http://membership.test',
     npdb: { service: null, issuer: null },
     operatorKeys,

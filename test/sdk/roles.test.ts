@@ -24,6 +24,7 @@ vi.mock('../../lib/membership/role-table.ts', async (load) => {
   return { roleTable: { ...roleTable, dietitian } };
 });
 
+const thisWeek = { weeks: [0], isUrgent: true };
 const DIETITIAN = 'dietitian' as Role;
 let world: World;
 let patient: Patient;
@@ -90,7 +91,7 @@ describe('every role', () => {
       identity: { name: 'Anna Müller', birthDate: '1961-04-23' },
     });
     expect(state.status).toBe('active');
-    const [one] = await membership.oneTimeCertificates(enrolmentId, signingKey, 1);
+    const [one] = await membership.oneTimeCertificates(enrolmentId, signingKey, thisWeek);
     const { claims } = parseCertificate(fromBase64url(one?.certificate ?? ''));
     expect(claims).toMatchObject({ kind: 'tcert', role: 'representative' });
   });
@@ -194,9 +195,9 @@ describe('a patient whose keys are lost', () => {
     const letter = await letterOfInvitation(world.operator(1), { role: 'patient', kid });
     const { enrolmentId, state } = await enrol(letter);
     expect(state.status).toBe('active');
-    expect(await membership.oneTimeCertificates(enrolmentId, fresh, 1)).toHaveLength(1);
+    expect(await membership.oneTimeCertificates(enrolmentId, fresh, thisWeek)).toHaveLength(1);
     const old = patient.data.enrolment!.enrolmentId;
-    const asked = membership.oneTimeCertificates(old, patient.keystore.signingKey, 1);
+    const asked = membership.oneTimeCertificates(old, patient.keystore.signingKey, thisWeek);
     expect(reasonOf(await asked.catch((error: unknown) => error))).toBe('not_enrolled');
   });
 });

@@ -4,11 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromBase64url, toBase64 } from '../../lib/crypto/bytes.ts';
-import { thumbprint } from '../../lib/crypto/p256.ts';
+import { type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { httpHandler, type Operations } from '../../functions/aws/http.ts';
 import type { DocumentedRoute } from '../../functions/aws/openapi.ts';
 import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { checkOwnAuthority } from '../../functions/membership/authority.ts';
+import { authorityQuery } from '../../functions/membership/authority-query.ts';
+import { AuthorityWatch } from '../../functions/membership/authority-watch.ts';
 import type { MembershipContext } from '../../functions/membership/context.ts';
 import { membershipLedger } from '../../functions/membership/ledger.ts';
 import type { RegistryVerdict } from '../../functions/membership/registry/registry.ts';
@@ -69,6 +71,8 @@ export interface World {
   registry: { verdict: RegistryVerdict };
   /** The membership service from within: what it stores, and its schedule. */
   membership: MembershipContext;
+  /** KMS keys of the membership service, oldest first: push a successor. */
+  authorityKeys: SigningKey[];
   session(preferred?: string): Session;
   keystore(kind: KeystoreKind, name: string): Promise<Keystore>;
   operator(index: number): Operator;
@@ -77,6 +81,11 @@ export interface World {
   /** A patient, enrolled and registered. */
   patient(name: string, categories: readonly string[]): Promise<Patient>;
   close(): Promise<void>;
+}
+
+interface Parties {
+  membership: MembershipContext | null;
+  authorityKeys: SigningKey[];
 }
 
 /** Everything stops at the write that `failAt` counts to, before it or after it; `restore` goes on. */
@@ -133,7 +142,7 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
   const objects = new Map<string, Uint8Array>();
   const handlers: Record<string, FakeHandler> = {};
   const registry: World['registry'] = { verdict: 'verified' };
-  const parties: { membership: MembershipContext | null } = { membership: null };
+  const parties: Parties = { membership: null, authorityKeys: [net.authority] };
   const buckets = new Map([['http://objects.test', objects]]);
   const transport = poweredTransport(power, bytesTransport(buckets, handlers, fakeFetch(handlers)));
   const hospitals = new Map<string, HospitalWorld>();
@@ -173,6 +182,7 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
     power,
     skewMs,
     registry,
+    authorityKeys: parties.authorityKeys,
     membership: parties.membership as unknown as MembershipContext,
     session: (preferred) => openSession(network, { transport, clock, preferred }),
     keystore: (kind, name) =>
@@ -257,12 +267,12 @@ async function membership(
   now: () => number,
   transport: Transport,
   registry: World['registry'],
-  parties: { membership: MembershipContext | null },
+  parties: Parties,
 ): Promise<FakeHandler> {
   const store = memoryItemStore();
   const network = net.genesis.document.network;
   const operatorKeys = keysOf(net);
-  const base = { network, store, authorityKey: async () => net.authority, now };
+  const base = { network, store, authorityKeys: async () => parties.authorityKeys, now };
   const genesis = new ServiceGenesis({
     store,
     network,
@@ -273,14 +283,20 @@ async function membership(
   await store.insert({ pk: 'service', sk: 'authority' }, { certificate });
   await genesis.install(net.signed);
   const withGenesis = { ...base, apiUrl: 'http://membership.test', genesis };
+  const permit = permitOf(withGenesis);
+  const authority = new AuthorityWatch({
+    ...{ store, genesis, now, keys: base.authorityKeys },
+    ask: authorityQuery(permit, transport),
+  });
   parties.membership = {
     ...withGenesis,
+    authority,
     operatorKeys,
     ledger: membershipLedger({
       network,
-      authorityKey: base.authorityKey,
+      authorityKey: async () => (await authority.current()).signer,
       validators: validatorClient({ fetchUrl: transport, now }),
-      permit: permitOf(withGenesis),
+      permit,
     }),
     vault: createVault(store, {
       wrap: async (_purpose, secret) => secret.map((byte) => byte ^ 90),

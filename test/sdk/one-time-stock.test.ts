@@ -1,0 +1,103 @@
+/** Four weeks without the membership service: patients act, and nothing links what they use. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
+import { parseCertificate } from '../../lib/membership/certificates.ts';
+import { oneTimeWeeksMax, oneTimeWindow } from '../../lib/membership/one-time.ts';
+import type { Patient } from '../../sdk/patient.ts';
+import { grant, revoke } from '../../sdk/grants.ts';
+import type { FakeHandler } from './fake-fetch.ts';
+import { makeWorld, type World } from './world.ts';
+
+const DAY = 86_400_000;
+const SERVICE = 'http://membership.test';
+let world: World;
+let patient: Patient;
+let honest: FakeHandler;
+let asked = 0;
+
+beforeAll(async () => {
+  world = await makeWorld();
+  await world.doctor('Ada Okonjo', 0, '1000000012');
+  patient = await world.patient('Anna Müller', ['laboratory']);
+  honest = world.handlers[SERVICE]!;
+});
+afterAll(() => world.close());
+
+const now = () => Date.now() + world.skewMs.value;
+const isAway = (away: boolean) => {
+  world.handlers[SERVICE] = away
+    ? async ({ url }) => {
+        if (url.pathname === '/v1/certificates') asked += 1;
+        return { status: 503, json: {} };
+      }
+    : honest;
+};
+const certificates = () => patient.data.oneTime.map((one) => one.certificate);
+
+describe('a stock of one-time certificates', () => {
+  it('reaches weeks ahead, with the dates of the calendar and not of the asking', async () => {
+    for (let ahead = 1; ahead <= oneTimeWeeksMax; ahead += 1) {
+      const { notBefore } = oneTimeWindow(now(), ahead);
+      const held = patient.data.oneTime.filter((one) => one.notBefore === notBefore);
+      expect(held).toHaveLength(8);
+    }
+    const other = await world.patient('Olga Lind', ['laboratory']);
+    const dates = (one: Patient) =>
+      new Set(
+        one.data.oneTime.map(({ certificate }) => {
+          const { notBefore, notAfter } = parseCertificate(fromBase64url(certificate));
+          return `${notBefore} ${notAfter}`;
+        }),
+      );
+    expect(dates(other)).toEqual(dates(patient));
+  });
+
+  it('lets a patient decide through four weeks without the service', async () => {
+    const terms = {
+      rights: ['read'],
+      categories: ['laboratory'],
+      until: now() + 90 * DAY,
+    } as const;
+    const { permissionId } = await grant(patient, { to: { npi: '1000000012' }, ...terms });
+    isAway(true);
+    for (let week = 1; week <= 4; week += 1) {
+      world.skewMs.value += 7 * DAY;
+      const before = asked;
+      expect(await patient.permissions()).toBeDefined();
+      expect((await patient.history()).length).toBeGreaterThan(0);
+      // What is missing for later weeks was asked for, once, and not in vain again and again.
+      expect(asked).toBe(before + 1);
+    }
+    await revoke(patient, permissionId);
+    const [permission] = await patient.permissions();
+    expect(permission?.revoked).not.toBeNull();
+    isAway(false);
+  });
+
+  it('goes on with the last one while the service is away, and with no other twice', async () => {
+    await patient.permissions();
+    isAway(true);
+    world.skewMs.value += 3_600_000;
+    const used = new Set<string>();
+    for (let turn = 0; turn < 60; turn += 1) {
+      const before = certificates();
+      await patient.permissions();
+      for (const one of before) if (!certificates().includes(one)) used.add(one);
+    }
+    const usable = patient.data.oneTime.filter((one) => (one.notBefore ?? 0) <= now());
+    expect(usable).toHaveLength(1);
+    expect(used.has(usable[0]!.certificate)).toBe(false);
+    isAway(false);
+    world.skewMs.value += 3_600_000;
+    await patient.permissions();
+    expect(certificates().length).toBeGreaterThan(40);
+  }, 60_000);
+
+  it('ends: who was away for longer than the stock reaches needs the service', async () => {
+    isAway(true);
+    world.skewMs.value += (oneTimeWeeksMax + 2) * 7 * DAY;
+    await expect(patient.permissions()).rejects.toMatchObject({ code: 'problem' });
+    isAway(false);
+    expect(await patient.permissions()).toBeDefined();
+  });
+});
