@@ -83,9 +83,11 @@ const nextSteps: Readonly<Record<string, string>> = {
   reenrolment_open: 'See how far it is: `carequorum reenrol show`.',
   reenrolment_waits: 'Wait until the delay is over: `carequorum reenrol show` says until when.',
   reenrolment_not_approved:
-    'An operator of another hospital runs `carequorum reenrol approve SUBJECT` first.',
+    'Operators of more hospitals run `carequorum reenrol approve SUBJECT`; `show` says whose word counts.',
   certificate_retired_authority: 'Run the command again: new certificates are fetched first.',
   unknown_authority: 'See which keys there were: `carequorum validators`.',
+  reenrolment_contested:
+    'Speak to the operator of your hospital: a quorum of hospitals has to see who you are.',
   same_hospital: 'Ask somebody of another hospital: two have to agree.',
   grantee_suspended: 'Wait until they have a new key, or grant to somebody else meanwhile.',
   already_registered: 'Nothing is to do: this certificate counts already.',

@@ -184,12 +184,12 @@ export class NetworkClient {
     control: CallControl & { readonly fresh?: boolean } = {},
   ): Promise<unknown> {
     const context = this.#context(control);
-    const order = async (): Promise<number> => {
-      const ordered = await this.#sign({ ...ORDER, ledger: query.ledger }, signer, 'transaction');
-      return (await settle(ordered, context)).height;
-    };
     const value = await withRenewal(signer, async () => {
       const query = await this.#sign(call, signer, 'query');
+      const order = async (): Promise<number> => {
+        const ordered = await this.#sign({ ...ORDER, ledger: query.ledger }, signer, 'transaction');
+        return (await settle(ordered, context)).height;
+      };
       return control.fresh ? readFresh(query, context, order) : readSeen(query, context);
     });
     await this.#keepUp(context, signer);

@@ -23,7 +23,7 @@ export interface OneTimeHolder {
 
 /** What a resupply fills the present week up to, and each coming one. */
 const PRESENT = 40;
-const COMING = 8;
+const COMING = 5;
 /** Fewer than these are filled up while the service is there, not only once none is left. */
 const PRESENT_MIN = 10;
 /** One that ends within this time is thrown away: a transaction must still be valid in its block. */

@@ -63,7 +63,7 @@ export async function askReenrolment(
   return operator.session.client.submit({ fn: 'identity.reenrol', args }, operator.signer);
 }
 
-/** An operator of another hospital approves. */
+/** An operator of another hospital approves; one of the own, whose key is a new one, confirms. */
 export function approveReenrolment(
   { session, signer }: Operator,
   subject: string,
@@ -102,7 +102,12 @@ const reenrolmentValue = z.object({
   previousKid: z.string(),
   reason: z.string(),
   requested: stepValue,
-  approved: stepValue.nullable(),
+  approvals: z.array(stepValue),
+  /** Hospitals whose word counts now, the own one among them, and how many it takes. */
+  counted: z.array(z.string()),
+  needed: z.int(),
+  /** The old key objected before: it cannot again. */
+  contested: z.boolean(),
   from: z.int(),
   until: z.int(),
   status: z.enum(['open', 'done', 'vetoed', 'withdrawn']),

@@ -52,7 +52,8 @@ export function addReenrol(program: Command, run: Runner): void {
       'Who lost device or passphrase gets new keys and stays the same person: all that patients granted stays. ' +
         'Nobody can do it alone: your operator asks, an operator of another hospital approves, and until the ' +
         'delay of the network is over the old key can object. From the moment your operator asks, the old key ' +
-        'can do nothing else.',
+        'can do nothing else. If the old key objects although it is in wrong hands: your operator ends it ' +
+        '(`carequorum approve --revoke THUMBPRINT --reason key-compromised`) and asks again; then a quorum of hospitals decides, whatever it says.',
     );
   examples(command, [
     'carequorum reenrol enrol --role doctor --name "Ada Okonjo" --keystore new.keystore',
@@ -225,7 +226,8 @@ function addObject(reenrol: Command, run: Runner): void {
     .summary('clinicians: nothing was lost, your old key goes on')
     .description(
       'If you did not lose your keys, somebody wants to become you. This ends it: your key works again, and ' +
-        'both operators are told.',
+        'the operators are told. You can object once: after that a quorum of hospitals has to agree before ' +
+        'anything happens to your key. Speak to the operator of your hospital.',
     );
   examples(receiptsOption(keystoreOptions(command)), [
     'carequorum reenrol object --keystore ada.keystore',
@@ -275,13 +277,16 @@ function ownSubject(clinician: Clinician | null): string {
 }
 
 function stateLines(state: ReenrolmentState): string[] {
-  const { name, role, hospital, subject, kid, reason, requested, approved } = state;
+  const { name, role, hospital, subject, kid, reason, requested, approvals } = state;
+  const { counted, needed, contested } = state;
   return [
     `${name}, ${role} of ${hospital ?? ''} (${subject})`,
     `  new key      ${kid}`,
     `  reason       ${reason}`,
     `  asked by     ${requested.hospital}, ${timeText(requested.at.time)}`,
-    `  approved by  ${approved ? `${approved.hospital}, ${timeText(approved.at.time)}` : 'nobody yet'}`,
+    ...approvals.map((one) => `  approved by  ${one.hospital}, ${timeText(one.at.time)}`),
+    `  counting now ${counted.join(', ') || 'nobody'}: ${counted.length} of ${needed} hospitals that it takes`,
+    ...(contested ? ['  The old key objected before: see the person before you approve.'] : []),
     `  status       ${state.status}`,
     `  finish from  ${timeText(state.from)} until ${timeText(state.until)}`,
   ];

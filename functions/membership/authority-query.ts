@@ -6,9 +6,9 @@ import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
 import { generateSigningKey, thumbprint, verifyP256 } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
-import { MAIN_LEDGER } from '../../lib/ledger/genesis-header.ts';
 import { verifyStateAnswer } from '../../lib/ledger/verify-state-answer.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import {
   encodeRequest,
   jwsTypes,
@@ -92,7 +92,7 @@ async function proven(
   const { ledger, height, time } = view.header;
   const value = await runQuery(view, query, {
     ...{ network: genesis.document.network, ledger, height, time: Math.max(time, now) },
-    ...{ genesisHash: genesis.hash, verify: verifyP256 },
+    ...{ genesisHash: genesis.hash, verify: verifyP256, main: null },
   });
   const { kid, certificate, since } = valueSchema.parse(value);
   return { kid, certificate: fromBase64url(certificate), since: since.height };

@@ -9,7 +9,6 @@ import {
   unmaskEntrySchema,
   unmaskSchema,
 } from './identity-values.ts';
-<<<<<<< HEAD
 import { claimEntrySchema, claimOfSchema, claimSchema } from './claim-values.ts';
 import {
   caseConsentEntrySchema,
@@ -24,9 +23,7 @@ import {
   caseSchema,
   caseStateSchema,
 } from './case-values.ts';
-=======
 import { authoritySchema, formerAuthoritiesSchema } from './authority-values.ts';
->>>>>>> 16a6af0 (Give the authority's key a successor, and patients certificates for weeks ahead)
 import { chosenSchema, copiersSchema, copiesSchema, erasureSchema } from './copy-values.ts';
 import {
   declarationEntrySchema,

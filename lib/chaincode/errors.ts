@@ -40,7 +40,9 @@ export const chaincodeErrors = {
   no_reenrolment: 'no re-enrolment of this person is open',
   reenrolment_over: 'the re-enrolment was not finished in time: start it again',
   reenrolment_waits: 'the delay in which the old key can object is not over',
-  reenrolment_not_approved: 'an operator of another hospital has not approved it',
+  reenrolment_not_approved:
+    'too few hospitals approve it by the keys that their operators have now',
+  reenrolment_contested: 'the old key objected before: now a quorum of hospitals decides',
   same_hospital: 'a second person, of another hospital, has to do this',
   already_lapsed: 'the identity ended, and all grants with it',
   unmask_exists: 'the id of the request is used',

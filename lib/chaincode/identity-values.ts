@@ -23,8 +23,11 @@ export const reenrolmentSchema = z.strictObject({
   /** What the old key was before: an objection brings that back. */
   before: z.enum(['active', 'revoked']),
   reason: reenrolmentReasonField,
+  /** The newest word of the own hospital, and of each other one. */
   requested: personAtSchema,
-  approved: personAtSchema.nullable(),
+  approvals: z.array(personAtSchema).max(chaincodeBounds.approvalsMax),
+  /** The old key objected to an earlier try: a quorum of hospitals decides, and it cannot again. */
+  contested: z.boolean(),
   /** First moment at which it can be finished, and the last. */
   from: timeField,
   until: timeField,

@@ -54,7 +54,7 @@ describe('membership', () => {
       expect(linesOf(resourcePolicy(template, 'AWS::KMS::Key', key))[0]).toContain('DENY kms:Sign');
     }
     template.hasResourceProperties('AWS::Lambda::Function', {
-      Environment: { Variables: { CA_KEY_IDS: { 'Fn::Join': [',', Match.anyValue()] } } },
+      Environment: { Variables: { CA_KEY_IDS: { 'Fn::Join': ['', Match.anyValue()] } } },
     });
   });
 

@@ -1,6 +1,11 @@
 /** A lost device: the subject stays, the old key can object, and no one hospital can hand it over. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { governedOf } from '../../lib/chaincode/governed.ts';
+import { toBase64url } from '../../lib/crypto/bytes.ts';
+import { generateSigningKey, thumbprint } from '../../lib/crypto/p256.ts';
+import { encodeCbor } from '../../lib/wire/codec.ts';
 import {
+  type Acting,
   DAY,
   grantArgs,
   outcome,
@@ -202,10 +207,184 @@ describe('re-enrolment without the old key', () => {
     expect(await step(world, world.operator(), 'finish')).toBe('reenrolment_not_approved');
   });
 
+  it('takes the word of the operator who came after', async () => {
+    const { world } = await approved();
+    await replaceOperator(world, 1);
+    const successor = await replaceOperator(world, 0);
+    world.time += DELAY;
+    expect(await step(world, world.operator(3), 'finish')).toBe('reenrolment_not_approved');
+    // The own hospital confirms by its new key; the word of the second was by a key of before.
+    expect(await step(world, successor, 'approve')).toBe('COMMITTED');
+    expect(await step(world, successor, 'approve')).toBe('same_hospital');
+    expect(await step(world, world.operator(3), 'finish')).toBe('reenrolment_not_approved');
+    expect(await step(world, world.operator(1), 'approve')).toBe('identity_revoked');
+    expect(await step(world, world.operator(2), 'approve')).toBe('COMMITTED');
+    expect(await step(world, world.operator(3), 'finish')).toBe('COMMITTED');
+  });
+
+  it('takes the word of the same hospital anew, once its operator has another key', async () => {
+    const { world } = await approved();
+    const successor = await replaceOperator(world, 1);
+    world.time += DELAY;
+    expect(await step(world, successor, 'finish')).toBe('reenrolment_not_approved');
+    expect(await step(world, successor, 'approve')).toBe('COMMITTED');
+    expect(await step(world, successor, 'finish')).toBe('COMMITTED');
+  });
+
   it('refuses new grants to a key that is lost', async () => {
     const { world } = await approved();
     const granted = await world.submit(alice, 'permission.grant', grantArgs(world, doctor));
     expect(outcome(granted)).toBe('grantee_suspended');
+  });
+});
+
+/** A new key of a hospital's operator, by governance; the operators of the others decide. */
+async function replaceOperator(world: World, index: number): Promise<Acting> {
+  const { publicKey } = await generateSigningKey();
+  const { bases } = (await world.ask(world.custodian, 'network.validators')) as unknown as {
+    bases: { members: string };
+  };
+  const validator = world.operator(index).hospital;
+  const change = { kind: 'replace-operator', validator, operatorKey: toBase64url(publicKey) };
+  const args = { change, base: bases.members };
+  // Keys of some may be replaced already: those of genesis that are left decide.
+  const left: number[] = [];
+  for (const at of [0, 1, 2, 3]) {
+    const { kid } = world.operator(at) as { kid: string };
+    const found = (await world.ask(alice, 'identity.get', { kid })) as { status: string };
+    if (found.status === 'active') left.push(at);
+  }
+  const [first, ...others] = left;
+  const proposed = await world.submit(world.operator(first), 'governance.propose', args);
+  const { proposalId } = valueOf(proposed) as { proposalId: string };
+  for (const at of others.slice(0, 2)) {
+    valueOf(await world.submit(world.operator(at), 'governance.approve', { proposalId }));
+  }
+  return { kid: thumbprint(publicKey) };
+}
+
+describe('after an objection', () => {
+  const register = async (world: World, who: Person) =>
+    outcome(await world.submit(who, 'record.register', recordArgs(alice)));
+
+  /** The old key objected once, and the own hospital asks again. */
+  async function contested(): Promise<{ world: World; next: Person }> {
+    const { world, next } = await approved();
+    expect(await step(world, doctor, 'veto')).toBe('COMMITTED');
+    expect(await ask(world, next)).toBe('COMMITTED');
+    return { world, next };
+  }
+
+  it('a quorum of hospitals decides, and the old key cannot object again', async () => {
+    const { world, next } = await contested();
+    expect(await step(world, doctor, 'veto')).toBe('reenrolment_contested');
+    expect(await step(world, world.operator(1), 'approve')).toBe('COMMITTED');
+    world.time += DELAY;
+    expect(await step(world, world.operator(), 'finish')).toBe('reenrolment_not_approved');
+    const state = await world.ask(doctor, 'identity.reenrolment', { subject: doctor.subject });
+    expect(state).toMatchObject({
+      ...{ contested: true, needed: 3 },
+      counted: ['hospital-a', 'hospital-b'],
+    });
+    expect(await step(world, world.operator(3), 'approve')).toBe('COMMITTED');
+    expect(await step(world, doctor, 'veto')).toBe('reenrolment_contested');
+    expect(await step(world, world.operator(), 'finish')).toBe('COMMITTED');
+    expect(await register(world, next)).toBe('COMMITTED');
+    expect(await register(world, doctor)).toBe('identity_renewed');
+  });
+
+  it('fewer than a quorum cannot stop an honest doctor, however often they ask', async () => {
+    const { world, next } = await contested();
+    expect(await register(world, doctor)).toBe('COMMITTED');
+    await step(world, world.operator(1), 'approve');
+    expect(await register(world, doctor)).toBe('COMMITTED');
+    for (let turn = 0; turn < 3; turn += 1) {
+      world.time += DELAY + 31 * DAY;
+      expect(await step(world, world.operator(), 'finish')).toBe('reenrolment_over');
+      expect(await ask(world, next)).toBe('COMMITTED');
+      expect(await ask(world, next)).toBe('reenrolment_open');
+      const found = await world.ask(alice, 'identity.get', { kid: doctor.kid });
+      expect(found).toMatchObject({ status: 'active' });
+    }
+  });
+
+  it('the old key is dead from the moment at which the quorum agrees', async () => {
+    const { world } = await contested();
+    await step(world, world.operator(1), 'approve');
+    await step(world, world.operator(2), 'approve');
+    expect(await register(world, doctor)).toBe('identity_suspended');
+    expect(await step(world, world.operator(), 'finish')).toBe('reenrolment_waits');
+    // Withdrawn, it works again; what is asked next is contested still.
+    expect(await step(world, world.operator(), 'veto')).toBe('COMMITTED');
+    expect(await register(world, doctor)).toBe('COMMITTED');
+    const again = await world.clinician('doctor', { subject: doctor.subject });
+    expect(await ask(world, again)).toBe('COMMITTED');
+    expect(await step(world, doctor, 'veto')).toBe('reenrolment_contested');
+  });
+
+  it('a thief whose key was ended neither objects nor comes back', async () => {
+    const { world, next } = await approved();
+    expect(await step(world, doctor, 'veto')).toBe('COMMITTED');
+    const stolen = { kid: doctor.kid, reason: 'key-compromised' };
+    await world.submit(world.operator(), 'identity.revoke', stolen);
+    expect(await ask(world, next, 'device-stolen')).toBe('COMMITTED');
+    expect(await step(world, doctor, 'veto')).toBe('identity_revoked');
+    await step(world, world.operator(1), 'approve');
+    await step(world, world.operator(2), 'approve');
+    expect(await step(world, doctor, 'veto')).toBe('reenrolment_contested');
+    world.time += DELAY;
+    expect(await step(world, world.operator(), 'finish')).toBe('COMMITTED');
+    expect(await register(world, next)).toBe('COMMITTED');
+  });
+
+  it('ended in the middle of it as stolen, the key stays ended when the hospital withdraws', async () => {
+    const { world } = await contested();
+    const stolen = { kid: doctor.kid, reason: 'key-compromised' };
+    await world.submit(world.operator(), 'identity.revoke', stolen);
+    await step(world, world.operator(1), 'approve');
+    await step(world, world.operator(2), 'approve');
+    expect(await step(world, world.operator(), 'veto')).toBe('COMMITTED');
+    expect(await register(world, doctor)).toBe('identity_revoked');
+  });
+
+  it.each(['left-hospital', 'licence-lapsed'])(
+    'does not bring back who ended: %s',
+    async (reason) => {
+      const { world } = await contested();
+      await step(world, world.operator(1), 'approve');
+      await world.submit(world.operator(), 'identity.revoke', { kid: doctor.kid, reason });
+      expect(await step(world, world.operator(2), 'approve')).toBe('subject_ended');
+      world.time += DELAY;
+      expect(await step(world, world.operator(), 'finish')).toBe('subject_ended');
+    },
+  );
+
+  it('counts present operators of hospitals that are not suspended', async () => {
+    const { world } = await contested();
+    await step(world, world.operator(1), 'approve');
+    await step(world, world.operator(2), 'approve');
+    const successor = await replaceOperator(world, 1);
+    world.time += DELAY;
+    expect(await step(world, world.operator(), 'finish')).toBe('reenrolment_not_approved');
+    expect(await step(world, successor, 'approve')).toBe('COMMITTED');
+    const { validators } = await governedOf(world);
+    const changed = validators.map((one, at) => ({ ...one, suspended: at === 2 }));
+    world.state.set('validators/current', encodeCbor(changed));
+    expect(await step(world, world.operator(), 'finish')).toBe('reenrolment_not_approved');
+    expect(await step(world, world.operator(3), 'approve')).toBe('COMMITTED');
+    expect(await step(world, world.operator(), 'finish')).toBe('COMMITTED');
+  });
+
+  it('is over once a new key has taken over: that one may object again', async () => {
+    const { world, next } = await contested();
+    await step(world, world.operator(1), 'approve');
+    await step(world, world.operator(2), 'approve');
+    world.time += DELAY;
+    await step(world, world.operator(), 'finish');
+    const third = await world.clinician('doctor', { subject: doctor.subject });
+    expect(await ask(world, third)).toBe('COMMITTED');
+    expect(await register(world, next)).toBe('identity_suspended');
+    expect(await step(world, next, 'veto')).toBe('COMMITTED');
   });
 });
 
