@@ -25,7 +25,7 @@ export const networkAuthority = defineQuery({
   name: 'network.authority',
   summary:
     'The key that certifies people, and the retired ones. Anybody may ask, by any key of their own.',
-  roles: everybody,
+  roles: [...everybody, 'representative'],
   schema: z.strictObject({
     /** The asker's key, where the ledger does not know it. */
     key: publicKeyText.optional(),
