@@ -13,6 +13,8 @@ import type { OneTimeCertificate } from './signing.ts';
 export interface OneTimeHolder {
   readonly session: Session;
   readonly keystore: Pick<Keystore, 'signingKey'>;
+  /** Whether all that is signed is known to be of one person: then a certificate links nothing. */
+  readonly isOneName: boolean;
   load(): {
     readonly oneTime: readonly OneTimeData[];
     readonly enrolment?: EnrolmentData | undefined;
@@ -71,8 +73,9 @@ export class OneTimeStock {
     const { stock, isAlone } = await this.#filled(old, now);
     const [next] = usableOf(stock, now);
     if (!next) throw new RangeError('a resupply without certificates');
-    // The last one goes on while the service is away: the owner key says anyway that it is one patient.
-    const rest = isAlone && usableOf(stock, now).length === 1 ? stock : without(stock, next);
+    // The last one goes on while the service is away, where the owner key says who it is anyway.
+    const isKept = isAlone && this.#holder.isOneName && usableOf(stock, now).length === 1;
+    const rest = isKept ? stock : without(stock, next);
     await this.#holder.save(rest);
     return {
       key: await importSigningKey(fromBase64url(next.key)),

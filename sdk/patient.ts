@@ -99,6 +99,7 @@ export class Patient {
     this.#stock = new OneTimeStock({
       session,
       keystore,
+      isOneName: true,
       load: () => this.#data,
       save: (oneTime) => this.update({ oneTime }),
     });

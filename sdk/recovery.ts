@@ -74,6 +74,7 @@ export class Recovery {
     const stock = new OneTimeStock({
       session,
       keystore,
+      isOneName: true,
       load: () => this.#data,
       save: (oneTime) => this.#change({ oneTime }),
     });

@@ -42,6 +42,8 @@ export class Representative {
     this.#stock = new OneTimeStock({
       session,
       keystore,
+      // A key for each patient: no certificate may tell that they have one representative.
+      isOneName: false,
       load: () => this.#data,
       save: (oneTime) => this.#update({ oneTime }),
     });
@@ -97,7 +99,11 @@ export class Representative {
       });
     }
     const { signingKey, encryption } = await keyPairs(client);
-    const signer = patientSigner(signingKey, () => this.#stock.take());
+    const signer = patientSigner(
+      signingKey,
+      () => this.#stock.take(),
+      () => this.#stock.renew(),
+    );
     return Delegate.open({
       ...{ session: this.session, files: this.#files, key: signingKey, signer },
       ...{ kid: thumbprint(signingKey.publicKey), seed: encryption.seed },

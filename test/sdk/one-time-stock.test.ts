@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import { parseCertificate } from '../../lib/membership/certificates.ts';
 import { oneTimeWeeksMax, oneTimeWindow } from '../../lib/membership/one-time.ts';
+import { OneTimeStock } from '../../sdk/one-time-stock.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { grant, revoke } from '../../sdk/grants.ts';
 import type { FakeHandler } from './fake-fetch.ts';
@@ -99,5 +100,21 @@ describe('a stock of one-time certificates', () => {
     await expect(patient.permissions()).rejects.toMatchObject({ code: 'problem' });
     isAway(false);
     expect(await patient.permissions()).toBeDefined();
+  });
+
+  it('uses none twice where names have to stay apart', async () => {
+    isAway(true);
+    const { session, keystore } = patient;
+    const usable = patient.data.oneTime.filter((one) => (one.notBefore ?? 0) <= now());
+    const takeTwice = async (isOneName: boolean) => {
+      const data = { ...patient.data, oneTime: usable.slice(0, 1) };
+      const save = async (oneTime: typeof usable) => void (data.oneTime = oneTime);
+      const holder = { session, keystore, isOneName, load: () => data, save };
+      const stock = new OneTimeStock(holder);
+      return [await stock.take(), await stock.take()].map((one) => one.certificate);
+    };
+    const [first, second] = await takeTwice(true);
+    expect(second).toEqual(first);
+    await expect(takeTwice(false)).rejects.toMatchObject({ code: 'problem' });
   });
 });
