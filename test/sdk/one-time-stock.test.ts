@@ -33,7 +33,6 @@ const isAway = (away: boolean) => {
       }
     : honest;
 };
-const certificates = () => patient.data.oneTime.map((one) => one.certificate);
 
 describe('a stock of one-time certificates', () => {
   it('reaches weeks ahead, with the dates of the calendar and not of the asking', async () => {
