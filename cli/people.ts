@@ -1,30 +1,11 @@
-/** People and records by name: who acted, whose records, and how a patient reads own records. */
+/** People and records by name: who acted, and whose records. */
 import type { MedicalRecord } from '../lib/chaincode/values.ts';
 import { type Clinician, type ReceivedGrant } from '../sdk/clinician.ts';
 import { findIdentity, type LedgerIdentity } from '../sdk/directory.ts';
 import { SdkError } from '../sdk/errors.ts';
-import type { Patient } from '../sdk/patient.ts';
-import type { FilePlatform } from '../sdk/platform/files.ts';
-import type { Reader } from '../sdk/read.ts';
 import type { Session } from '../sdk/session.ts';
 import type { RequestSigner } from '../sdk/signing.ts';
 import type { Person } from './context.ts';
-
-/** A patient as a reader of own records: every seed is derived from the root. */
-export function patientReader(patient: Patient, files: FilePlatform): Reader {
-  const names = patient.categoryNames();
-  return {
-    session: patient.session,
-    key: patient.ownerKey,
-    signer: patient.signer,
-    files,
-    purpose: 'PATRQT',
-    seedOf({ categoryTag, month, revision }) {
-      const name = names.get(categoryTag);
-      return name === undefined ? null : patient.seed(name, { month, revision });
-    },
-  };
-}
 
 /** Identities of subjects, each proven by the ledger; unknown ones are left out. */
 export async function identitiesOf(

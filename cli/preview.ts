@@ -6,9 +6,10 @@ import type { Patient } from '../sdk/patient.ts';
 import { openListed } from '../sdk/read.ts';
 import { membersOf } from '../sdk/teams.ts';
 import type { Recipient } from '../sdk/recipients.ts';
+import { patientReader } from '../sdk/patient-reader.ts';
 import type { CommandContext } from './context.ts';
 import { plural, shortId } from './output.ts';
-import { coveredBy, patientReader, personText } from './people.ts';
+import { coveredBy, personText } from './people.ts';
 import { timeText } from './times.ts';
 import { listText, purposeWord } from './words.ts';
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addApprove } from './commands/approve.ts';
+import { addClaim } from './commands/claim.ts';
 import { addCopies } from './commands/copies.ts';
 import { addCountersign } from './commands/countersign.ts';
 import { addDispute } from './commands/dispute.ts';
@@ -16,10 +17,13 @@ import { addGrant } from './commands/grant.ts';
 import { addGuardians } from './commands/guardians.ts';
 import { addHistory } from './commands/history.ts';
 import { addInbox } from './commands/inbox.ts';
+import { addInsurer } from './commands/insurer.ts';
 import { addLetter } from './commands/letter.ts';
 import { addNetwork } from './commands/network.ts';
 import { addPrivate } from './commands/private.ts';
 import { addPermission } from './commands/permission.ts';
+import { addPharmacy } from './commands/pharmacy.ts';
+import { addPrescription } from './commands/prescription.ts';
 import { addRead } from './commands/read.ts';
 import { addRecover } from './commands/recover.ts';
 import { addRecords } from './commands/records.ts';
@@ -69,6 +73,10 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addEmergency,
   addTeam,
   addStudy,
+  addPrescription,
+  addPharmacy,
+  addClaim,
+  addInsurer,
   addVerify,
   addNetwork,
   addDoctor,

@@ -133,6 +133,12 @@ const publicationAnswer = z.object({
   next: z.int().optional(),
 });
 type Publication = Pick<z.infer<typeof publicationAnswer>, 'members' | 'digests'>;
+const lettersAnswer = z.object({
+  letters: z.array(
+    z.object({ letterId: text }).extend(sealedSchema(recordsBounds.letterBytesMax).shape),
+  ),
+  next: text.optional(),
+});
 const eraseAnswer = z.object({ status: z.enum(['working', 'erased']) });
 export type ListedMetadata = z.infer<typeof metadataAnswer>['records'][number];
 
@@ -397,6 +403,36 @@ export class CustodianClient {
   /** Has all forgotten that went to a study which the patient left. */
   async withdrawReleases(permit: { key: SigningKey; receipt: Uint8Array }): Promise<void> {
     await this.#call('POST', '/v1/releases/withdraw', permit, {});
+  /** Deposits a letter; its digest is in the receipt. */
+  async putLetter(
+    letter: SealedText,
+    permit: { key: SigningKey; receipt: Uint8Array },
+  ): Promise<void> {
+    await this.#call('POST', '/v1/letters', permit, { letter });
+  }
+
+  /** Letters for the holder of this key, or in the box of a secret. */
+  async letters(
+    key: SigningKey,
+    secret?: string,
+  ): Promise<{ letterId: string; sealed: SealedText }[]> {
+    const found: { letterId: string; sealed: SealedText }[] = [];
+    let page: z.infer<typeof lettersAnswer> | null = null;
+    do {
+      const body = {
+        ...(secret === undefined ? {} : { secret }),
+        ...(page?.next === undefined ? {} : { after: page.next }),
+      };
+      const answer = await this.#call('POST', '/v1/letters/fetch', { key, receipt: null }, body);
+      page = parseAnswer(lettersAnswer, answer, 'records');
+      for (const { letterId, ...sealed } of page.letters) found.push({ letterId, sealed });
+    } while (page.next !== undefined);
+    return found;
+  }
+
+  /** Has letters forgotten that were taken back. */
+  async withdrawLetters(permit: { key: SigningKey; receipt: Uint8Array }): Promise<void> {
+    await this.#call('POST', '/v1/letters/withdraw', permit, {});
   }
 
   /** Keeps a note of a case that the receipt names. */

@@ -9,11 +9,12 @@ import type { Patient } from '../../sdk/patient.ts';
 import { fileExists, writeTextFile } from '../../sdk/platform/node.ts';
 import { Proofs } from '../../sdk/proofs.ts';
 import { openListed } from '../../sdk/read.ts';
+import { patientReader } from '../../sdk/patient-reader.ts';
 import type { CommandContext } from '../context.ts';
 import { type Export, type ExportedProof, exportedLists } from '../export-format.ts';
 import { type CommonOptions, examples, keystoreOptions } from '../options.ts';
 import { type CommandResult, plural, ProgressBar } from '../output.ts';
-import { identitiesOf, patientReader, personText } from '../people.ts';
+import { identitiesOf, personText } from '../people.ts';
 import type { Runner } from '../runner.ts';
 
 interface ExportOptions extends CommonOptions {

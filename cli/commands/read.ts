@@ -9,6 +9,7 @@ import { reasonOf } from '../../sdk/http.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { fileExists, fileSink } from '../../sdk/platform/node.ts';
 import { readDocument, type ReadDocument, type Reader } from '../../sdk/read.ts';
+import { patientReader } from '../../sdk/patient-reader.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { Journal } from '../journal.ts';
@@ -21,7 +22,7 @@ import {
   receiptsOption,
 } from '../options.ts';
 import { bytesText, type CommandResult, plural, ProgressBar, shortId } from '../output.ts';
-import { byId, knownPatients, patientNamed, patientReader } from '../people.ts';
+import { byId, knownPatients, patientNamed } from '../people.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { fileBelow, pathBelow } from '../safe-path.ts';

@@ -4,17 +4,11 @@ import type { Clinician } from '../../sdk/clinician.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { type ListedRecord, openListed } from '../../sdk/read.ts';
 import { SdkError } from '../../sdk/errors.ts';
+import { patientReader } from '../../sdk/patient-reader.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommonOptions, examples, keystoreOptions, purposeOption } from '../options.ts';
 import { bytesText, type CommandResult, shortId, table } from '../output.ts';
-import {
-  grantedNames,
-  identitiesOf,
-  knownPatients,
-  patientNamed,
-  patientReader,
-  personText,
-} from '../people.ts';
+import { grantedNames, identitiesOf, knownPatients, patientNamed, personText } from '../people.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
 import { type GrantablePurpose, reviewText, stateOf } from '../words.ts';

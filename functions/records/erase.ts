@@ -10,6 +10,7 @@ import { certify, refusal, signCall } from './certify.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
 import { discardRecord } from './discard.ts';
+import { forgetLetters } from './letters.ts';
 import { forgetPrivate } from './private.ts';
 import { findRecord } from './record-state.ts';
 import type { eraseSchema } from './copy-routes.ts';
@@ -78,6 +79,7 @@ async function erasePatient(
     await forgetShares(context, pseudonym);
     await forgetPrivate(context, pseudonym);
     await forgetCases(context, pseudonym);
+    await forgetLetters(context, pseudonym);
   }
   return true;
 }

@@ -26,6 +26,7 @@ import {
 } from './record-state.ts';
 import { leadsTo, requireRotation } from './rotation-state.ts';
 import type { rotateSchema, settleSchema, wrapSchema } from './routes.ts';
+import { forgetLetters } from './letters.ts';
 import { forgetShares } from './shares.ts';
 
 /**
@@ -49,6 +50,7 @@ export async function openRotation(
   await context.store.insert(wrapKeys.rotation(pseudonym), { from, ownerKid, sealingKey });
   await forgetPublished(context, from);
   await forgetShares(context, from);
+  await forgetLetters(context, from);
   return { status: 200, body: { pseudonym, from } };
 }
 

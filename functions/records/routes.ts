@@ -10,6 +10,7 @@ import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import { caseRoutes } from './case-routes.ts';
 import { copyRoutes } from './copy-routes.ts';
 import { releaseRoutes } from './release-routes.ts';
+import { letterRoutes } from './letter-routes.ts';
 import type { DocumentedRoute, RouteParameter } from '../aws/openapi.ts';
 import {
   accessAnswer,
@@ -395,6 +396,7 @@ export const routes: readonly DocumentedRoute[] = [
   ...rotationRoutes,
   ...privateRoutes,
   ...readRoutes,
+  ...letterRoutes,
   {
     method: 'GET',
     path: '/v1/health',

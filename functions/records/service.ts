@@ -21,6 +21,8 @@ import {
   restoreSchema,
 } from './copy-routes.ts';
 import { erase } from './erase.ts';
+import { fetchLettersSchema, letterSchema, withdrawLettersSchema } from './letter-routes.ts';
+import { fetchLetters, putLetter, withdrawLetters } from './letters.ts';
 import { completeRestore, openRestore } from './restore.ts';
 import { openApiInfo } from './openapi-info.ts';
 import {
@@ -121,6 +123,7 @@ export function recordsOperations(context: RecordsContext): Operations {
     'POST /v1/metadata': withBody(metadataSchema, (body, request) =>
       listMetadata(context, request, body),
     ),
+    ...letterOperations(context),
     ...copyOperations(context),
     ...releaseOperations(context),
     ...caseOperations(context),
@@ -131,6 +134,21 @@ export function recordsOperations(context: RecordsContext): Operations {
       }),
     },
     ...serviceOperations(context, openApiInfo, routes),
+  };
+}
+
+/** What goes to pharmacies and insurers, and comes back. */
+function letterOperations(context: RecordsContext): Operations {
+  return {
+    'POST /v1/letters': withBody(letterSchema, (body, request) =>
+      putLetter(context, request, body),
+    ),
+    'POST /v1/letters/fetch': withBody(fetchLettersSchema, (body, request) =>
+      fetchLetters(context, request, body),
+    ),
+    'POST /v1/letters/withdraw': withBody(withdrawLettersSchema, (body, request) =>
+      withdrawLetters(context, request, body),
+    ),
   };
 }
 

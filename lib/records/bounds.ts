@@ -24,6 +24,8 @@ export const recordsBounds = {
   /** Patients of one publication, and releases of each. */
   publishedMembersMax: 256,
   publishedReleasesMax: 16,
+  /** `ciphertext` of a letter: a prescription to a pharmacy, codes to an insurer, bytes. */
+  letterBytesMax: 32 * 1024,
   /** Public keys of one publication; 1,216 bytes each, in one request of 6 MB. */
   categoryKeysMax: 1_000,
   /** A receipt, bytes. */

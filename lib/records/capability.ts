@@ -126,6 +126,23 @@ const revokeSchema = z.object({
   permissionId: id,
 });
 
+/** Something sealed to a pharmacist, an insurer or who asked one, and the place of its answer. */
+const letterSchema = z.object({
+  fn: z.enum(['prescription.release', 'claim.estimate', 'claim.submit', 'claim.answer']),
+  /** Null where the sender must not know it. */
+  pseudonym: text32.nullable(),
+  letters: z
+    .array(z.object({ letterId: id, to: text32, digest: text32.nullable(), until: timeField }))
+    .max(2),
+});
+export type LetterCapability = z.infer<typeof letterSchema>;
+
+/** Letters that are not wanted any more. */
+const recallSchema = z.object({
+  fn: z.enum(['prescription.recall', 'claim.withdraw']),
+  letterIds: z.array(id).max(2),
+});
+
 /** A care team as it is now: whose seals are kept, and which are new. */
 const teamSchema = z.object({
   fn: z.enum(['team.create', 'team.change', 'team.close', 'team.publish-key', 'team.seal']),
@@ -307,6 +324,8 @@ const schemas = {
   erase: eraseSchema,
   grant: grantSchema,
   revoke: revokeSchema,
+  letter: letterSchema,
+  recall: recallSchema,
   team: teamSchema,
   publish: publishSchema,
   rotate: rotateSchema,

@@ -34,6 +34,13 @@ export const wrapKeys = {
   }),
   /** Which version of a permission's share is kept, and for whom. */
   shareState: (permissionId: string): WrapKey => ({ pk: `share#${permissionId}`, sk: 'state' }),
+  /** A letter under who may fetch it, whether it was taken back, and those about a patient. */
+  letter: (to: string, letterId: string): WrapKey => ({ pk: `letters#${to}`, sk: letterId }),
+  letterState: (letterId: string): WrapKey => ({ pk: `letter#${letterId}`, sk: 'state' }),
+  lettersOf: (pseudonym: string, letterId: string): WrapKey => ({
+    pk: `letters-of#${pseudonym}`,
+    sk: letterId,
+  }),
   /** Who is in a care team, and what members sealed to each other. */
   teamKeys: (teamId: string): WrapKey => ({ pk: `team#${teamId}`, sk: 'keys' }),
   /** Notes of a case by the key that they are sealed under, and that key as sealed to members. */

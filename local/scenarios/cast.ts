@@ -6,12 +6,14 @@ import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import { DEFAULT_CATEGORY } from '../../sdk/categories.ts';
 import { Clinician } from '../../sdk/clinician.ts';
 import { reasonOf } from '../../sdk/http.ts';
+import type { Role } from '../../lib/membership/roles.ts';
 import { createKeystore, type Keystore, openKeystore } from '../../sdk/keystore.ts';
 import type { KeystoreKind } from '../../sdk/keystore-format.ts';
 import type { Network } from '../../sdk/network-file.ts';
 import { Operator } from '../../sdk/operator.ts';
 import { Patient, preparePatient } from '../../sdk/patient.ts';
 import { nodeFiles } from '../../sdk/platform/node.ts';
+import { letterOfInvitation } from '../../sdk/reenrolment.ts';
 import type { CertifiedResult } from '../../sdk/proofs.ts';
 import { openSession, type Session } from '../../sdk/session.ts';
 import { CLINICIANS } from '../lib/registry-answers.ts';
@@ -95,6 +97,17 @@ export class Cast {
       if (reasonOf(error) !== 'already_registered') throw error;
       return { doctor, approved: null };
     }
+  }
+
+  /** Somebody whom no registry lists: invited by the operator of the hospital, then cosigned. */
+  async invited(role: Role, hospital: string, name: string): Promise<CastDoctor> {
+    const keystore = await this.keystore('clinician', `${role}-${shortId()}`, name);
+    const doctor = new Clinician(this.session(), keystore, nodeFiles);
+    const operator = await this.operator(hospital);
+    const letter = await letterOfInvitation(operator, { role, kid: keystore.kid });
+    const enrolment = await doctor.enrol(role, { name, hospital }, letter);
+    if (!enrolment?.certificate) throw new UnexpectedError(`${name} is still pending`);
+    return { doctor, approved: await operator.approve(fromBase64url(enrolment.certificate)) };
   }
 
   async operator(hospital: string): Promise<Operator> {

@@ -1,5 +1,6 @@
 // The scenarios of `npm run demo`, by name.
 import { LocalError } from '../lib/errors.ts';
+import { connected } from './connected.ts';
 import { emergency } from './emergency.ts';
 import { erasure } from './erasure.ts';
 import { journey } from './journey.ts';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   emergency,
   outage,
   erasure,
+  connected,
 ];
 
 /** The named ones; `all` is every one. Throws LocalError for a name that is none. */
