@@ -170,6 +170,7 @@ const nextSteps: Readonly<Record<string, string>> = {
   claim_withdrawn: 'Nothing is to do: it was taken back.',
   claim_over: 'It was not answered in time: whoever asked can ask again.',
   unknown_record: 'Check the id: `carequorum records` lists what you may see.',
+  record_retracted: 'Rely on nothing in it; ask the writer for the right one.',
   record_not_stored: 'Wait until the custodian holds the record, or have it uploaded again.',
   already_countersigned: 'Nothing is to do: you confirmed this record before.',
   already_disputed: 'Nothing is to do: you disputed this record before.',

@@ -29,6 +29,7 @@ import { addRecover } from './commands/recover.ts';
 import { addRecords } from './commands/records.ts';
 import { addReenrol } from './commands/reenrol.ts';
 import { addRenew } from './commands/renew.ts';
+import { addRetract } from './commands/retract.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addStudy } from './commands/study.ts';
 import { addTeam } from './commands/team.ts';
@@ -62,6 +63,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addUpload,
   addCountersign,
   addDispute,
+  addRetract,
   addRecords,
   addRead,
   addCopies,

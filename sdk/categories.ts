@@ -11,6 +11,18 @@ export const standardCategories: readonly string[] = [
   'treatment-summary',
 ];
 
+/** Treatment of substance use: 42 CFR Part 2 follows such records to whoever gets them. */
+export const SUBSTANCE_USE_CATEGORY = 'substance-use-treatment';
+
+const PART_2_NOTICE =
+  'PROTECTED BY 42 CFR PART 2 (treatment of substance use): use it for what the patient agreed to, and pass ' +
+  'it on to nobody unless the patient’s consent or that law allows it.';
+
+/** What whoever reads a category has to be told, or null. It covers names that start so. */
+export function redisclosureNotice(category: string): string | null {
+  return category.startsWith(SUBSTANCE_USE_CATEGORY) ? PART_2_NOTICE : null;
+}
+
 const CATEGORY_BYTES_MAX = 64;
 
 /**

@@ -191,6 +191,15 @@ export class Clinician {
     return parseValue(itemSchemas.record, value, call.fn);
   }
 
+  /** Takes back a record that this person wrote; all who read it are told. */
+  async retract(
+    recordId: string,
+    reason: 'wrong-patient' | 'written-in-error',
+  ): Promise<CertifiedResult> {
+    const call = { fn: 'record.retract', args: { recordId, reason } };
+    return this.session.client.submit(call, this.signer);
+  }
+
   async inbox(control: CallControl = {}): Promise<InboxEntry[]> {
     return allEntries(
       this.session.client,

@@ -403,6 +403,8 @@ export class CustodianClient {
   /** Has all forgotten that went to a study which the patient left. */
   async withdrawReleases(permit: { key: SigningKey; receipt: Uint8Array }): Promise<void> {
     await this.#call('POST', '/v1/releases/withdraw', permit, {});
+  }
+
   /** Deposits a letter; its digest is in the receipt. */
   async putLetter(
     letter: SealedText,

@@ -9,7 +9,9 @@ import { reasonOf } from '../../sdk/http.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { fileExists, fileSink } from '../../sdk/platform/node.ts';
 import { readDocument, type ReadDocument, type Reader } from '../../sdk/read.ts';
+import { redisclosureNotice } from '../../sdk/categories.ts';
 import { patientReader } from '../../sdk/patient-reader.ts';
+import { noticeLines } from '../completeness.ts';
 import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { Journal } from '../journal.ts';
@@ -91,7 +93,12 @@ async function readOne(
   await context.keepReceipts([done.access]);
   return {
     json: { records: [documentJson(done)], ...certifiedJson(done.access) },
-    lines: [`Written: ${done.path}`, certifiedLine(done.access)],
+    lines: [
+      `Written: ${done.path}`,
+      ...noticeLines([done.metadata.category]),
+      ...standInLines(reader),
+      certifiedLine(done.access),
+    ],
   };
 }
 
@@ -133,6 +140,8 @@ async function readAll(context: CommandContext, options: ReadOptions): Promise<C
       ...done.map(({ path }) => path),
       `${plural(done.length, 'record is', 'records are')} written below ${folder}` +
         (skipped > 0 ? `; ${skipped} of an earlier run were there.` : '.'),
+      ...noticeLines(done.map(({ metadata }) => metadata.category)),
+      ...standInLines(reader),
     ],
   };
 }
@@ -217,8 +226,16 @@ async function grantedRecords(clinician: Clinician, { patient, purpose = 'TREAT'
   return { reader: await clinician.reader(purpose), records };
 }
 
-function isReadable({ stored, supersededBy }: MedicalRecord): boolean {
-  return stored !== null && supersededBy === null;
+/** During an outage: where it came from. */
+function standInLines({ session }: Reader): string[] {
+  const { standIn } = session.sources;
+  return standIn === null
+    ? []
+    : [`The custodian is away: this is the copy at ${standIn}; other records may be missing.`];
+}
+
+function isReadable({ stored, supersededBy, erased, retracted }: MedicalRecord): boolean {
+  return stored !== null && supersededBy === null && erased === null && retracted === null;
 }
 
 /** A folder where it is one, or is written as one. */
@@ -238,7 +255,9 @@ export function sinkPath(
 
 function documentJson({ recordId, path, metadata, access }: ReadDocument) {
   const { mediaType, size, category, path: name } = metadata;
-  return { recordId, out: path, name, mediaType, size, category, access: certifiedJson(access) };
+  const notice = redisclosureNotice(category);
+  const json = { recordId, out: path, name, mediaType, size, category, notice };
+  return { ...json, access: certifiedJson(access) };
 }
 
 function noReader(): SdkError {

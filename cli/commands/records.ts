@@ -1,10 +1,12 @@
 /** `carequorum records`: own records of a patient; granted ones of a clinician. */
 import type { Command } from 'commander';
+import type { MedicalRecord } from '../../lib/chaincode/values.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
-import type { Patient } from '../../sdk/patient.ts';
+import { Patient } from '../../sdk/patient.ts';
 import { type ListedRecord, openListed } from '../../sdk/read.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import { patientReader } from '../../sdk/patient-reader.ts';
+import { completenessLines, completenessOf, noticeLines } from '../completeness.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommonOptions, examples, keystoreOptions, purposeOption } from '../options.ts';
 import { bytesText, type CommandResult, shortId, table } from '../output.ts';
@@ -65,7 +67,10 @@ async function ownRecords(
           return (await openListed(reader, patient.pseudonym, all)).listed;
         })
       : all.map((record) => ({ record, metadata: null }));
-  return listResult(context, patient, listed, patient.categoryNames());
+  return listResult(context, patient, listed, {
+    categories: patient.categoryNames(),
+    hasNames: names,
+  });
 }
 
 async function grantedRecords(
@@ -84,15 +89,21 @@ async function grantedRecords(
     : (await context.look('Asking the hospitals', () => clinician.records(pseudonym))).map(
         (record) => ({ record, metadata: null }),
       );
-  return listResult(context, clinician, listed, grantedNames(grants));
+  return listResult(context, clinician, listed, {
+    categories: grantedNames(grants),
+    hasNames: options.names,
+  });
 }
 
 async function listResult(
   context: CommandContext,
-  { session, signer }: Patient | Clinician,
+  person: Patient | Clinician,
   listed: readonly ListedRecord[],
-  categories: ReadonlyMap<string, string>,
+  { categories, hasNames }: { categories: ReadonlyMap<string, string>; hasNames: boolean },
 ): Promise<CommandResult> {
+  const { session, signer } = person;
+  const isOwn = person instanceof Patient;
+  const completeness = completenessOf(listed, { session, isOwn, hasNames });
   const writers = listed.map(({ record }) => record.uploader.subject);
   const people = await context.look('Looking for the writers', () =>
     identitiesOf(session, signer, writers),
@@ -103,7 +114,7 @@ async function listResult(
       record.id,
       record.dataMonth,
       categories.get(record.categoryTag) ?? '',
-      record.stored === null ? 'not stored' : reviewText(record.review),
+      stateText(record),
       metadata ? bytesText(metadata.size) : '',
       writer ? personText(writer) : '',
       metadata?.path ?? '',
@@ -119,12 +130,26 @@ async function listResult(
         mediaType: metadata?.mediaType ?? null,
         size: metadata?.size ?? null,
       })),
+      ...completeness,
     },
     lines:
       rows.length === 0
-        ? ['There are no records.']
-        : table(['record', 'month', 'category', 'state', 'size', 'written by', 'name'], rows),
+        ? ['There are no records here.', ...completenessLines(completeness)]
+        : [
+            ...table(['record', 'month', 'category', 'state', 'size', 'written by', 'name'], rows),
+            ...noticeLines(listed.map(({ record }) => categories.get(record.categoryTag) ?? '')),
+            ...completenessLines(completeness),
+          ],
   };
+}
+
+/** What a reader must know before relying on it. */
+function stateText({ stored, erased, retracted, supersededBy, review }: MedicalRecord): string {
+  if (erased !== null) return 'ERASED';
+  if (retracted) return `TAKEN BACK: ${retracted.reason}`;
+  if (stored === null) return 'not stored';
+  if (supersededBy !== null) return `corrected by ${shortId(supersededBy)}`;
+  return reviewText(review);
 }
 
 /** Who granted what. */

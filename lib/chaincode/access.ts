@@ -23,6 +23,7 @@ import {
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { heldByReader } from './representation.ts';
+import { noteReader } from './readers.ts';
 import { clinicians } from './roles.ts';
 import type { HistoryEntry, MedicalRecord, Permission } from './values.ts';
 
@@ -45,6 +46,7 @@ export const accessRequest = defineTransaction({
     const about = { recordId, categories: [record.categoryTag], purpose };
     if (reason !== null) return denied(call, record.pseudonym, about, { ...asked, reason });
     const { permission } = judged;
+    if (actor.kind === 'identity') await noteReader(call, recordId, actor.identity.subject);
     const by = { permissionId: permission?.id ?? null, team: permission && teamOf(permission) };
     await recordPermit(call, record.pseudonym, { ...about, ...by });
     const usableUntil = usableUntilOf(call, permission ? [permission] : []);
@@ -106,11 +108,13 @@ export const accessList = defineTransaction({
 
 /** What stands against reading a record whatever is permitted. */
 async function objectionTo(
-  { draft }: TransactionCall,
+  { actor, draft }: TransactionCall,
   record: MedicalRecord,
-): Promise<'record_erased' | 'record_not_stored' | null> {
+): Promise<'record_erased' | 'record_not_stored' | 'record_retracted' | null> {
   const isErased = record.erased !== null || (await isPatientErased(draft, record.pseudonym));
   if (isErased) return 'record_erased';
+  // The patient looks at it, and decides whether it is erased.
+  if (record.retracted && actor.kind === 'identity') return 'record_retracted';
   return record.stored === null ? 'record_not_stored' : null;
 }
 

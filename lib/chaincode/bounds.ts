@@ -19,6 +19,8 @@ export const chaincodeBounds = {
   pharmacistsMax: 8,
   /** How long an insurer may take to answer, how long an estimate holds, an answer is kept. */
   claimMs: 183 * 86_400_000,
+  /** Readers of one record who are told by name when it turns out to be wrong. */
+  readersMax: 64,
   /** How long before the report of a lost device its finder may have used it, milliseconds. */
   lostDeviceMs: 7 * 86_400_000,
   /** Members of a case with the patient, and clinicians who were told of it on the main ledger. */

@@ -99,6 +99,7 @@ async function patientOfRecord(call: TransactionCall, recordId: string): Promise
   if (record.stored === null) throw new ChaincodeError('record_not_stored');
   if (record.erased !== null) throw new ChaincodeError('record_erased');
   if (record.review === 'disputed') throw new ChaincodeError('service_disputed');
+  if (record.retracted) throw new ChaincodeError('record_retracted');
   const { pseudonym, categoryTag, dataMonth } = record;
   if (actor.kind === 'identity') await requirePayment(call, pseudonym, { categoryTag, dataMonth });
   return pseudonym;

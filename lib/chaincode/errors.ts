@@ -163,6 +163,7 @@ export const chaincodeErrors = {
   already_stored: 'the record is stored',
   record_not_stored: 'the custodian does not hold the record yet',
   already_countersigned: 'the patient countersigned it',
+  record_retracted: 'its writer took the record back: do not rely on it',
   already_disputed: 'the patient disputes it',
   // prescription
   prescription_exists: 'the prescription id is used',

@@ -54,6 +54,8 @@ export const keys = {
   appointment: (permissionId: string): string => `appointment/${permissionId}`,
   representative: (kid: string): string => `representative/${kid}`,
   record: (id: string): string => `record/${id}`,
+  /** Who read a record. */
+  readers: (recordId: string): string => `readers/${recordId}`,
   prescription: (id: string): string => `prescription/${id}`,
   /** Whose a prescription is: apart, as pharmacies see the other. */
   prescriptionOf: (id: string): string => `prescription-of/${id}`,

@@ -116,6 +116,7 @@ async function objectionToRecord(
   if (record.erased !== null || (await isPatientErased(draft, pseudonym))) {
     return 'prescription_void';
   }
-  if (record.rotation?.step === 'left' || record.supersededBy !== null) return 'prescription_void';
+  const isVoid = record.rotation?.step === 'left' || record.supersededBy !== null;
+  if (isVoid || record.retracted) return 'prescription_void';
   return record.review === 'disputed' ? 'prescription_disputed' : null;
 }

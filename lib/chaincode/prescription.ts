@@ -185,6 +185,7 @@ async function prescribedRecord(
   const isErased = record.erased !== null || (await isPatientErased(draft, pseudonym));
   if (isErased) throw new ChaincodeError('record_erased');
   if (record.supersededBy !== null) throw new ChaincodeError('already_superseded');
+  if (record.retracted) throw new ChaincodeError('record_retracted');
   const held = await heldBy(draft.reader, pseudonym, subject);
   const judged = decide(held, { right: 'write', time: context.time, categoryTag, dataMonth });
   if (judged.decision === 'deny') throw new ChaincodeError(judged.reason);

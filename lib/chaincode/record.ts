@@ -14,8 +14,10 @@ import { defineTransaction, type TransactionCall } from './functions.ts';
 import { remember } from './history.ts';
 import { keys, lists } from './keys.ts';
 import { actingFor, coversData } from './representation.ts';
+import { alertReaders } from './readers.ts';
 import { writers } from './roles.ts';
-import type { MedicalRecord, Permission } from './values.ts';
+import { newestPseudonym } from './rotation.ts';
+import { type MedicalRecord, type Permission, retractReasonField } from './values.ts';
 
 /** Why a patient disputes a record. */
 export const disputeReasonField = z.enum([
@@ -96,6 +98,7 @@ export const recordRegister = defineTransaction({
       supersedes: args.supersedes ?? null,
       supersededBy: null,
       erased: null,
+      retracted: null,
     });
     const entry = { recordId, dataMonth };
     await draft.append(listCells.records(pseudonym), entry);
@@ -128,11 +131,40 @@ export const recordStored = defineTransaction({
     }
     const stored = { time: context.time, height: context.height };
     draft.put(cells.record(recordId), { ...record, stored });
-    if (record.supersedes !== null) await markSuperseded(draft, record.supersedes, recordId);
+    if (record.supersedes !== null) {
+      await markSuperseded(draft, record.supersedes, recordId);
+      await alertReaders(call, record.supersedes, 'record.corrected');
+    }
     const { pseudonym, categoryTag } = record;
     await remember(call, pseudonym, { recordId, categories: [categoryTag] });
     await draft.notify({ pseudonym }, 'record.stored', { recordId });
     return { recordId, objectDigest };
+  },
+});
+
+export const recordRetract = defineTransaction({
+  name: 'record.retract',
+  summary:
+    'The writer takes a record back: no clinician opens it any more, and all who read it are told. ' +
+    'What is about somebody else the patient then has erased.',
+  roles: writers,
+  schema: z.strictObject({ recordId: idField, reason: retractReasonField }),
+  hints: ({ recordId }) => [keys.record(recordId), keys.readers(recordId)],
+  async run({ recordId, reason }, call) {
+    const { draft, context } = call;
+    const record = await draft.get(cells.record(recordId));
+    const { subject } = identityOf(call.actor).identity;
+    if (record?.uploader.subject !== subject) throw new ChaincodeError('unknown_record');
+    if (record.erased !== null) throw new ChaincodeError('record_erased');
+    if (record.stored === null) throw new ChaincodeError('record_not_stored');
+    if (record.retracted) throw new ChaincodeError('record_retracted');
+    const retracted = { time: context.time, height: context.height, reason };
+    draft.put(cells.record(recordId), { ...record, retracted });
+    const pseudonym = await newestPseudonym(draft.reader, record.pseudonym);
+    await remember(call, pseudonym, { recordId, categories: [record.categoryTag], reason });
+    await draft.notify({ pseudonym }, 'record.retracted', { recordId });
+    const told = await alertReaders(call, recordId, 'record.retracted');
+    return { recordId, reason, ...told };
   },
 });
 
@@ -165,7 +197,9 @@ export const recordDispute = defineTransaction({
     const reviewed = { ...record, review: 'disputed', disputeReason: reasonCode } as const;
     call.draft.put(cells.record(recordId), reviewed);
     await tellReview(call, record, 'record.disputed', reasonCode);
-    return { recordId, review: 'disputed' };
+    const isWrong = reasonCode === 'wrong-patient' || reasonCode === 'wrong-content';
+    const told = isWrong ? await alertReaders(call, recordId, 'record.doubted') : {};
+    return { recordId, review: 'disputed', ...told };
   },
 });
 
@@ -192,6 +226,7 @@ async function requireSupersedable(
   if (!earlier || !isSame || earlier.stored === null || earlier.erased !== null) {
     throw new ChaincodeError('unknown_superseded');
   }
+  if (earlier.retracted) throw new ChaincodeError('record_retracted');
   if (earlier.supersededBy !== null) throw new ChaincodeError('already_superseded');
 }
 

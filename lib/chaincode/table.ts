@@ -57,7 +57,13 @@ import {
   representativeList,
   representativeMine,
 } from './representative.ts';
-import { recordCountersign, recordDispute, recordRegister, recordStored } from './record.ts';
+import {
+  recordCountersign,
+  recordDispute,
+  recordRegister,
+  recordRetract,
+  recordStored,
+} from './record.ts';
 import { recordGet, recordList } from './record-queries.ts';
 import { releasePublish } from './publication.ts';
 import {
@@ -157,6 +163,7 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   recordStored,
   recordCountersign,
   recordDispute,
+  recordRetract,
   recordRelayered,
   recordRetag,
   recordLeave,

@@ -202,6 +202,15 @@ export type Permission = z.infer<typeof permissionSchema>;
 
 export const holdingsSchema = z.array(idField).max(chaincodeBounds.holdingsMax);
 
+/** Why the writer of a record takes it back. */
+export const retractReasonField = z.enum(['wrong-patient', 'written-in-error']);
+
+export const readersSchema = z.strictObject({
+  subjects: z.array(subjectField).max(chaincodeBounds.readersMax),
+  /** Readers beyond those. */
+  more: z.int().min(0),
+});
+
 export const recordSchema = z.strictObject({
   id: idField,
   pseudonym: pseudonymField,
@@ -232,6 +241,8 @@ export const recordSchema = z.strictObject({
   supersededBy: idField.nullable(),
   /** When the patient ordered that nothing of it be left; who did so is in `erasure/…`. */
   erased: momentSchema.nullable(),
+  /** When its writer took it back, and why: nobody but the patient opens it any more. */
+  retracted: momentSchema.extend({ reason: retractReasonField }).nullable(),
 });
 export type MedicalRecord = z.infer<typeof recordSchema>;
 

@@ -142,6 +142,7 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.stored': { recordId, objectDigest: digest },
     'record.countersign': { recordId, objectDigest: digest },
     'record.dispute': { recordId, reasonCode: 'other' },
+    'record.retract': { recordId, reason: 'wrong-patient' },
     'record.relayered': { recordId, generation: 1, objectDigest: digest },
     'record.retag': {
       ...{ recordId, generation: 1, objectDigest: digest, categoryTag: text32('tag') },

@@ -59,6 +59,7 @@ export const expected: Record<string, Role[]> = {
   'record.stored': ['custodian'],
   'record.countersign': ['patient', 'representative'],
   'record.dispute': ['patient', 'representative'],
+  'record.retract': ['doctor', 'nurse'],
   'record.relayered': ['custodian'],
   'record.retag': ['patient'],
   'record.leave': ['patient'],
