@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addApprove } from './commands/approve.ts';
 import { addClaim } from './commands/claim.ts';
+import { addCase } from './commands/case.ts';
 import { addCopies } from './commands/copies.ts';
 import { addCountersign } from './commands/countersign.ts';
 import { addDispute } from './commands/dispute.ts';
@@ -74,6 +75,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addInbox,
   addEmergency,
   addTeam,
+  addCase,
   addStudy,
   addPrescription,
   addPharmacy,

@@ -80,6 +80,11 @@ const deeds: Readonly<Record<string, string>> = {
   'study.join': 'joined a study',
   'study.withdraw': 'left a study',
   'release.submit': 'released a record to a study',
+  'case.consent': 'let a doctor open a case',
+  'case.withdraw': 'took a consent to open a case back',
+  'case.open': 'opened a case',
+  'case.close': 'closed a case',
+  'case.reread': 'read in a closed case',
   'access.request': 'asked to read a record',
   'access.list': 'asked for the names of records',
 };
@@ -152,6 +157,10 @@ const notices: Readonly<Record<string, string>> = {
   'study.approved': 'A study that names you is open.',
   'study.closed': 'A study that names you was closed.',
   'study.withdrawn': 'A patient left a study that you count for.',
+  'case.consented': 'A patient lets you open a case: `carequorum case list`.',
+  'case.opened': 'A case was opened for you: `carequorum case list`.',
+  'case.told': 'You were told of a case: `carequorum case list`.',
+  'case.closed': 'A case was closed.',
   'access.denied': 'Somebody was refused a record of yours.',
 };
 

@@ -33,6 +33,7 @@ const entrySchema = z.object({
   told: z.array(z.string()),
   closed: moment
     .extend({
+      transaction: z.string(),
       anchor: z.object({ height: z.int(), headerHash: z.string() }),
       members: z.array(lastMemberSchema),
     })

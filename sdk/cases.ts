@@ -22,6 +22,8 @@ export const DEFAULT_RULE: CaseRule = {
 };
 
 const ATTEMPTS_MAX = 4;
+const START_ATTEMPTS_MAX = 10;
+const START_RETRY_MS = 500;
 const DEPOSITS_IN_FLIGHT = 4;
 
 /** A patient lets a doctor open a case, within a time. */
@@ -69,8 +71,16 @@ async function opened(
   const call = { fn: 'case.open', args };
   const result = await person.session.client.submit(call, person.signer);
   const caseId = result.id;
-  await rekeyCase(person, caseId);
-  return { caseId, result };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await rekeyCase(person, caseId);
+      return { caseId, result };
+    } catch (error) {
+      // Validators that are a moment behind do not know the case yet.
+      if (reasonOf(error) !== 'unknown_case' || attempt >= START_ATTEMPTS_MAX) throw error;
+      await person.session.clock.sleep(START_RETRY_MS);
+    }
+  }
 }
 
 async function ownKey(person: CasePerson): Promise<string> {

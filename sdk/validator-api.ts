@@ -47,6 +47,7 @@ const batchAnswer = z.object({
   ),
 });
 const queryAnswer = z.object({ answer: z.string().max(8_000_000) });
+const headerAnswer = z.object({ header: z.string().max(16_384) });
 const consistencyAnswer = z.object({ proof: receiptText });
 const healthAnswer = z.looseObject({
   status: z.string(),
@@ -161,6 +162,22 @@ export async function getConsistency(
   });
   if (answer.status !== 200) return { outcome: 'refused', answer };
   return { outcome: 'answered', proof: parseAnswer(consistencyAnswer, answer, at.id).proof };
+}
+
+/** The header of a block of a case ledger, as text; nothing of it is verified yet. */
+export async function getCaseHeader(
+  at: ValidatorAddress,
+  { height, ledger }: { height: number; ledger: string },
+  options: CallOptions,
+): Promise<{ outcome: 'answered'; header: string } | Refused> {
+  const answer = await callJson(options.transport, {
+    method: 'GET',
+    url: `${at.url}/v1/blocks/${height}?ledger=${ledger}`,
+    timeoutMs: QUERY_TIMEOUT_MS,
+    signal: options.signal,
+  });
+  if (answer.status !== 200) return { outcome: 'refused', answer };
+  return { outcome: 'answered', header: parseAnswer(headerAnswer, answer, at.id).header };
 }
 
 /** What a validator says of itself; 503 while it has no genesis. */

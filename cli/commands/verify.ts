@@ -8,6 +8,8 @@ import { decodeReceipt } from '../../lib/ledger/receipt.ts';
 import { type VerifiedReceipt, verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { type Genesis, signedGenesisSchema, verifyGenesis } from '../../lib/wire/genesis.ts';
 import { parseTransaction } from '../../lib/wire/transaction.ts';
+import { caseExportSchema } from '../../sdk/case-export.ts';
+import { verifyCase } from '../../sdk/case-verify.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import { fileExists } from '../../sdk/platform/node.ts';
 import { Proofs } from '../../sdk/proofs.ts';
@@ -34,6 +36,7 @@ export function addVerify(program: Command, run: Runner): void {
         'says. It asks no server and needs no keystore. It takes\n' +
         '  receipts     files of --receipts: one receipt a line\n' +
         '  an export    of `carequorum export`: every entry, and that no entry was left out\n' +
+        '  a case       of `carequorum case export`: its whole ledger, up to the anchor\n' +
         '  a network    file or genesis: that every operator signed it\n' +
         'Compare the genesis hash with an operator, or give it with --expect.',
     )
@@ -65,19 +68,51 @@ async function verify(
   const given = options.genesis === undefined ? null : await readDocument(options.genesis);
   const isExport = exportHead.safeParse(parsed);
   const receipts = isExport.success ? [] : receiptsIn(content, parsed);
+  const isCase = isExport.success && isExport.data.format === 'carequorum-case-export-1';
   const named = isExport.success ? isExport.data.genesisHash : genesisHashOf(receipts[0]);
   const genesis = given?.genesis ?? (await genesisFor(context, path, named));
   requireHash(genesis, options.expect);
-  const result = isExport.success
-    ? await verifyExport(parsed, genesis)
-    : await verifyReceipts(receipts, genesis);
+  const result = isCase
+    ? await verifyCaseExport(parsed, genesis)
+    : isExport.success
+      ? await verifyExport(parsed, genesis)
+      : await verifyReceipts(receipts, genesis);
   return { ...result, lines: [...result.lines, ...compareLine(options.expect)] };
 }
 
 const exportHead = z.looseObject({
-  format: z.literal('carequorum-export-1'),
+  format: z.enum(['carequorum-export-1', 'carequorum-case-export-1']),
   genesisHash: z.string(),
 });
+
+async function verifyCaseExport(parsed: unknown, genesis: Genesis): Promise<CommandResult> {
+  const checked = caseExportSchema.safeParse(parsed);
+  if (!checked.success) throw bad('The export is not of its format.', checked.error);
+  requireSameGenesis(checked.data, genesis);
+  const { network, genesisHash } = checked.data;
+  const found = await verifyCase(checked.data, genesis);
+  const { caseId, anchor, notes, questions, entries } = found;
+  const isQuestion = ({ fn }: { fn: string }): boolean => fn === 'case.question';
+  const written = notes.filter((one) => !isQuestion(one));
+  const opened = written.filter(({ said }) => said !== null).length;
+  return {
+    json: { verified: 'case', genesisHash, caseId, anchor, notes, questions, entries },
+    lines: [
+      `Good: case ${caseId}, from its opening to the anchor in the main ledger:`,
+      `  ${plural(anchor.height, 'block')}, ${plural(written.length, 'note')} (${opened} opened), ` +
+        `${plural(questions.length, 'question')} settled, ${plural(entries, 'other entry', 'other entries')};`,
+      `  complete, and each certified by a quorum of ${network}.`,
+      `Genesis: ${genesisHash}`,
+    ],
+  };
+}
+
+function requireSameGenesis({ genesisHash }: { genesisHash: string }, genesis: Genesis): void {
+  if (genesisHash === toHex(genesis.hash)) return;
+  throw new SdkError('mismatch', 'The export is of another network than the genesis document.', {
+    nextStep: 'Give the genesis document of that network with --genesis.',
+  });
+}
 
 /** The genesis document that the file names, where it lies near; else that of the network in use. */
 async function genesisFor(
@@ -164,11 +199,7 @@ async function verifyExport(parsed: unknown, genesis: Genesis): Promise<CommandR
   const checked = exportSchema.safeParse(parsed);
   if (!checked.success) throw bad('The export is not of its format.', checked.error);
   const file = checked.data;
-  if (file.genesisHash !== toHex(genesis.hash)) {
-    throw new SdkError('mismatch', 'The export is of another network than the genesis document.', {
-      nextStep: 'Give the genesis document of that network with --genesis.',
-    });
-  }
+  requireSameGenesis(file, genesis);
   const pages = await provenPages(file, genesis);
   for (const [name, fn] of Object.entries(exportedLists)) {
     requireList(name, pages.get(fn) ?? [], file[name as keyof typeof exportedLists]);

@@ -56,6 +56,7 @@ export const caseSchema = z.strictObject({
     .strictObject({
       time: timeField,
       height: heightField,
+      transaction: transactionIdField,
       /** The certified block of the case ledger that says the patient was discharged. */
       anchor: z.strictObject({ height: heightField, headerHash: digestField }),
       /** Who was in it then, and the first generation that each may read. */

@@ -177,7 +177,8 @@ export const caseClose = defineTransaction({
     await endCaseLedger(draft, ended, context);
     const { time, height } = context;
     const anchor = { height: at, headerHash: toBase64url(hash) };
-    draft.put(cells.case(caseId), { ...found, closed: { time, height, anchor, members } });
+    const closed = { time, height, transaction, anchor, members };
+    draft.put(cells.case(caseId), { ...found, closed });
     const { pseudonym } = found;
     await remember(call, pseudonym, {});
     await draft.notify({ pseudonym }, 'case.closed');

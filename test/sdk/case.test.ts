@@ -11,6 +11,7 @@ import {
   showCase,
 } from '../../sdk/case-data.ts';
 import { changeMembers, giveHistory, rekeyCase } from '../../sdk/case-keys.ts';
+import { type CaseExport, exportCase } from '../../sdk/case-export.ts';
 import { openCase } from '../../sdk/case-reading.ts';
 import {
   acceptHandover,
@@ -27,6 +28,7 @@ import {
   writeNote,
   writeNotes,
 } from '../../sdk/cases.ts';
+import { verifyCase } from '../../sdk/case-verify.ts';
 import { SdkError } from '../../sdk/errors.ts';
 import { reasonOf } from '../../sdk/http.ts';
 import { makeWorld, type World } from './world.ts';
@@ -115,6 +117,43 @@ it('runs a stay: notes, members, a disagreement, a handover, the anchor', async 
   const log = await caseList(anna, caseId, 'case.log');
   expect(log.filter(({ fn }) => fn === 'case.read').length).toBeGreaterThan(5);
 }, 120_000);
+
+describe('the file of a closed case', () => {
+  it('is verified by the genesis document alone', async () => {
+    const file = await exportCase(anna, caseId);
+    const found = await verifyCase(file, world.net.genesis);
+    expect(found.notes.filter(({ fn }) => fn !== 'case.question')).toHaveLength(4);
+    expect(found.notes.every(({ said }) => said !== null)).toBe(true);
+    expect(found.questions).toMatchObject([{ option: 1, by: 'vote' }]);
+    const broken = async (change: Partial<CaseExport>): Promise<string> =>
+      verifyCase({ ...file, ...change }, world.net.genesis).then(
+        () => 'holds',
+        (error: unknown) => (error as Error).message,
+      );
+    expect(await broken({ receipts: file.receipts.slice(1) })).toMatch(
+      /missing|and the ledger has/,
+    );
+    expect(await broken({ receipts: [...file.receipts, ...file.receipts.slice(0, 1)] })).toContain(
+      'twice',
+    );
+    expect(await broken({ closed: file.opened })).toContain('does not close');
+    expect(await broken({ opened: file.closed })).toContain('does not open');
+    expect(await broken({ caseId: 'a'.repeat(64) })).toContain('does not open this case');
+    const [first, second, ...others] = file.notes;
+    const swapped = [
+      { ...first!, noteId: second!.noteId },
+      { ...second!, noteId: first!.noteId },
+      ...others,
+    ];
+    const { notes } = await verifyCase({ ...file, notes: swapped }, world.net.genesis);
+    expect(notes.filter(({ said }) => said === null)).toHaveLength(2);
+  }, 120_000);
+
+  it('is of a closed case alone', async () => {
+    const { caseId: other } = await openByPatient(anna, { attending: ada.who, rule });
+    await expect(exportCase(anna, other)).rejects.toMatchObject({ code: 'bad_input' });
+  }, 60_000);
+});
 
 describe('nobody outside reads anything', () => {
   it('neither by the ledgers nor by the custodian', async () => {
