@@ -25,8 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const wanted =
-  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover representative upload countersign dispute retract records read copies erase history private export inbox emergency team study prescription pharmacy claim insurer verify network doctor unmask validators governance genesis';
-  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover representative upload countersign dispute records read copies erase history private export inbox emergency team case study verify network doctor unmask validators governance genesis';
+  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover representative upload countersign dispute retract records read copies erase history private export inbox emergency team case study prescription pharmacy claim insurer verify network doctor unmask validators governance genesis';
 
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return command.commands.flatMap((one) => {
