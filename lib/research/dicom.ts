@@ -123,6 +123,9 @@ function valueOf(dataSet: DataSet, tag: string, rule: DicomRule, now: number): J
     }
     case 'count':
       return dataSet.uint16(tag) ?? null;
+    case 'sequence':
+      // Its items are cleaned one by one, never taken as a value.
+      return null;
     default:
       return null;
   }

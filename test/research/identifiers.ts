@@ -1,5 +1,5 @@
 /** A patient with every identifier that Safe Harbor names, in FHIR, C-CDA and DICOM. */
-import { safeHarborIdentifiers } from '../../lib/research/safe-harbor.ts';
+import type { safeHarborIdentifiers } from '../../lib/research/safe-harbor.ts';
 
 export type Identifier = keyof typeof safeHarborIdentifiers;
 

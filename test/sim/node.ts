@@ -394,7 +394,9 @@ export class SimNode {
 
   #log(entry: StepLog): void {
     const { event, ...facts } = entry;
-    if (event !== 'send_failed') this.trace(`${event} ${Object.values(facts).slice(1).join(' ')}`);
+    if (event === 'send_failed') return;
+    const plain = Object.values(facts).filter((one) => typeof one !== 'object');
+    this.trace(`${event} ${plain.slice(1).join(' ')}`);
   }
 
   /** The ports of one process: every write or send may go wrong. */
