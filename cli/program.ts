@@ -31,6 +31,7 @@ import { addRecords } from './commands/records.ts';
 import { addReenrol } from './commands/reenrol.ts';
 import { addRenew } from './commands/renew.ts';
 import { addRetract } from './commands/retract.ts';
+import { addResearch } from './commands/research.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addStudy } from './commands/study.ts';
 import { addTeam } from './commands/team.ts';
@@ -77,6 +78,7 @@ const adders: readonly ((program: Command, run: Runner) => void)[] = [
   addTeam,
   addCase,
   addStudy,
+  addResearch,
   addPrescription,
   addPharmacy,
   addClaim,

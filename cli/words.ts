@@ -153,7 +153,7 @@ const notices: Readonly<Record<string, string>> = {
   'claim.answered': 'An insurer answered: `carequorum claim list`.',
   'claim.withdrawn': 'A question to you was taken back.',
   'release.submitted': 'A record of yours was released to a study: `carequorum study releases`.',
-  'release.published': 'A publication of your study is there to be fetched.',
+  'release.published': 'A publication of your study can be fetched: `carequorum research fetch`.',
   'study.approved': 'A study that names you is open.',
   'study.closed': 'A study that names you was closed.',
   'study.withdrawn': 'A patient left a study that you count for.',

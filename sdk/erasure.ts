@@ -9,6 +9,7 @@ import { forgetEmergency } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import type { CallControl } from './network-client.ts';
 import { parseValue } from './pages.ts';
+import { leaveStudy, participationIn } from './studies.ts';
 import type { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
 
@@ -58,6 +59,11 @@ export async function eraseEverything(
   rotationKey?: SigningKey,
 ): Promise<Ordered> {
   const args = await guardOf(patient, null, rotationKey);
+  // Nothing can be signed afterwards, and the custodian deletes what went to studies by this alone.
+  for (const studyId of Object.keys(patient.data.studies ?? {})) {
+    const own = await participationIn(patient, studyId);
+    if (own && own.withdrawn === null) await leaveStudy(patient, studyId);
+  }
   const call = { fn: 'patient.erase', args };
   const result = await patient.session.client.submit(call, patient.signer);
   const isBrought = await bring(patient, result);

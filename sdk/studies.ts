@@ -35,7 +35,7 @@ export type Participation = z.infer<typeof participationSchema>;
 
 const ownReleaseSchema = releaseSchema.extend({ published: z.boolean() });
 /** A release of one's own record, as the patient sees it. */
-export type OwnRelease = z.infer<typeof ownReleaseSchema>;
+type OwnRelease = z.infer<typeof ownReleaseSchema>;
 
 /** A researcher registers a study; it opens once a quorum of hospitals approved it. */
 export async function registerStudy(

@@ -7,7 +7,7 @@ import type { DocumentedRoute } from '../aws/openapi.ts';
 import { dpopHeader, hashText, receiptField } from '../aws/route-fields.ts';
 
 const rowField = sealedSchema(recordsBounds.releaseRowBytesMax);
-export const payloadField = sealedSchema(recordsBounds.releaseBytesMax);
+const payloadField = sealedSchema(recordsBounds.releaseBytesMax);
 const studyText = z.string().max(64);
 
 export const releaseSchema = z.strictObject({

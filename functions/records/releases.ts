@@ -31,7 +31,9 @@ const keptPayload = z.strictObject({ payload: sealedSchema(recordsBounds.release
 const keptPublished = z.strictObject({ row: rowField });
 const keptWithdrawal = z.strictObject({ at: z.int() });
 
-/** Keeps a release under the study and the participant; both sealed parts are those of the ledger. */
+/**
+ * Keeps a release under the study and the participant; both sealed parts are those of the ledger.
+ */
 export async function putRelease(
   context: RecordsContext,
   request: HttpRequest,

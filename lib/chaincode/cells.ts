@@ -65,6 +65,7 @@ import {
   releaseIdSchema,
   releaseSchema,
   studyEntrySchema,
+  studyLogSchema,
   studySchema,
 } from './study-values.ts';
 import { teamEntrySchema, teamLogSchema, teamSchema, teamsOfSchema } from './team-values.ts';
@@ -225,6 +226,7 @@ export const listCells = {
   caseLog: () => listCell(lists.caseLog(), caseLogSchema),
   studies: () => listCell(lists.studies(), studyEntrySchema),
   releases: (study: string) => listCell(lists.releases(study), releaseEntrySchema),
+  studyLog: (study: string) => listCell(lists.studyLog(study), studyLogSchema),
   patientReleases: (pseudonym: string) =>
     listCell(lists.patientReleases(pseudonym), releaseIdSchema),
   proposals: () => listCell(lists.proposals(), proposalEntrySchema),

@@ -171,6 +171,8 @@ export const lists = {
   /** Every study; every release to one, in the order of its sequence; and those of a patient. */
   studies: (): ListKeys => list('studies'),
   releases: (study: string): ListKeys => list(`releases/${study}`),
+  /** Everybody who left a study. */
+  studyLog: (study: string): ListKeys => list(`study-log/${study}`),
   patientReleases: (pseudonym: string): ListKeys => list(`patient-releases/${pseudonym}`),
   /** Every proposal that was ever made. */
   proposals: (): ListKeys => list('proposals'),

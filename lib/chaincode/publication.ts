@@ -1,4 +1,6 @@
-/** Publication: a study’s researcher gets releases once no class of them is too small (design §8). */
+/**
+ * Publication: a study’s researcher gets releases once no class of them is too small (design §8).
+ */
 import { z } from 'zod';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';

@@ -6,17 +6,25 @@ import { chaincodeBounds } from './bounds.ts';
 import { decide, heldBy, teamOf } from './decision.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
-import { digestField, idField, labelField, pseudonymField } from './fields.ts';
+import { digestField, distinct, idField, labelField, pseudonymField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { ownOrEarlier, pageArgs, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
-import { isStaying, ownStudy, participantOf, requireApproved, studyNamed } from './study.ts';
+import {
+  isStaying,
+  ownStudy,
+  participantOf,
+  readableStudy,
+  requireApproved,
+  studyNamed,
+  studyReaders,
+} from './study.ts';
 import type { MedicalRecord, Permission } from './values.ts';
 
 export const releaseSubmit = defineTransaction({
   name: 'release.submit',
   summary:
-    'A doctor whom the patient lets share releases a record to a study, cleaned of what identifies.',
+    'A doctor whom the patient lets share releases a record to a study, cleaned of identifiers.',
   roles: ['doctor'],
   schema: z.strictObject({
     releaseId: idField,
@@ -66,8 +74,7 @@ export const releaseSubmit = defineTransaction({
         role: source?.role ?? 'unknown',
         review: review === 'countersigned' ? review : 'awaiting',
       },
-      releasedBy: { kid, subject, hospital },
-      released,
+      releasedBy: { hospital },
     });
     draft.put(cells.release(releaseId), {
       ...{ id: releaseId, studyId, sequence, pseudonym, recordId, permissionId: permission.id },
@@ -139,15 +146,26 @@ export const releaseAccess = defineTransaction({
 export const releaseList = defineQuery({
   name: 'release.list',
   summary: 'A page of all releases of a study: where each came from, and nobody’s record.',
-  roles: ['researcher', 'coordinator', 'auditor', 'operator'],
+  // Not the researcher: what is not published is not for the one, not even that it came.
+  roles: ['coordinator', 'auditor', 'operator'],
   schema: z.strictObject({ studyId: labelField, ...pageArgs }),
-  async run({ studyId, ...page }, { actor, reader }) {
-    const study = await studyNamed(reader, studyId);
-    const { identity, role } = identityOf(actor);
-    const isNamed = [study.researcher, study.coordinator].includes(identity.subject);
-    const isOverseer = role === 'auditor' || role === 'operator';
-    if (!isNamed && !isOverseer) throw new ChaincodeError('not_own_study');
-    return reader.page(listCells.releases(studyId), page);
+  async run({ studyId, ...page }, call) {
+    await readableStudy(call, studyId);
+    return call.reader.page(listCells.releases(studyId), page);
+  },
+});
+
+export const releaseBatch = defineQuery({
+  name: 'release.batch',
+  summary: 'One publication of a study: its classes, by handles that say nothing of any person.',
+  roles: studyReaders,
+  schema: z.strictObject({ studyId: labelField, batch: z.int().min(1) }),
+  hints: ({ studyId, batch }) => [keys.study(studyId), keys.batch(studyId, batch)],
+  async run({ studyId, batch }, call) {
+    await readableStudy(call, studyId);
+    const found = await call.reader.get(cells.batch(studyId, batch));
+    if (!found) throw new ChaincodeError('unknown_batch');
+    return { studyId, batch, ...found };
   },
 });
 
@@ -170,7 +188,77 @@ export const releaseMine = defineQuery({
   },
 });
 
-/** The live permission to release this record to this study. @throws ChaincodeError of a decision */
+export const releaseEntries = defineQuery({
+  name: 'release.entries',
+  summary: 'Where releases of a publication came from, by their numbers: proof of their source.',
+  roles: studyReaders,
+  schema: z.strictObject({
+    studyId: labelField,
+    batch: z.int().min(1),
+    /** Of this publication. */
+    sequences: distinct(
+      z
+        .int()
+        .min(0)
+        .max(chaincodeBounds.releasesOfStudyMax - 1),
+      1,
+      chaincodeBounds.pageMax,
+    ),
+  }),
+  hints: ({ studyId, batch }) => [keys.study(studyId), keys.batch(studyId, batch)],
+  async run({ studyId, batch, sequences }, call) {
+    await readableStudy(call, studyId);
+    const found = await call.reader.get(cells.batch(studyId, batch));
+    if (!found) throw new ChaincodeError('unknown_batch');
+    const members = found.classes.flatMap((one) => one.members);
+    const published = new Set(members.flatMap(({ releases }) => releases));
+    if (!sequences.every((one) => published.has(one))) throw new ChaincodeError('unknown_release');
+    const list = listCells.releases(studyId);
+    const entries = await call.reader.many(
+      sequences.map((one) => ({ key: list.keys.entry(one), schema: list.schema })),
+    );
+    const items = entries.map((entry, at) => {
+      if (!entry) throw new Error(`release ${sequences[at]} of ${studyId} is missing`);
+      return { sequence: sequences[at] as number, ...entry };
+    });
+    return { studyId, batch, items };
+  },
+});
+
+export const releaseKnown = defineQuery({
+  name: 'release.known',
+  summary: 'Which of these records went to a study before; of patients who let the doctor share.',
+  roles: ['doctor'],
+  schema: z.strictObject({
+    studyId: labelField,
+    recordIds: distinct(idField, 1, chaincodeBounds.pageMax),
+  }),
+  hints: ({ studyId, recordIds }) => recordIds.map((id) => keys.releasedRecord(studyId, id)),
+  async run({ studyId, recordIds }, { actor, reader }) {
+    const { subject } = identityOf(actor).identity;
+    const shared = new Map<string, boolean>();
+    const known: string[] = [];
+    for (const recordId of recordIds) {
+      const record = await reader.get(cells.record(recordId));
+      if (!record) throw new ChaincodeError('unknown_record');
+      const { pseudonym } = record;
+      if (!shared.has(pseudonym)) {
+        const held = await heldBy(reader, pseudonym, subject);
+        shared.set(
+          pseudonym,
+          held.some((one) => one.study === studyId),
+        );
+      }
+      if (!shared.get(pseudonym)) throw new ChaincodeError('unknown_record');
+      if (await reader.get(cells.releasedRecord(studyId, recordId))) known.push(recordId);
+    }
+    return { studyId, recordIds: known };
+  },
+});
+
+/**
+ * The live permission to release this record to this study. @throws ChaincodeError of a decision
+ */
 async function requireShare(
   { draft, context }: TransactionCall,
   subject: string,

@@ -94,7 +94,14 @@ export const participantSchema = z.strictObject({
 });
 export type Participant = z.infer<typeof participantSchema>;
 
-/** What researcher and coordinator may know of a release: no record, and no pseudonym. */
+/** Who left a study, or came back to it. */
+export const studyLogSchema = z.strictObject({
+  participant: digestField,
+  what: z.enum(['left', 'came-back']),
+  at: momentSchema,
+});
+
+/** What researcher and coordinator may know of a release: no record, no pseudonym, no time. */
 export const releaseEntrySchema = z.strictObject({
   participant: digestField,
   /** To the study pseudonym, when it was released. */
@@ -110,12 +117,10 @@ export const releaseEntrySchema = z.strictObject({
     role: z.string().max(32),
     review: z.enum(['awaiting', 'countersigned']),
   }),
-  releasedBy: z.strictObject({
-    kid: kidField,
-    subject: subjectField,
-    hospital: validatorIdField.nullable(),
-  }),
-  released: momentSchema,
+  /**
+   * Whose doctor released it. Neither who nor when: whoever knows the doctor would know too much.
+   */
+  releasedBy: z.strictObject({ hospital: validatorIdField.nullable() }),
 });
 export type ReleaseEntry = z.infer<typeof releaseEntrySchema>;
 
@@ -158,7 +163,6 @@ export const batchSchema = z.strictObject({
     .max(chaincodeBounds.publishedMembersMax),
   published: momentSchema,
 });
-export type Batch = z.infer<typeof batchSchema>;
 
 /** Who is in a class: it is published again as a whole or not at all. */
 export const classSchema = z.array(digestField).max(chaincodeBounds.publishedMembersMax);

@@ -8,12 +8,20 @@ import type { Draft, Reader } from './draft.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, labelField } from './fields.ts';
-import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
+import {
+  defineQuery,
+  defineTransaction,
+  type QueryCall,
+  type TransactionCall,
+} from './functions.ts';
 import { pageArgs, remember } from './history.ts';
 import { keys, lists } from './keys.ts';
-import { everybody } from './roles.ts';
+import { everybody, type Role } from './roles.ts';
 import { hospitalOf, setOf } from './seats.ts';
 import { type Participant, type Study, studyTerms } from './study-values.ts';
+
+/** Roles that may look into a study, if it names them or they oversee. */
+export const studyReaders: readonly Role[] = ['researcher', 'coordinator', 'auditor', 'operator'];
 
 const studyArg = { studyId: labelField } as const;
 
@@ -141,6 +149,10 @@ export const studyJoin = defineTransaction({
       withdrawn: null,
       classId: found?.participant.classId ?? null,
     });
+    if (found?.participant.withdrawn) {
+      const entry = { participant: handle, what: 'came-back', at: joined } as const;
+      await draft.append(listCells.studyLog(studyId), entry);
+    }
     await remember(call, pseudonym, { purpose: 'RESCH', study: studyId });
     return { studyId, pseudonym, participant: handle, commitment };
   },
@@ -159,6 +171,8 @@ export const studyWithdraw = defineTransaction({
     const { handle, participant } = await participantOf(draft.reader, studyId, pseudonym);
     const withdrawn = { time: context.time, height: context.height };
     draft.put(cells.participant(studyId, handle), { ...participant, withdrawn });
+    const entry = { participant: handle, what: 'left', at: withdrawn } as const;
+    await draft.append(listCells.studyLog(studyId), entry);
     await remember(call, pseudonym, { purpose: 'RESCH', study: studyId });
     await draft.notify({ subject: study.coordinator }, 'study.withdrawn');
     return { studyId, participant: handle, withdrawnAt: context.time };
@@ -202,6 +216,17 @@ export const studyMine = defineQuery({
   },
 });
 
+export const studyLog = defineQuery({
+  name: 'study.log',
+  summary: 'A page of everybody who left a study, or came back to it.',
+  roles: studyReaders,
+  schema: z.strictObject({ ...studyArg, ...pageArgs }),
+  async run({ studyId, ...page }, call) {
+    await readableStudy(call, studyId);
+    return call.reader.page(listCells.studyLog(studyId), page);
+  },
+});
+
 /** @throws ChaincodeError `unknown_study` */
 export async function studyNamed(reader: Pick<Reader, 'get'>, studyId: string): Promise<Study> {
   const study = await reader.get(cells.study(studyId));
@@ -227,7 +252,7 @@ interface Participation {
 }
 
 /** How a patient takes part, withdrawn or not, under this or an earlier pseudonym; or null. */
-export async function participationOf(
+async function participationOf(
   reader: Pick<Reader, 'get'>,
   studyId: string,
   pseudonym: string,
@@ -256,6 +281,18 @@ export async function participantOf(
   if (!found) throw new ChaincodeError('not_joined');
   if (found.participant.withdrawn !== null) throw new ChaincodeError('participant_withdrawn');
   return found;
+}
+
+/**
+ * The study, for those whom it names and for who oversees. @throws ChaincodeError `not_own_study`
+ */
+export async function readableStudy({ actor, reader }: QueryCall, studyId: string): Promise<Study> {
+  const study = await studyNamed(reader, studyId);
+  const { identity, role } = identityOf(actor);
+  const isNamed = [study.researcher, study.coordinator].includes(identity.subject);
+  const isOverseer = role === 'auditor' || role === 'operator';
+  if (!isNamed && !isOverseer) throw new ChaincodeError('not_own_study');
+  return study;
 }
 
 /** Whether data of a participant may be used: nobody withdrew it, or had everything erased. */

@@ -3,7 +3,7 @@ import { toBase64url, utf8 } from '../crypto/bytes.ts';
 import { taggedHash } from '../crypto/hash.ts';
 
 /** A participant, and the digest of what is sealed to the researcher about the one. */
-export interface RowDigest {
+interface RowDigest {
   readonly participant: string;
   readonly digest: string;
 }

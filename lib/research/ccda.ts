@@ -1,4 +1,7 @@
-/** C-CDA documents, cleaned: coded entries pass; narrative, names and bodies that are no XML do not. */
+/**
+ * C-CDA documents, cleaned: coded entries pass; narrative, names and bodies that are no XML do
+ * not.
+ */
 import { XMLParser } from 'fast-xml-parser';
 import { type Cleaned, Omissions, type Quasi, refused } from './cleaned.ts';
 import { safeCode, safeNumber, safeUnit } from './codes.ts';

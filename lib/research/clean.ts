@@ -1,4 +1,7 @@
-/** Cleans a document of what identifies its patient, by what it is; what it cannot clean, it refuses. */
+/**
+ * Cleans a document of what identifies its patient, by what it is; what it cannot clean, it
+ * refuses.
+ */
 import { cleanCcda, isClinicalDocument } from './ccda.ts';
 import { type Cleaned, refused } from './cleaned.ts';
 import { cleanDicom, isDicom } from './dicom.ts';

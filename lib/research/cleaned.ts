@@ -35,7 +35,7 @@ export type Cleaned =
     }
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly why: string };
 
-export interface Omission {
+interface Omission {
   readonly what: string;
   readonly count: number;
 }

@@ -38,13 +38,18 @@ const fhirWords = new Set(
 /** Numbers from here on may be those of a person. */
 const NUMBER_MAX = 10_000_000;
 /** Terms of UCUM that medicine uses; what is none may be a name, and an annotation is free text. */
-const term =
-  /^(?:%|1|10[*^]\d{1,2}|[kcdhmunpfMG]?(?:g|l|L|m|mol|eq|U|Pa|Hz|J|W|Gy|Sv|Bq|V|A|s|cal|osm|Ci)|min|h|d|wk|mo|a|Cel|deg|MU|kat|(?:m?m)\[Hg\]|\[(?:iU|in_i|lb_av|oz_av|degF|ft_i|pH|arb'U|ppb|ppm)\])\d?$/;
+const terms = [
+  '%|1|10[*^]\\d{1,2}',
+  '[kcdhmunpfMG]?(?:g|l|L|m|mol|eq|U|Pa|Hz|J|W|Gy|Sv|Bq|V|A|s|cal|osm|Ci)',
+  'min|h|d|wk|mo|a|Cel|deg|MU|kat|m?m\\[Hg\\]',
+  "\\[(?:iU|in_i|lb_av|oz_av|degF|ft_i|pH|arb'U|ppb|ppm)\\]",
+];
+const term = new RegExp(`^(?:${terms.join('|')})\\d?$`);
 
 const byUri = new Map(systems.map((one) => [one.uri, one]));
 const byOid = new Map(systems.flatMap((one) => (one.oid ? [[one.oid, one] as const] : [])));
 
-export interface SafeCode {
+interface SafeCode {
   readonly system: string;
   readonly code: string;
 }

@@ -1,8 +1,13 @@
-/** The elements of DICOM RT objects that may stay; labels, names, UIDs and contours are none of them. */
+/**
+ * The elements of DICOM RT objects that may stay; labels, names, UIDs and contours are none of
+ * them.
+ */
 
 export interface DicomRule {
   readonly name: string;
-  /** `word`: a code string of the standard; `class`: a UID of the standard; the rest are numbers. */
+  /**
+   * `word`: a code string of the standard; `class`: a UID of the standard; the rest are numbers.
+   */
   readonly kind: 'word' | 'class' | 'year' | 'decimal' | 'count' | 'sequence';
   readonly items?: Readonly<Record<string, DicomRule>>;
 }

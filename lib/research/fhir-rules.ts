@@ -1,8 +1,12 @@
-/** The elements of FHIR R4 that may stay, by type of resource. What is not named here does not pass. */
+/**
+ * The elements of FHIR R4 that may stay, by type of resource. What is not named here does not
+ * pass.
+ */
 
 /**
- * `concept` and `coding`: codes of public terminologies, without words. `year`: of a date. `age`: up to
- * 89 years. `word`: one word of FHIR. `extension`: coded and counted values of published guides.
+ * `concept` and `coding`: codes of public terminologies, without words. `year`: of a date. `age`:
+ * up to 89 years. `word`: one word of FHIR. `extension`: coded and counted values of published
+ * guides.
  */
 export type Rule =
   | 'concept'

@@ -153,8 +153,9 @@ class Cleaner {
   }
 }
 
-const guides =
-  /^http:\/\/hl7\.org\/fhir\/us\/(?:mcode|codex-radiation-therapy)\/StructureDefinition\/[a-z0-9-]{1,80}$/;
+const guides = new RegExp(
+  '^http://hl7\\.org/fhir/us/(?:mcode|codex-radiation-therapy)/StructureDefinition/[a-z0-9-]{1,80}$',
+);
 
 const extensionRules: Readonly<Record<string, Rule>> = {
   extension: 'extension',

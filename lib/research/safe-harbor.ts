@@ -1,4 +1,7 @@
-/** The rules of Safe Harbor, 45 CFR 164.514(b)(2): which identifiers go, and what may stay of some. */
+/**
+ * The rules of Safe Harbor, 45 CFR 164.514(b)(2): which identifiers go, and what may stay of
+ * some.
+ */
 
 /** The 18 identifiers, by the letter of the rule; docs/research.md says what becomes of each. */
 export const safeHarborIdentifiers = {
@@ -64,7 +67,7 @@ export function birthYear(text: unknown, now: number): number | null {
 }
 
 /** Stands for this year of birth and all before it. */
-export function oldestYear(now: number): number {
+function oldestYear(now: number): number {
   return now - AGE_MAX - 1;
 }
 

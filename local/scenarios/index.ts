@@ -8,6 +8,7 @@ import { lyingCa } from './lying-ca.ts';
 import { outage } from './outage.ts';
 import { recovery } from './recovery.ts';
 import { representative } from './representative.ts';
+import { research } from './research.ts';
 import { rotation } from './rotation.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -21,6 +22,7 @@ export const scenarios: readonly Scenario[] = [
   outage,
   erasure,
   connected,
+  research,
 ];
 
 /** The named ones; `all` is every one. Throws LocalError for a name that is none. */

@@ -16,6 +16,7 @@ import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypt
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
 import { accuseArgs, evidenceOf } from './evidence.ts';
 import { keyTexts, seatTexts } from './seats.ts';
+import { studyRuns } from './seeded-study.ts';
 import {
   type Acting,
   DAY,
@@ -103,6 +104,8 @@ interface Cast {
   readonly alicesNext: PatientKeys;
   readonly bobsDevice: PatientKeys;
   readonly bobsNext: PatientKeys;
+  readonly researcher: Person;
+  readonly coordinator: Person;
   readonly doctor: Person;
   readonly nurse: Person;
   readonly foreigner: Person;
@@ -116,6 +119,7 @@ export async function seeded(): Promise<Seeded> {
   const cast = await castOf(story);
   story.keep('nothing but people');
   await careBegins(story, cast);
+  await researchRuns(story, cast);
   await keysAreGuarded(story, cast);
   await institutionsAct(story, cast);
   mentionRest(story, cast);
@@ -139,7 +143,7 @@ async function castOf(story: Story): Promise<Cast> {
   const keysOf = async (name: string) => story.who(name, await world.patientKeys(name));
   const person = async (role: Parameters<World['registered']>[0], hospital = 0, name = role) =>
     story.who(name, await world.registered(role, { hospital }));
-  for (const role of ['pharmacist', 'insurer', 'researcher', 'auditor'] as const) {
+  for (const role of ['pharmacist', 'insurer', 'auditor'] as const) {
     await person(role);
   }
   const guardians = await Promise.all([0, 1, 2].map(() => generateSigningKey()));
@@ -152,6 +156,8 @@ async function castOf(story: Story): Promise<Cast> {
     alicesNext: await keysOf('alice anew'),
     bobsDevice: await keysOf('bob’s new device'),
     bobsNext: await keysOf('bob anew'),
+    researcher: await person('researcher'),
+    coordinator: await person('coordinator', 1),
     doctor: await person('doctor'),
     nurse: await person('nurse'),
     foreigner: await person('doctor', 1, 'doctor elsewhere' as 'doctor'),
@@ -198,6 +204,14 @@ async function careBegins(story: Story, { alice, carol, doctor, nurse, foreigner
     ...{ categoryKeysRoot: text32('root 2'), categoryKeysFrom: '2025-11' },
     revisions: [revision],
   });
+}
+
+async function researchRuns(story: Story, cast: Cast): Promise<void> {
+  const { carol, bob, doctor, researcher, coordinator } = cast;
+  const operators = [0, 1, 2].map((at) => story.actors.get(`operator ${at}`)!);
+  const say = story.say.bind(story);
+  const study = { patients: [carol, bob], doctor, researcher, coordinator, operators };
+  await studyRuns(say, story.world, study);
 }
 
 async function keysAreGuarded(story: Story, cast: Cast): Promise<void> {

@@ -154,6 +154,13 @@ describe('a release', () => {
   it('is made once of a record', async () => {
     const world = base.fork();
     expect(await attempt(world)).toBe('COMMITTED');
+    const known = (who: Acting, recordIds: string[]) =>
+      world.ask(who, 'release.known', { studyId: STUDY, recordIds });
+    expect(await known(doctor, [records[0]!, records[1]!])).toMatchObject({
+      recordIds: [records[0]],
+    });
+    const stranger = await world.registered('doctor');
+    await expect(known(stranger, [records[0]!])).rejects.toMatchObject({ code: 'unknown_record' });
     const again = releaseArgs(records[0]!, { releaseId: id16('another') });
     expect(await attempt(world, doctor, again)).toBe('already_released');
     expect(
@@ -247,17 +254,23 @@ describe('a release', () => {
       }),
     );
     expect(await attempt(world)).toBe('COMMITTED');
-    const page = await world.ask(researcher, 'release.list', { studyId: STUDY });
+    const page = await world.ask(coordinator, 'release.list', { studyId: STUDY });
     expect(page).toMatchObject({
       items: [{ source: { hospital: doctor.hospital, role: 'doctor', review: 'countersigned' } }],
     });
     const text = JSON.stringify(page);
     expect(text).not.toContain(patients[0]!.pseudonym);
     expect(text).not.toContain(records[0]!);
-    const outsider = await world.registered('researcher');
-    await expect(world.ask(outsider, 'release.list', { studyId: STUDY })).rejects.toMatchObject({
-      code: 'not_own_study',
-    });
+    expect(text).not.toContain(doctor.subject);
+    const outsider = await world.registered('coordinator');
+    for (const [who, code] of [
+      [outsider, 'not_own_study'],
+      // What is not published is not for the researcher, not even that it came.
+      [researcher, 'role_denied'],
+    ] as const) {
+      const asked = world.ask(who, 'release.list', { studyId: STUDY });
+      await expect(asked).rejects.toMatchObject({ code });
+    }
   });
 });
 
@@ -290,7 +303,12 @@ describe('a publication', () => {
     const value = valueOf(await world.submit(researcher, 'release.access', access));
     expect(value).toMatchObject({ decision: 'permit', readerKid: researcher.kid });
     expect(value['members']).toHaveLength(3);
+    const entries = (sequences: number[], who: Acting = researcher) =>
+      world.ask(who, 'release.entries', { ...access, sequences });
+    expect(await entries([1, 0])).toMatchObject({ items: [{ sequence: 1 }, { sequence: 0 }] });
+    await expect(entries([0, 3])).rejects.toMatchObject({ code: 'unknown_release' });
     const other = await world.registered('researcher');
+    await expect(entries([0], other)).rejects.toMatchObject({ code: 'not_own_study' });
     expect(await tryAs(world, other, 'release.access', access)).toBe('not_own_study');
     const next = { studyId: STUDY, batch: 2 };
     expect(await tryAs(world, researcher, 'release.access', next)).toBe('unknown_batch');

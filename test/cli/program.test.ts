@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const wanted =
-  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover representative upload countersign dispute retract records read copies erase history private export inbox emergency team case study prescription pharmacy claim insurer verify network doctor unmask validators governance genesis';
+  'enrol approve letter renew reenrol grant permission revoke rotate guardians recover representative upload countersign dispute retract records read copies erase history private export inbox emergency team case study research prescription pharmacy claim insurer verify network doctor unmask validators governance genesis';
 
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {
   return command.commands.flatMap((one) => {
@@ -50,6 +50,7 @@ describe('help', () => {
     expect(below('team')).toEqual(team);
     const study = ['list', 'show', 'register', 'approve', 'close', 'join', 'leave', 'releases'];
     expect(below('study')).toEqual(study);
+    expect(below('research')).toEqual(['release', 'publish', 'fetch']);
     const reenrol = ['enrol', 'ask', 'approve', 'finish', 'withdraw', 'object', 'show'];
     expect(below('reenrol')).toEqual(reenrol);
     expect(below('unmask')).toEqual(['ask', 'approve', 'name', 'list']);

@@ -212,7 +212,9 @@ const files = folders.flatMap((folder) => {
 });
 
 describe.skipIf(files.length === 0)('real documents', () => {
-  /** Members of FHIR whose text tells who somebody is; values of C-CDA are looked for by pattern. */
+  /**
+   * Members of FHIR whose text tells who somebody is; values of C-CDA are looked for by pattern.
+   */
   const telling = new Set(
     (
       'family given line city district postalCode birthDate display text div id fullUrl value ' +
@@ -258,6 +260,8 @@ describe.skipIf(files.length === 0)('real documents', () => {
       const text = (secret ?? '').trim();
       expect(out.includes(`"${text}"`), text).toBe(false);
     }
-    expect(/tel:|mailto:|"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"/.exec(out)).toBeNull();
+    expect(
+      /tel:|mailto:|"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"/.exec(out),
+    ).toBeNull();
   });
 });

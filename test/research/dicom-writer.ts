@@ -1,4 +1,6 @@
-/** Writes small DICOM files, explicit little endian, for tests: tags in order, text values alone. */
+/**
+ * Writes small DICOM files, explicit little endian, for tests: tags in order, text values alone.
+ */
 
 export type Element = readonly [tag: number, vr: string, value: string | readonly Element[][]];
 

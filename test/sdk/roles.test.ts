@@ -53,7 +53,7 @@ const cosigned = roleSchema.options.filter((role) => roleRow(role).way === 'cosi
 describe('every role', () => {
   it('is one that this test knows how to get', () => {
     expect(cosigned).toEqual([
-      ...['doctor', 'nurse', 'pharmacist', 'insurer', 'researcher', 'auditor'],
+      ...['doctor', 'nurse', 'pharmacist', 'insurer', 'researcher', 'auditor', 'coordinator'],
       DIETITIAN,
     ]);
     const others = roleSchema.options.filter((role) => !cosigned.includes(role));
