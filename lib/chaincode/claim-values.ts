@@ -13,7 +13,6 @@ export const serviceField = z.union([
 export type Service = z.infer<typeof serviceField>;
 
 export const claimDecisionField = z.enum(['estimated', 'accepted', 'reduced', 'denied']);
-export type ClaimDecision = z.infer<typeof claimDecisionField>;
 
 const claimAnswerSchema = z.strictObject({
   decision: claimDecisionField,

@@ -138,7 +138,6 @@ export const releaseSchema = z.strictObject({
   released: momentSchema,
   transaction: transactionIdField,
 });
-export type Release = z.infer<typeof releaseSchema>;
 
 export const releaseIdSchema = z.strictObject({ releaseId: idField });
 
