@@ -4,6 +4,7 @@ import { byzantine, reinstate } from './chaos/byzantine.ts';
 import { conclude, countsText, loadFor, proveVote, requireSpare } from './chaos/proof.ts';
 import { replace } from './chaos/replace.ts';
 import { openStage, type Phase, type Stage } from './chaos/stage.ts';
+import { upgrade } from './chaos/upgrade.ts';
 import { wipe } from './chaos/wipe.ts';
 import { runMain } from './lib/console.ts';
 import { LocalError } from './lib/errors.ts';
@@ -18,6 +19,7 @@ interface Options {
   readonly seconds: number;
   readonly json?: true;
   readonly reinstate?: true;
+  readonly from?: string;
 }
 
 /** What a chaos command says at its end; `--json` prints it. */
@@ -40,6 +42,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   /** Whether the liar gets its vote back at the end. @default false */
   readonly reinstate?: boolean;
+  /** Commit whose bundle all run before the upgrade. @default the bundle that is deployed */
+  readonly from?: string;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -63,6 +67,9 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     if (!isReinstated) return;
     await reinstate(stage);
     await proveVote(stage);
+  },
+  async upgrade(stage, { from }) {
+    await upgrade(stage, from);
   },
 };
 
@@ -98,6 +105,8 @@ const program = localCommand(
   `  npm run chaos -- wipe                            tables and queues gone, KMS key kept
   npm run chaos -- replace                         everything gone, the KMS key too
   npm run chaos -- byzantine                       the leader lies, is blamed and suspended
+  npm run chaos -- upgrade                         all get a new bundle, one at a time
+  npm run chaos -- upgrade --from HEAD~1           from the bundle of that commit to this one
   npm run chaos -- wipe --validator hospital-b --rate 20 --seconds 15
   npm run --silent chaos -- wipe --json            for programs
 Uses the network that runs; where none does, one is started for this run alone.
@@ -139,6 +148,12 @@ scenario(
   'one account runs a bundle that equivocates; it is blamed and suspended',
 ).option('--reinstate', 'at the end the operators give it its vote back, under new keys');
 
+scenario(
+  'upgrade',
+  'leader',
+  'gives all validators a new bundle, one at a time, the named one first; old and new work together',
+).option('--from <commit>', 'first all go back to the bundle of this commit, one at a time');
+
 async function main(name: string, options: Options, signal: AbortSignal): Promise<void> {
   const { validator, rate, seconds, json } = options;
   if (rate < 1 || rate > 50) throw new LocalError('bad_option', 'Give a --rate from 1 to 50.');
@@ -149,7 +164,9 @@ async function main(name: string, options: Options, signal: AbortSignal): Promis
   progress.note(`\nCareQuorum chaos: ${name}\n`);
   const isReinstated = options.reinstate === true;
   const given = { folder, validator, ratePerSecond: rate, seconds, progress, signal };
-  const report = await runChaos(name, { ...given, reinstate: isReinstated });
+  const { from } = options;
+  const more = { reinstate: isReinstated, ...(from === undefined ? {} : { from }) };
+  const report = await runChaos(name, { ...given, ...more });
   if (!report.isGood) process.exitCode = 1;
   if (json === true) console.log(JSON.stringify(report, null, 2));
   for (const fault of report.ledger.faults) progress.note(`  ! ${fault}`);

@@ -3,19 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { functionName, stackName } from '../../cdk/names.ts';
+import { functionName } from '../../cdk/names.ts';
 import { equalBytes } from '../../lib/crypto/bytes.ts';
 import { decodeReceipt } from '../../lib/ledger/receipt.ts';
 import type { CertifiedResult } from '../../sdk/proofs.ts';
 import { genesisText } from '../lib/network-facts.ts';
-import { accountClient, type FunctionCode } from '../lib/account-client.ts';
+import { accountClient } from '../lib/account-client.ts';
 import { LocalError } from '../lib/errors.ts';
-import { readJsonFile } from '../lib/json-file.ts';
 import { accountLayout } from '../lib/layout.ts';
 import { ACTIVATION_DELAY } from '../../lib/wire/governed.ts';
 import { verifyInOwnProcess } from '../verify-offline.ts';
 import { byzantineBundle } from './byzantine-bundle.ts';
+import { deployedCode } from './deployed-code.ts';
 import { awaitBundle, decideTogether } from './govern.ts';
 import { awaitBlock, awaitTransaction, seatNow } from './seats.ts';
 import { type Stage, type Undo, until } from './stage.ts';
@@ -24,17 +23,6 @@ import { awaitReturn } from './wipe.ts';
 const ALARM = 'contradicting_votes';
 const ALARM_MS = 60_000;
 const LOG_POLL_MS = 500;
-
-const templateSchema = z.object({
-  Resources: z.record(
-    z.string(),
-    z.looseObject({ Type: z.string(), Properties: z.looseObject({}).optional() }),
-  ),
-});
-const functionSchema = z.object({
-  FunctionName: z.string(),
-  Code: z.object({ S3Bucket: z.string(), S3Key: z.string() }),
-});
 
 /** What `byzantine` found out, for the report. */
 export interface Blame {
@@ -83,13 +71,10 @@ export async function byzantine(stage: Stage): Promise<Blame> {
 
 /** Deploys the lying bundle to this one account; the answer takes it back. */
 async function installLiar(stage: Stage): Promise<Undo> {
-  const { config, victim, layout } = stage;
+  const { config, victim } = stage;
   const client = accountClient(victim);
   const name = functionName(config, victim.id, 'inbox');
-  const honest = deployedCode(
-    join(layout.cloudAssembly, `${stackName(config, victim.id)}.template.json`),
-    name,
-  );
+  const honest = deployedCode(stage, victim.id, 'inbox');
   return stage.phase(`${victim.id} runs a bundle that equivocates`, async (step) => {
     const folder = mkdtempSync(join(tmpdir(), 'carequorum-byzantine-'));
     try {
@@ -102,17 +87,6 @@ async function installLiar(stage: Stage): Promise<Undo> {
       rmSync(folder, { recursive: true, force: true });
     }
   });
-}
-
-/** Where the stack has the function's code from. */
-function deployedCode(template: string, name: string): FunctionCode {
-  const resources = readJsonFile(template, templateSchema)?.Resources ?? {};
-  for (const { Type, Properties } of Object.values(resources)) {
-    if (Type !== 'AWS::Lambda::Function') continue;
-    const { data } = functionSchema.safeParse(Properties);
-    if (data?.FunctionName === name) return { bucket: data.Code.S3Bucket, key: data.Code.S3Key };
-  }
-  throw new LocalError('bad_state_file', `${template} has no function ${name}.`);
 }
 
 type LogEnds = ReadonlyMap<string, number>;

@@ -26,6 +26,8 @@ export interface AccountClient {
   /** Ends the function's warm processes: the next call starts cold. */
   restartFunction(name: string): Promise<void>;
   updateCode(name: string, code: FunctionCode): Promise<void>;
+  /** Digest of the code that a function runs, as its account says. */
+  codeDigest(name: string): Promise<string>;
 }
 
 /** Most items of one BatchWriteItem (DynamoDB API reference). */
@@ -41,6 +43,7 @@ const mappingsSchema = z.object({
 const configurationSchema = z.object({
   Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
 });
+const codeSchema = z.object({ CodeSha256: z.string().min(1) });
 
 export function accountClient(member: PlannedMember): AccountClient {
   const endpoint = endpointOf(member);
@@ -78,6 +81,10 @@ export function accountClient(member: PlannedMember): AccountClient {
           ? { ZipFile: code.zip.toString('base64') }
           : { S3Bucket: code.bucket, S3Key: code.key };
       await lambda('PUT', `${FUNCTIONS}/${name}/code`, body);
+    },
+    async codeDigest(name) {
+      const path = `${FUNCTIONS}/${name}/configuration`;
+      return codeSchema.parse(await lambda('GET', path)).CodeSha256;
     },
   };
 }

@@ -35,6 +35,16 @@ describe('under load', { timeout: SCENARIO_MS }, () => {
     expect(report.load.committed).toBeGreaterThan(20);
   });
 
+  it('all validators get a new bundle, one at a time, and nothing is missing', async () => {
+    const report = await play('upgrade', 'leader');
+    expect(report.ledger.faults).toEqual([]);
+    expect(report.load.errors).toEqual({});
+    expect(report.isGood).toBe(true);
+    const upgraded = report.phases.filter(({ title }) => title.includes('runs the new bundle'));
+    expect(upgraded).toHaveLength(4);
+    for (const { result } of upgraded) expect(result).toMatch(/^votes at \d+/);
+  });
+
   it('a leader that says two things is blamed and suspended, and the others go on', async () => {
     const report = await play('byzantine', 'leader');
     expect(report.ledger.faults).toEqual([]);
