@@ -41,7 +41,7 @@ export async function checkKeystore(check: KeystoreCheck): Promise<Finding[]> {
     return [file.wrong(...unreadable(error))];
   }
   const found = [
-    file.ok(`is the keystore of a ${open.kind}, key ${open.kid.slice(0, 10)}…`),
+    file.ok(`is a keystore of kind ${open.kind}, key ${open.kid.slice(0, 10)}…`),
     await checkMode(path),
     ...checkOperator(open, check),
   ];
