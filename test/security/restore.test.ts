@@ -47,7 +47,7 @@ describe('an enrolment table of before', { timeout: 120_000 }, () => {
     const sealed = await patient.session.membership.oneTimeCertificates(
       patient.data.enrolment?.enrolmentId ?? '',
       patient.keystore.signingKey,
-      2,
+      { weeks: [0, 0], isUrgent: true },
     );
     expect(sealed).toHaveLength(2);
     await expect(patient.history()).resolves.toHaveLength(1);
