@@ -43,6 +43,10 @@ export const limits = {
   queryProofsMax: 2000,
   waitMsMax: 20_000,
   catchUpBlocksMax: 64,
+  /** Blocks of the main ledger by which what a case ledger pins afresh may be behind. */
+  pinLagMax: 64,
+  /** Case ledgers that a warm process remembers. */
+  warmLedgersMax: 64,
   /** A replica that lacks fewer blocks than this executes them; else it takes a snapshot. */
   snapshotBehindMin: 256,
   /** Pages of one answer to a peer, and their bytes: as base64url they fit a Lambda answer. */

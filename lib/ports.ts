@@ -36,6 +36,8 @@ export interface ReplicaStore {
     state: Uint8Array,
     head: CommittedHead,
   ): Promise<boolean>;
+  /** Lists a case ledger for the five-minute schedule, or no more; idempotent. */
+  list(ledger: string, isActive: boolean): Promise<void>;
   /** Raises `wakeSeq` durably and answers the new value; comes before the mempool is read. */
   raiseWake(ledger: string): Promise<number>;
 }
@@ -43,6 +45,8 @@ export interface ReplicaStore {
 /** Read by `api` and other readers; never half a block, as all is reached from a head. */
 export interface HeadReader {
   head(ledger: string): Promise<CommittedHead | null>;
+  /** The case ledgers that are listed: those with work, and those that were active lately. */
+  listed(): Promise<string[]>;
   /** The present `wakeSeq` (consistent), 0 at first. */
   wakeSeq(ledger: string): Promise<number>;
 }

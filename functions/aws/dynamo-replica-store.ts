@@ -48,6 +48,20 @@ export function dynamoReplicaStore(table: DynamoTable): ReplicaStore & HeadReade
           : { expression: IS_EXPECTED, values: { ':expected': number(expected) } };
       return putItem(table, { ...item, version: number((expected ?? 0) + 1) }, condition);
     },
+    async list(ledger, isActive) {
+      await table.client.send(
+        new UpdateItemCommand({
+          TableName: table.name,
+          Key: keyItem(LISTED_KEY),
+          UpdateExpression: `${isActive ? 'ADD' : 'DELETE'} ledgers :one`,
+          ExpressionAttributeValues: { ':one': { SS: [ledger] } },
+        }),
+      );
+    },
+    async listed() {
+      const item = await getItem(table, LISTED_KEY, ['ledgers']);
+      return [...(item?.['ledgers']?.SS ?? [])].sort();
+    },
     async raiseWake(ledger) {
       const { Attributes } = await table.client.send(
         new UpdateItemCommand({
@@ -71,6 +85,8 @@ export function dynamoReplicaStore(table: DynamoTable): ReplicaStore & HeadReade
   };
 }
 
+/** One small item for all case ledgers: at rest it is empty, however many there are. */
+const LISTED_KEY = { pk: 'replicas', sk: 'listed' };
 const headKey = (ledger: string) => ({ pk: `replica#${ledger}`, sk: 'head' });
 /** Apart from the head: `api` reads it with every submission while the replica writes the head. */
 const wakeKey = (ledger: string) => ({ pk: `replica#${ledger}`, sk: 'wake' });

@@ -12,6 +12,7 @@ interface Entry {
 export class MemoryReplicaStore implements ReplicaStore, HeadReader {
   readonly #entries = new Map<string, Entry>();
   readonly #wakes = new Map<string, number>();
+  readonly #listed = new Set<string>();
 
   async load(ledger: string): Promise<StoredReplica | null> {
     const entry = this.#entries.get(ledger);
@@ -33,6 +34,15 @@ export class MemoryReplicaStore implements ReplicaStore, HeadReader {
     const next = { version: (version ?? 0) + 1, state: state.slice(), head: copyPlain(head) };
     this.#entries.set(ledger, next);
     return true;
+  }
+
+  async list(ledger: string, isActive: boolean): Promise<void> {
+    if (isActive) this.#listed.add(ledger);
+    else this.#listed.delete(ledger);
+  }
+
+  async listed(): Promise<string[]> {
+    return [...this.#listed].sort();
   }
 
   async raiseWake(ledger: string): Promise<number> {

@@ -7,6 +7,7 @@ import type { FollowedSet } from '../../lib/ledger/set-chain.ts';
 import { limits } from '../../lib/limits.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import { type BlockHeader, headerHash, headerSchema } from '../../lib/wire/header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { quorumSize } from '../../lib/wire/validators.ts';
 import { verifyCertificate } from '../../lib/wire/verify-certificate.ts';
 import { certificateSchema } from '../../lib/wire/vote.ts';
@@ -110,7 +111,7 @@ async function fetchBlock(
   { ledger, height }: { ledger: string; height: number },
 ): Promise<FetchedBlock> {
   const answer = await askPeer(deps, peer, blockAnswerSchema, {
-    path: `/v1/blocks/${height}`,
+    path: `/v1/blocks/${height}${ledger === MAIN_LEDGER ? '' : `?ledger=${ledger}`}`,
     query: { ledger, fn: BLOCK_QUERY, height },
     bytesMax: ANSWER_BYTES_MAX,
   });
@@ -156,11 +157,18 @@ export async function checkBlock(
 
 /** The set in force at a header; where it is not known here, whoever gave the block shows it. */
 async function setOf(deps: CatchUpDeps, peer: Peer, header: BlockHeader): Promise<FollowedSet> {
-  const isItsSet = (set: FollowedSet): boolean => equalBytes(header.validatorsHash, set.hash);
-  const known = deps.sets.setAt(header.height);
-  if (isItsSet(known)) return known;
+  const { ledger, height, validatorsHash } = header;
+  // On a case ledger the replica knows which of them votes: here any that the header names will do.
+  const found = (): FollowedSet | undefined => {
+    const named = deps.sets.named(validatorsHash);
+    if (ledger !== MAIN_LEDGER) return named;
+    const set = deps.sets.setAt(height);
+    return equalBytes(validatorsHash, set.hash) ? set : undefined;
+  };
+  const known = found();
+  if (known) return known;
   await deps.sets.learnFrom(deps, peer);
-  const learned = deps.sets.setAt(header.height);
-  if (!isItsSet(learned)) throw new PeerRefusedError('another set');
+  const learned = found();
+  if (!learned) throw new PeerRefusedError('another set');
   return learned;
 }

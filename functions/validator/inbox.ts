@@ -5,6 +5,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { type SigningKey, verifyP256 } from '../../lib/crypto/p256.ts';
 import { randomId } from '../../lib/crypto/random.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import { verifyGenesis } from '../../lib/wire/genesis.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
@@ -121,7 +122,8 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
   if (!ready) return recovery.ask(sendersOf(events));
   const received = now();
   const started = performance.now();
-  await step(ready, batch.ledger, events);
+  const outcome = await step(ready, batch.ledger, events);
+  if (outcome === 'unknown_ledger') logger.warn('ledger unknown', { ledger: batch.ledger });
   const times = {
     took: Math.round(performance.now() - started),
     queued: Math.max(0, received - oldestSent(batch)),
@@ -133,7 +135,7 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
     received,
     events: events.map(nameOf),
   });
-  await comeBack(ready, batch.ledger);
+  if (batch.ledger === MAIN_LEDGER) await comeBack(ready, batch.ledger);
   await tellReplicator();
 }
 

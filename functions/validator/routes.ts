@@ -2,8 +2,9 @@
 
 import { z } from 'zod';
 import { limits } from '../../lib/limits.ts';
-import { heightField, networkField, validatorIdField } from '../../lib/wire/fields.ts';
+import { heightField, ledgerField, networkField, validatorIdField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { parametersSchema } from '../../lib/wire/parameters.ts';
 import type { DocumentedRoute } from '../aws/openapi.ts';
 import { bundleSchema } from './keyring.ts';
@@ -81,7 +82,16 @@ const peerParameter = (fn: string) =>
   }) as const;
 export const heightText = z.string().regex(/^(?:0|[1-9][0-9]{0,14})$/);
 
+/** A case ledger: the id of the transaction that opened it. */
+export const ledgerText = ledgerField.default(MAIN_LEDGER);
+const ledgerParameter = queryParameter(
+  'ledger',
+  ledgerText,
+  'A case ledger, by the id of what opened it; without it, the main ledger',
+);
+
 export const consistencyQuerySchema = z.object({
+  ledger: ledgerText,
   from: heightText,
   to: heightText.optional(),
 });
@@ -112,6 +122,7 @@ export const routes: readonly DocumentedRoute[] = [
     parameters: [
       pathParameter('id', idField, 'Transaction id'),
       queryParameter('waitMs', waitField, 'How long to wait for the outcome, milliseconds'),
+      ledgerParameter,
     ],
     answers: {
       200: z.strictObject({
@@ -143,6 +154,7 @@ export const routes: readonly DocumentedRoute[] = [
         description: '`CQ-Query` and a signed query `ledger.block` for the body',
       },
       queryParameter('results', z.literal('1'), 'With the body: results and events too'),
+      ledgerParameter,
     ],
     answers: {
       200: z.strictObject({
@@ -165,6 +177,7 @@ export const routes: readonly DocumentedRoute[] = [
     parameters: [
       queryParameter('from', consistencyQuerySchema.shape.from, 'The earlier height'),
       queryParameter('to', heightText, 'The later height: the committed head without it'),
+      ledgerParameter,
     ],
     answers: { 200: z.strictObject({ from: heightField, to: heightField, proof: base64urlField }) },
   },

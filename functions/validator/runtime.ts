@@ -1,6 +1,7 @@
 /** What a step runs on: ports, keys, clock and what a warm process remembers. */
 import type {
   BlockStore,
+  HeadReader,
   Mempool,
   PageStore,
   PeerSender,
@@ -19,7 +20,7 @@ import type { TurnBook } from '../../lib/pbft/fair-order.ts';
 import type { ReplicaRecord } from './replica/record.ts';
 
 export interface StepPorts {
-  replicas: ReplicaStore;
+  replicas: ReplicaStore & Pick<HeadReader, 'head'>;
   blocks: BlockStore & EventStore;
   pages: PageStore;
   mempool: Mempool;
@@ -97,6 +98,10 @@ export interface WarmLedger {
   forwarded: Set<string>;
   forwardedView: number;
   bodies: BodyCache;
+  /** Pages of a case ledger's state; those of the main one are in the runtime's cache. */
+  pages: PageCache | null;
+  /** Of a case ledger: whether the schedule is told of it. */
+  isListed: boolean;
 }
 
 export interface CheckedTransaction extends QueuedTransaction {

@@ -1,7 +1,7 @@
 /** The validator sets of the main ledger, followed from genesis: own set changes, then what peers show. */
 
 import { z } from 'zod';
-import { toHex } from '../../lib/crypto/bytes.ts';
+import { equalBytes, toHex } from '../../lib/crypto/bytes.ts';
 import type { VerifySignature } from '../../lib/crypto/p256.ts';
 import { ReceiptError } from '../../lib/ledger/errors.ts';
 import { followSets, type FollowedSet } from '../../lib/ledger/set-chain.ts';
@@ -45,6 +45,11 @@ export class SetBook {
   /** The set that votes on a height, as far as it is known here. */
   setAt(height: number): FollowedSet {
     return this.#followed.findLast((set) => set.fromHeight <= height) as FollowedSet;
+  }
+
+  /** The newest set of this hash: on a case ledger a header names the set that votes on it. */
+  named(hash: Uint8Array): FollowedSet | undefined {
+    return this.#followed.findLast((set) => equalBytes(set.hash, hash));
   }
 
   /** Takes set changes that follow those known. Throws `ReceiptError` where they do not. */

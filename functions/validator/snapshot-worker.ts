@@ -16,18 +16,17 @@ import {
   walkPart,
 } from '../../lib/ledger/snapshot.ts';
 import type { PageReader } from '../../lib/ledger/state-tree.ts';
-import { limits } from '../../lib/limits.ts';
 import type { BlockStore, PageStore } from '../../lib/ports.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
-import { PAGES_QUERY, SNAPSHOT_QUERY } from './block-request.ts';
+import { SNAPSHOT_QUERY } from './block-request.ts';
 import type { CatchUpDeps } from './catch-up.ts';
+import { askPages } from './ask-pages.ts';
 import { askPeer, decodePart, type Peer, PeerRefusedError, reasonOf } from './peer-client.ts';
 import { decodeJob, isComplete, SNAPSHOT_WORK, type SnapshotJob } from './snapshot-job.ts';
 import { governedAfter } from './snapshot-manifest.ts';
 
-/** A manifest, and a chunk of pages, in base64url inside JSON. */
+/** A manifest in base64url inside JSON. */
 const MANIFEST_BYTES_MAX = 512 * 1024;
-const CHUNK_BYTES_MAX = 6 * 1024 * 1024;
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
 const HEIGHT_DIGITS = 15;
 
@@ -48,8 +47,6 @@ export interface SnapshotDeps extends CatchUpDeps {
 export type SnapshotOutcome = 'complete' | 'again' | 'busy' | 'none';
 
 const manifestAnswerSchema = z.object({ manifest: z.string() });
-const pagesAnswerSchema = z.object({ pages: z.string() });
-const pagesSchema = z.array(z.instanceof(Uint8Array).nullable()).max(limits.snapshotPagesMax);
 
 /** Works on the snapshot of a ledger until `deadline`, milliseconds since the epoch. */
 export async function fetchSnapshot(
@@ -209,7 +206,7 @@ class FetchedPages implements PageReader {
       if (bytes && this.#isTrusted(id)) found.set(id, bytes);
     });
     const missing = ids.filter((id) => !found.has(id));
-    for (const page of await this.#ask(missing)) {
+    for (const page of await askPages(this.#deps, this.#peer, missing)) {
       found.set(page.id, page.bytes);
       this.#fresh.push(page);
     }
@@ -229,27 +226,5 @@ class FetchedPages implements PageReader {
     const ownHeight = Math.max(this.#job.ownHeight, this.#deps.ownHeight);
     const isOwn = Number(id.slice(0, HEIGHT_DIGITS)) <= ownHeight;
     return isOwn || !this.#job.strict || this.#trusted.has(id);
-  }
-
-  async #ask(ids: readonly string[]): Promise<{ id: string; bytes: Uint8Array }[]> {
-    const { ledger } = this.#deps;
-    const got: { id: string; bytes: Uint8Array }[] = [];
-    for (let at = 0; at < ids.length;) {
-      const wanted = ids.slice(at, at + limits.snapshotPagesMax);
-      const answer = await askPeer(this.#deps, this.#peer, pagesAnswerSchema, {
-        path: '/v1/snapshot/pages',
-        query: { ledger, fn: PAGES_QUERY, height: 0 },
-        body: { ids: wanted },
-        bytesMax: CHUNK_BYTES_MAX,
-      });
-      const pages = decodePart(pagesSchema, answer.pages, CHUNK_BYTES_MAX);
-      if (pages.length === 0) throw new PeerRefusedError('no pages');
-      for (const [i, bytes] of pages.slice(0, wanted.length).entries()) {
-        const id = wanted[i];
-        if (bytes && id !== undefined) got.push({ id, bytes });
-      }
-      at += pages.length;
-    }
-    return got;
   }
 }

@@ -4,12 +4,13 @@
  * the fence, and only then sends. Lambda, simulator and benchmark run this same function.
  */
 import type { Envelope } from '../../lib/wire/messages.ts';
+import { isBusy } from '../../lib/pbft/timers.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import { acceptEnvelope, acceptFetched } from './replica/accept.ts';
 import { installSnapshot } from './replica/install-snapshot.ts';
 import { refreshPending, takeOwn, takeWake } from './replica/pending.ts';
-import { openRun, type Run } from './replica/run.ts';
-import { saveRun, sendOutbox, sendVolatile } from './replica/send.ts';
+import { type NoRun, openRun, type Run } from './replica/run.ts';
+import { listActive, saveRun, sendOutbox, sendVolatile } from './replica/send.ts';
 import { feed } from './replica/perform.ts';
 import type { ValidatorRuntime } from './runtime.ts';
 
@@ -27,7 +28,7 @@ export type StepEvent =
   /** `sender`: the account that SQS names; whoever may send can write any validator as `from`. */
   | { kind: 'envelope'; envelope: Envelope; sender?: string };
 
-export type StepOutcome = 'done' | 'not_initialised';
+export type StepOutcome = 'done' | NoRun;
 
 /** Thrown when other runs of this replica kept winning the fence; the batch is delivered again. */
 export class FencedOutError extends Error {
@@ -49,18 +50,29 @@ export async function step(
 ): Promise<StepOutcome> {
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const run = await openRun(runtime, ledger, feed);
-    if (!run) return 'not_initialised';
+    if (typeof run === 'string') return run;
     if (!run.warm.sent) await sendOutbox(run);
+    // L23: there may be much of it that this validator has missed.
+    if (run.isNew) await feed(run, { type: 'tick', due: null });
     for (const event of events) await handle(run, event);
     await refreshPending(run);
     if (await saveRun(run)) {
       await Promise.all([sendOutbox(run), sendVolatile(run)]);
+      await rest(run, events);
       return 'done';
     }
     runtime.warm.delete(ledger);
     runtime.log({ event: 'fenced', ledger, attempt });
   }
   throw new FencedOutError(ledger);
+}
+
+/** A case ledger that the schedule finds at rest is left alone until something happens again. */
+async function rest(run: Run, events: readonly StepEvent[]): Promise<void> {
+  const isScheduled = events.some((event) => event.kind === 'tick' && event.due === null);
+  if (!isScheduled || isBusy(run.state)) return;
+  run.warm.isListed = true;
+  await listActive(run, false);
 }
 
 async function handle(run: Run, event: StepEvent): Promise<void> {

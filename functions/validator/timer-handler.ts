@@ -18,6 +18,8 @@ export type TimerEvent = SQSEvent | EventBridgeEvent<string, unknown>;
 
 export interface TimerDeps {
   readonly inbox: InboxSender;
+  /** Case ledgers that have work, or had some lately. */
+  readonly listed: () => Promise<string[]>;
   /** Fetches blocks; null where none came. */
   readonly catchUp: (wanted: BlockRange) => Promise<BlockRange | null>;
   /** Works on a snapshot of a ledger. */
@@ -32,6 +34,9 @@ export interface TimerDeps {
 export async function handleTimer(deps: TimerDeps, event: TimerEvent): Promise<SQSBatchResponse> {
   if (!('Records' in event)) {
     await deps.inbox.send({ kind: 'tick', ledger: MAIN_LEDGER, due: null });
+    for (const ledger of await deps.listed()) {
+      await deps.inbox.send({ kind: 'tick', ledger, due: null });
+    }
     await goOnFilling(deps, MAIN_LEDGER);
     return { batchItemFailures: [] };
   }

@@ -9,6 +9,7 @@ import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { TreeView } from '../../lib/ledger/state-view.ts';
 import type { CommittedHead } from '../../lib/ports.ts';
 import { limits } from '../../lib/limits.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { parseGenesis, type Genesis } from '../../lib/wire/genesis.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
 import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
@@ -24,6 +25,7 @@ import { isBackfilling } from './backfill-job.ts';
 import { catchUp, type BlockRange, type CatchUpDeps } from './catch-up.ts';
 import { timerEnvironmentSchema } from './environment.ts';
 import { Keyring } from './keyring.ts';
+import { bringMainState } from './main-state-worker.ts';
 import type { Peer } from './peer-client.ts';
 import { SetBook } from './set-book.ts';
 import { fetchSnapshot, type SnapshotOutcome } from './snapshot-worker.ts';
@@ -62,6 +64,7 @@ async function receive(event: TimerEvent, context: Context): Promise<SQSBatchRes
   return handleTimer(
     {
       inbox,
+      listed: () => replicas.listed(),
       catchUp: (wanted) => fetchBlocks(wanted, deadline),
       snapshot: (ledger) => workOnSnapshot(ledger, deadline),
       backfill: (ledger) => workOnBackfill(ledger, deadline),
@@ -73,13 +76,21 @@ async function receive(event: TimerEvent, context: Context): Promise<SQSBatchRes
 }
 
 async function fetchBlocks(wanted: BlockRange, deadline: number): Promise<BlockRange | null> {
-  const deps = await transferDeps(wanted.ledger);
+  const deps = await transferDeps();
   const firstPeer = (count: number): number => (count > 1 ? randomInt(count) : 0);
-  return deps && catchUp({ ...deps, firstPeer }, wanted, deadline);
+  if (deps === null) return null;
+  const range = await catchUp({ ...deps, firstPeer }, wanted, deadline);
+  // L23: a case ledger may need main states from before a snapshot that was taken here.
+  if (wanted.ledger !== MAIN_LEDGER) {
+    await bringMainState({ ...deps, blocks, pages, replicas }, range ?? wanted);
+  }
+  return range;
 }
 
 async function workOnSnapshot(ledger: string, deadline: number): Promise<SnapshotOutcome> {
-  const [deps, head] = await Promise.all([transferDeps(ledger), replicas.head(ledger)]);
+  // A case ledger is short: its blocks are enough.
+  if (ledger !== MAIN_LEDGER) return 'none';
+  const [deps, head] = await Promise.all([transferDeps(), replicas.head(ledger)]);
   if (deps === null || head === null) return 'none';
   const behindMin = limits.snapshotBehindMin;
   const ownHeight = head.height;
@@ -88,31 +99,31 @@ async function workOnSnapshot(ledger: string, deadline: number): Promise<Snapsho
 
 async function workOnBackfill(ledger: string, deadline: number): Promise<BackfillOutcome> {
   if (!(await isBackfilling(fetched, ledger))) return 'none';
-  const deps = await transferDeps(ledger);
+  const deps = await transferDeps();
   return deps === null ? 'none' : backfill({ ...deps, ledger, blocks }, deadline);
 }
 
 /** Null until genesis is installed, and without a read key to ask with. */
-async function transferDeps(ledger: string): Promise<CatchUpDeps | null> {
+async function transferDeps(): Promise<CatchUpDeps | null> {
   genesis ??= await installedGenesis();
   const readKey = await keyring.openRequestKey();
   if (genesis === null || readKey === null) return null;
-  const sets = await SetBook.open({ genesis, links: await blocks.links(ledger) });
-  const peers = await peersOf(genesis, ledger);
+  const sets = await SetBook.open({ genesis, links: await blocks.links(MAIN_LEDGER) });
+  const peers = await peersOf(genesis);
   const log = (line: object): void => logger.info('peer passed over', { ...line });
   return { genesis, network, peers, sets, readKey, fetched, fetch, clock, log };
 }
 
 /** The validators of the newest state here with the addresses that it has, else those of genesis. */
-async function peersOf({ document }: Genesis, ledger: string): Promise<Peer[]> {
-  const head = await replicas.head(ledger);
-  const found = head && (await listedPeers(head, ledger));
+async function peersOf({ document }: Genesis): Promise<Peer[]> {
+  const head = await replicas.head(MAIN_LEDGER);
+  const found = head && (await listedPeers(head));
   const known = found ?? document.validators;
   return known.filter(({ id }) => id !== validator);
 }
 
-async function listedPeers(head: CommittedHead, ledger: string): Promise<Peer[] | null> {
-  const reader = { pages: (ids: readonly string[]) => pages.getPages(ledger, ids) };
+async function listedPeers(head: CommittedHead): Promise<Peer[] | null> {
+  const reader = { pages: (ids: readonly string[]) => pages.getPages(MAIN_LEDGER, ids) };
   const base = { height: head.height, root: head.header.stateRoot };
   const state = readerOf(new TreeView(base, reader, { cache }));
   const seats = (await state.get(cells.validators)) ?? [];

@@ -17,6 +17,8 @@ export type CaseAnchor = z.infer<typeof anchorSchema>;
 const caseLedgerSchema = z.strictObject({
   /** Of the block of the main ledger that opened it. */
   height: heightField,
+  /** Of operators alone; without it, of a patient's case. */
+  kind: z.literal('probe').optional(),
   closed: z
     .strictObject({ transaction: transactionIdField, height: heightField, anchor: anchorSchema })
     .nullable(),
@@ -38,8 +40,9 @@ export function startCaseLedger(
   draft: Draft,
   transactionId: string,
   { height }: ChaincodeContext,
+  kind?: 'probe',
 ): string {
-  draft.put(cell(transactionId), { height, closed: null });
+  draft.put(cell(transactionId), { height, ...(kind ? { kind } : {}), closed: null });
   return transactionId;
 }
 

@@ -43,6 +43,7 @@ import {
   permissionRevoke,
 } from './permission.ts';
 import { governanceGet, governanceList, networkValidators } from './governance-queries.ts';
+import { caseProbe, governanceCloseProbe, governanceOpenProbe } from './probe-ledger.ts';
 import { governanceApprove, governancePropose, governanceWithdraw } from './proposals.ts';
 import {
   identityApproveReenrolment,
@@ -273,6 +274,9 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   governanceList,
   governanceGet,
   governanceProbe,
+  governanceOpenProbe,
+  governanceCloseProbe,
+  caseProbe,
   networkHead,
   networkValidators,
   networkAuthority,

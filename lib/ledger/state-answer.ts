@@ -91,7 +91,8 @@ export function buildStateAnswer(source: AnswerSource): StateAnswer {
     ledger: header.ledger,
     header,
     certificate,
-    ...chainFor(source, certificate, freshness),
+    // On a case ledger the set of the main one says who may sign the freshness.
+    ...chainFor(source, certificate, main ? undefined : freshness),
     entries: [...entries],
     freshness,
     main,

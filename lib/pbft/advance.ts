@@ -6,7 +6,7 @@ import { dropContradictions } from './contradiction.ts';
 import { type Draft, leaderNow, sameHash } from './draft.ts';
 import { invariant } from './errors.ts';
 import { castCommit, castPrepare } from './own-votes.ts';
-import { proposalFault, viewFault } from './proposal.ts';
+import { isAhead, proposalFault, viewFault } from './proposal.ts';
 import { selectedHere } from './selection.ts';
 import { mayVote, moveGoverned, sameSet } from './seats.ts';
 import { headerFor, includesHash, isExecuted } from './slot.ts';
@@ -120,7 +120,7 @@ function proposeIfLeader(draft: Draft, afterBuild: boolean): void {
     state.slot.proposal = { view, header: selected.header, hash: selected.hash, vote: null };
     return;
   }
-  if (!state.oldest || afterBuild) return;
+  if (!state.oldest || afterBuild || state.main?.isOpen === false) return;
   if (draft.now < state.head.header.time + state.parameters.blockIntervalMs) return;
   draft.outputs.push({ type: 'build', view, height, historyRoot: historyRoot(state) });
 }
@@ -151,7 +151,7 @@ function vote(draft: Draft): void {
 }
 
 function execute(draft: Draft, header: ReplicaState['head']['header'], hash: Uint8Array): void {
-  if (sameHash(draft.state.slot.wanted, hash)) return;
+  if (sameHash(draft.state.slot.wanted, hash) || isAhead(draft.state, header)) return;
   draft.outputs.push({ type: 'execute', header, hash });
 }
 

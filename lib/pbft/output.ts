@@ -35,6 +35,8 @@ export type Output =
   | { type: 'forward'; to: Recipient }
   /** Blocks from `fromHeight` on are held by peers; fetch them outside the actor. */
   | { type: 'catch-up'; fromHeight: number; toHeight: number }
+  /** L23: the main ledger is to be fetched up to this height. */
+  | { type: 'main-wanted'; height: number }
   /** L21: submit a transaction that accuses this validator, unless one is pending. */
   | { type: 'accuse'; contradiction: Contradiction }
   /** A tick is wanted at this time. */

@@ -1,6 +1,8 @@
 /** L4: checks of a proposal that need no execution. */
 import { frontierRoot } from '../ledger/merkle.ts';
 import type { BlockHeader } from '../wire/header.ts';
+import { limits } from '../limits.ts';
+import { MAIN_LEDGER } from '../wire/ledger.ts';
 import { parametersHash } from '../wire/parameters.ts';
 import { leaderOf, validatorsHash } from '../wire/validators.ts';
 import { type Draft, sameHash } from './draft.ts';
@@ -17,11 +19,40 @@ export function proposalFault(draft: Draft, proposal: Proposal): string | null {
   if (!sameHash(header.previousHash, state.head.hash)) return 'previousHash';
   if (!sameHash(header.historyRoot, frontierRoot(state.frontier))) return 'historyRoot';
   if (!sameHash(header.validatorsHash, validatorsHash(state.validators))) return 'validatorsHash';
+  const pin = pinFault(state, header);
+  if (pin) return pin;
   const next = validatorsHash(upcomingOf(state).validators);
-  if (!sameHash(header.nextValidatorsHash, next)) return 'nextValidatorsHash';
+  // Of a case ledger it follows from the pin: execution computes it.
+  const isNext = header.pin !== null || sameHash(header.nextValidatorsHash, next);
+  if (!isNext) return 'nextValidatorsHash';
   if (!sameHash(header.paramsHash, parametersHash(state.parameters))) return 'paramsHash';
   if (header.time <= state.head.header.time) return 'time is not after its parent';
-  return viewFault(state, proposal) ?? (selectedHere(state) ? null : clockFault(draft, header));
+  const fault = viewFault(state, proposal);
+  return (
+    fault ?? (selectedHere(state) ? null : (clockFault(draft, header) ?? lagFault(state, header)))
+  );
+}
+
+/** L23: what a case ledger pins never goes back; the main ledger pins nothing. */
+function pinFault({ ledger, head }: ReplicaState, { pin }: BlockHeader): string | null {
+  if (ledger === MAIN_LEDGER) return pin === null ? null : 'pin';
+  const before = head.header.pin;
+  if (!pin || !before) return 'pin';
+  if (pin.height < before.height) return 'what is pinned goes back';
+  const isSame = pin.height > before.height || sameHash(pin.hash, before.hash);
+  return isSame ? null : 'another block is pinned';
+}
+
+/** L23: a fresh proposal pins what is about the head of the main ledger, of a case that is open. */
+function lagFault({ main }: ReplicaState, { pin }: BlockHeader): string | null {
+  if (!main || !pin) return null;
+  if (!main.isOpen) return 'the case is closed';
+  return main.height - pin.height > limits.pinLagMax ? 'what is pinned is old' : null;
+}
+
+/** L23: the pinned block of the main ledger is not committed here yet. */
+export function isAhead({ main }: ReplicaState, { pin }: BlockHeader): boolean {
+  return main !== null && pin !== null && pin.height > main.height;
 }
 
 /**

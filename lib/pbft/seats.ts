@@ -1,6 +1,7 @@
 /** Who votes at which height: a set acts two heights after the block that changed it. */
 import { equalBytes } from '../crypto/bytes.ts';
 import type { Governed } from '../wire/governed.ts';
+import { MAIN_LEDGER } from '../wire/ledger.ts';
 import { validatorsHash, type ValidatorSet } from '../wire/validators.ts';
 import type { ReplicaState, Seats } from './state.ts';
 
@@ -47,15 +48,19 @@ export function peersOf(state: ReplicaState): string[] {
   return [...ids];
 }
 
-/** Moves what governs by one height: `after` is what the new head makes govern head + 2. */
+/**
+ * Moves what governs by one height: `after` is what the new head makes govern head + 2. On a case
+ * ledger it governs head + 1: what governs the main ledger at the height that the head pins.
+ */
 export function moveGoverned(state: ReplicaState, after: Governed | null): void {
   const { validators, sessions } = state;
-  const next = state.upcoming;
+  const isCase = state.ledger !== MAIN_LEDGER;
+  const next = isCase ? after : state.upcoming;
   state.previous = next ? { validators, sessions } : null;
   if (next) {
     state.validators = next.validators;
     state.sessions = next.sessions.filter(({ body }) => body.purpose === 'vote');
     state.parameters = next.parameters;
   }
-  state.upcoming = after;
+  state.upcoming = isCase ? null : after;
 }

@@ -38,7 +38,10 @@ export interface Slot {
   wanted: Uint8Array | null;
 }
 
-/** A header that was executed, and what its block makes govern the height after the next. */
+/**
+ * A header that was executed, and what its block makes govern the height after the next; on a case
+ * ledger, the next.
+ */
 export interface Executed {
   hash: Uint8Array;
   /** Null where the block changes nothing of it. */
@@ -66,6 +69,14 @@ export interface Head extends CertifiedHeader {
   hash: Uint8Array;
 }
 
+/** L23: the main ledger, as a step on a case ledger finds it here. */
+export interface MainLedger {
+  /** Of its committed head. */
+  height: number;
+  /** Whether the case is not closed at that head. */
+  isOpen: boolean;
+}
+
 export interface ReplicaState {
   readonly self: string;
   readonly ledger: string;
@@ -74,6 +85,8 @@ export interface ReplicaState {
   readonly genesisHeaderHash: Uint8Array;
   /** Added to the view to find the leader; 0 on the main ledger. */
   readonly leaderOffset: number;
+  /** On a case ledger alone; looked up anew by each step. */
+  main: MainLedger | null;
   /** The set that votes on height head + 1. */
   validators: ValidatorSet;
   /** L22: the first height on which that set votes; its views are counted from there on. */
@@ -82,7 +95,7 @@ export interface ReplicaState {
   sessions: SessionCertificate[];
   /** In force at height head + 1. */
   parameters: Parameters;
-  /** What governs head + 2 where it differs from head + 1. */
+  /** What governs head + 2 where it differs from head + 1; not known ahead on a case ledger. */
   upcoming: Governed | null;
   /** Who voted on head where that was another set than votes on head + 1. */
   previous: Seats | null;
@@ -163,6 +176,7 @@ export function initialState(
   return {
     setFromHeight: start.head.header.height + 1,
     ...start,
+    main: null,
     upcoming: null,
     previous: null,
     forgot: null,

@@ -3,6 +3,7 @@ import { faultyMax } from '../wire/validators.ts';
 import { ownStatus } from './answer.ts';
 import { type Draft, leaderNow } from './draft.ts';
 import { noteHeight } from './behind.ts';
+import { isAhead } from './proposal.ts';
 import { startsAbove } from './selection.ts';
 import type { ReplicaState } from './state.ts';
 import { accuse } from './contradiction.ts';
@@ -53,8 +54,18 @@ function retransmit(draft: Draft): void {
   // A replica that waits for a view alone still gets its requests served by the others.
   if (state.changing && state.oldest) draft.outputs.push({ type: 'forward', to: 'all' });
   if (state.slot.decided) noteHeight(draft, mark.height + 1);
+  askForMain(draft);
   if (startsAbove(state)) noteHeight(draft, (state.newView?.vote.height ?? 1) - 1);
   if (state.slot.wanted) state.slot.wanted = null;
+}
+
+/** L23: the main ledger is behind what a proposal or a decision of a case ledger pins. */
+function askForMain({ state, outputs }: Draft): void {
+  const { decided, proposal } = state.slot;
+  for (const header of [decided?.header, proposal?.header]) {
+    if (!header?.pin || !isAhead(state, header)) continue;
+    outputs.push({ type: 'main-wanted', height: header.pin.height });
+  }
 }
 
 /** L8, L9: the oldest request is told to everyone, then the leader is replaced, or all told again. */
@@ -87,10 +98,12 @@ export function forwardToLeader(state: ReplicaState): string | null {
 
 export function isBusy(state: ReplicaState): boolean {
   const { slot } = state;
-  if (slot.proposal !== null || slot.decided !== null || state.oldest !== null) return true;
-  if (startsAbove(state)) return true;
+  if (slot.decided !== null || startsAbove(state)) return true;
   // An honest validator has voted above a block that is missing here.
   if (state.next.commits.length > faultyMax(state.validators.length)) return true;
+  // L23: nothing new is decided of a case that is closed.
+  if (state.main?.isOpen === false) return false;
+  if (slot.proposal !== null || state.oldest !== null) return true;
   return state.changing && state.quorumSince !== null;
 }
 

@@ -126,6 +126,8 @@ function valueOf(dataSet: DataSet, tag: string, rule: DicomRule, now: number): J
     case 'sequence':
       // Its items are cleaned one by one, never taken as a value.
       return null;
+    default:
+      return null;
   }
 }
 

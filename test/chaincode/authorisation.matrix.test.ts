@@ -261,6 +261,8 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'governance.withdraw': { proposalId: '0'.repeat(64) },
     'governance.get': { proposalId: '0'.repeat(64) },
     'governance.probe': { label: 'probe' },
+    'governance.close-probe': { ledger: caseId, height: 1, hash: caseId },
+    'case.probe': { label: 'probe' },
   };
   return known[fn] ?? {};
 }

@@ -24,7 +24,7 @@ describe('the effects of a block', () => {
     );
     const transactions = sent.map(parseTransaction);
     const historyRoot = frontierRoot(state.frontier);
-    const plan = { view: 0, proposer: 'hospital-a', time: cluster.now, historyRoot };
+    const plan = { view: 0, proposer: 'hospital-a', time: cluster.now, historyRoot, pin: null };
     const build = (candidates: typeof transactions, dropReplays: boolean) =>
       executeBlock(runtime, state, candidates, plan, dropReplays);
     expect((await build(transactions, true))?.ids).toHaveLength(4);

@@ -134,7 +134,7 @@ describe('a store that fails for a moment', () => {
     const state = await cluster.state(d);
     const view = headView(runtime, state);
     const good = parseTransaction(await probeBy(3, 'mine'));
-    const judged = transactionFault(runtime, view, good, { time: startTime, state });
+    const judged = transactionFault(runtime, view, good, { time: startTime, state, people: null });
     await expect(judged).rejects.toThrow('the table does not answer');
   });
 });
@@ -249,7 +249,7 @@ describe('a block over the bounds of the network', () => {
     const { runtime } = cluster.node(a);
     const state = await cluster.state(a);
     const historyRoot = frontierRoot(state.frontier);
-    const plan = { view: 0, proposer: a, time: cluster.now, historyRoot };
+    const plan = { view: 0, proposer: a, time: cluster.now, historyRoot, pin: null };
     const built = await executeBlock(runtime, state, sent.map(parseTransaction), plan, true);
     if (!built) throw new Error('empty');
     const { header, hash, transactions } = built;
@@ -273,6 +273,7 @@ describe('a view bound to a block that its leader lacks', () => {
       proposer: a,
       time: cluster.now,
       historyRoot: frontierRoot(state.frontier),
+      pin: null,
     };
     const transactions = [await probeBy(0, 'hidden')];
     const parsed = transactions.map(parseTransaction);

@@ -45,7 +45,13 @@ async function block(
 ): Promise<ExecutedBlock> {
   const { runtime } = cluster.node(faulty);
   const state = await cluster.state(faulty);
-  const plan = { view: 0, proposer: faulty, time, historyRoot: frontierRoot(state.frontier) };
+  const plan = {
+    view: 0,
+    proposer: faulty,
+    time,
+    historyRoot: frontierRoot(state.frontier),
+    pin: null,
+  };
   const built = await executeBlock(runtime, state, compacts.map(parseTransaction), plan, true);
   if (!built) throw new Error('empty');
   return built;

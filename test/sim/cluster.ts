@@ -25,6 +25,7 @@ import { limits } from '../../lib/limits.ts';
 import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { updateTree } from '../../lib/ledger/state-tree.ts';
 import { headerHash } from '../../lib/wire/header.ts';
+import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import type { Envelope } from '../../lib/wire/messages.ts';
 import { pendingOf } from '../../lib/pbft/fair-order.ts';
 import type { ReplicaState } from '../../lib/pbft/state.ts';
@@ -34,6 +35,7 @@ import { crashing, CrashError, type CrashSwitch } from './faults.ts';
 import { type SeededRandom, seededRandom } from './random.ts';
 
 interface Delivery {
+  ledger: string;
   at: number;
   order: number;
   to: string;
@@ -78,6 +80,7 @@ export class Cluster {
   readonly #lastArrival = new Map<string, number>();
   /** Header hash by height, as first committed anywhere. */
   readonly committed = new Map<number, string>();
+  readonly #committedOfCases = new Map<string, Map<number, string>>();
   /** Cuts: messages from a to b are lost while `a>b` is in the set. */
   readonly cut = new Set<string>();
   /** What a faulty validator sends in the place of an envelope; null where all are honest. */
@@ -109,9 +112,13 @@ export class Cluster {
   /** What `api` does: store, read `wakeSeq`, wake. */
   async submit(id: string, compacts: readonly string[]): Promise<void> {
     const node = this.node(id);
-    const entries = compacts.map((compact) => pendingOf(parseTransaction(compact), this.now));
-    await node.ports.mempool.submit('main', entries);
-    this.#post(id, id, { kind: 'wake' }, 1);
+    const parsed = compacts.map(parseTransaction);
+    const ledger = parsed[0]?.ledger ?? MAIN_LEDGER;
+    await node.ports.mempool.submit(
+      ledger,
+      parsed.map((one) => pendingOf(one, this.now)),
+    );
+    this.#post(id, id, { kind: 'wake' }, 1, ledger);
   }
 
   /** Delivers until nothing is left or virtual time is over; answers the virtual end time. */
@@ -121,13 +128,13 @@ export class Cluster {
       const first = this.#queue[0];
       if (!first || first.at > untilMs) break;
       this.now = Math.max(this.now, first.at);
-      await this.#deliver(first.to);
+      await this.#deliver(first.to, first.ledger);
     }
     this.now = Math.max(this.now, untilMs);
   }
 
-  async state(id: string): Promise<ReplicaState> {
-    const stored = await this.node(id).ports.replicas.load('main');
+  async state(id: string, ledger = MAIN_LEDGER): Promise<ReplicaState> {
+    const stored = await this.node(id).ports.replicas.load(ledger);
     if (!stored) throw new Error('no replica');
     return decodeRecord(stored.state).state;
   }
@@ -150,8 +157,8 @@ export class Cluster {
   }
 
   /** What the five-minute schedule does at every validator. */
-  scheduleAll(): void {
-    for (const id of this.nodes.keys()) this.#post(id, id, { kind: 'tick', due: null }, 1);
+  scheduleAll(ledger = MAIN_LEDGER): void {
+    for (const id of this.nodes.keys()) this.#post(id, id, { kind: 'tick', due: null }, 1, ledger);
   }
 
   post(from: string, to: string, event: StepEvent): void {
@@ -174,12 +181,12 @@ export class Cluster {
         send: async (peer: string, body: string): Promise<void> => this.#carry(id, peer, body),
       },
       self: {
-        tick: async (_ledger: string, { due, delaySeconds }: ArmedTick): Promise<void> => {
+        tick: async (ledger: string, { due, delaySeconds }: ArmedTick): Promise<void> => {
           this.ticks += 1;
-          this.#post(id, id, { kind: 'tick', due }, delaySeconds * 1000);
+          this.#post(id, id, { kind: 'tick', due }, delaySeconds * 1000, ledger);
         },
-        catchUp: async (_ledger: string, wanted: { fromHeight: number; toHeight: number }) =>
-          this.#fetch(id, wanted),
+        catchUp: async (ledger: string, wanted: { fromHeight: number; toHeight: number }) =>
+          this.#fetch(id, ledger, wanted),
       },
     };
     const runtime: ValidatorRuntime = {
@@ -225,12 +232,18 @@ export class Cluster {
       const sent = this.tamper ? await this.tamper(from, to, envelope) : [envelope];
       for (const one of sent) {
         const delay = 5 + this.random.below(delayMsMax);
-        this.#post(from, to, { kind: 'envelope', envelope: one }, delay);
+        this.#post(from, to, { kind: 'envelope', envelope: one }, delay, envelope.ledger);
       }
     }
   }
 
-  #post(from: string, to: string, event: StepEvent, delayMs: number): void {
+  #post(
+    from: string,
+    to: string,
+    event: StepEvent,
+    delayMs: number,
+    ledger: string = MAIN_LEDGER,
+  ): void {
     const lane = `${from}>${to}:${event.kind}`;
     let at = this.now + delayMs;
     if (!this.options.reorder && event.kind === 'envelope') {
@@ -238,30 +251,38 @@ export class Cluster {
       this.#lastArrival.set(lane, at);
     }
     this.#order += 1;
-    this.#queue.push({ at, order: this.#order, to, event, sender: from });
+    this.#queue.push({ ledger, at, order: this.#order, to, event, sender: from });
   }
 
   /** The catch-up worker: blocks from whichever peer is up. */
-  async #fetch(id: string, wanted: { fromHeight: number; toHeight: number }): Promise<void> {
+  async #fetch(
+    id: string,
+    ledger: string,
+    wanted: { fromHeight: number; toHeight: number },
+  ): Promise<void> {
     const node = this.node(id);
     const last = Math.min(wanted.toHeight, wanted.fromHeight + limits.catchUpBlocksMax - 1);
     for (let height = wanted.fromHeight; height <= last; height += 1) {
       for (const peer of this.nodes.values()) {
-        const block = peer.up ? await peer.ports.blocks.certified('main', height) : null;
+        const block = peer.up ? await peer.ports.blocks.certified(ledger, height) : null;
         if (!block) continue;
-        const body = await peer.ports.blocks.body('main', headerHash(block.header));
+        const body = await peer.ports.blocks.body(ledger, headerHash(block.header));
         if (!body) continue;
-        await node.ports.fetched.put('main', height, { ...block, transactions: body.transactions });
+        const { transactions } = body;
+        await node.ports.fetched.put(ledger, height, { ...block, transactions });
         break;
       }
     }
-    this.#post(id, id, { kind: 'fetched', fromHeight: wanted.fromHeight, toHeight: last }, 50);
+    const { fromHeight } = wanted;
+    this.#post(id, id, { kind: 'fetched', fromHeight, toHeight: last }, 50, ledger);
   }
 
   /** A run takes up to ten messages that have arrived; a crash leaves them in the queue. */
-  async #deliver(to: string): Promise<void> {
+  async #deliver(to: string, ledger: string): Promise<void> {
     const node = this.node(to);
-    const batch = this.#queue.filter((one) => one.to === to && one.at <= this.now).slice(0, 10);
+    const batch = this.#queue
+      .filter((one) => one.to === to && one.ledger === ledger && one.at <= this.now)
+      .slice(0, 10);
     const forget = (): void => {
       for (const one of batch) this.#queue.splice(this.#queue.indexOf(one), 1);
     };
@@ -269,7 +290,7 @@ export class Cluster {
     try {
       await step(
         node.runtime,
-        'main',
+        ledger,
         batch.map((one) => one.event),
       );
       forget();
@@ -280,20 +301,28 @@ export class Cluster {
       for (const one of batch) one.at = this.now + 1000;
     }
     this.steps += 1;
-    await this.#check(node);
+    await this.#check(node, ledger);
   }
 
   /** Agreement: no two replicas ever hold different headers at one height. */
-  async #check(node: SimNode): Promise<void> {
+  async #check(node: SimNode, ledger: string): Promise<void> {
     if (this.faulty.has(node.id)) return;
-    const stored = await node.ports.replicas.load('main');
-    this.largestState = Math.max(this.largestState, stored?.state.length ?? 0);
-    const state = await this.state(node.id);
+    const stored = await node.ports.replicas.load(ledger);
+    if (!stored) return;
+    this.largestState = Math.max(this.largestState, stored.state.length);
+    const state = await this.state(node.id, ledger);
     if (state.halted) throw new Error(`${node.id} halted: ${state.halted}`);
     const { height } = state.head.header;
     const hash = toHex(state.head.hash);
-    const first = this.committed.get(height);
-    if (first === undefined) this.committed.set(height, hash);
-    else if (first !== hash) throw new Error(`fork at ${height}`);
+    const committed = ledger === MAIN_LEDGER ? this.committed : this.#ofCase(ledger);
+    const first = committed.get(height);
+    if (first === undefined) committed.set(height, hash);
+    else if (first !== hash) throw new Error(`fork of ${ledger} at ${height}`);
+  }
+
+  #ofCase(ledger: string): Map<number, string> {
+    const committed = this.#committedOfCases.get(ledger) ?? new Map<number, string>();
+    this.#committedOfCases.set(ledger, committed);
+    return committed;
   }
 }

@@ -86,11 +86,11 @@ export class Links {
   }
 
   /** Notes own votes that leave a replica, whoever gets them. */
-  #observe(from: SimNode, { votes }: SentEnvelope): void {
+  #observe(from: SimNode, { votes, envelope }: SentEnvelope): void {
     for (const one of votes) {
       const { vote } = one;
       if (vote.validator !== from.id) continue;
-      this.#world.voteLeft(from, one);
+      this.#world.voteLeft(from, one, envelope.ledger);
     }
   }
 }

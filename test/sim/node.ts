@@ -43,7 +43,7 @@ const cacheBytesMax = 4 * 1024 * 1024;
 const batchMessagesMax = 10;
 /** What only looks: everything else counts as a write or a send. */
 const reads = new Set(
-  'load version head wakeSeq body certified links history locations events getPages next has get'.split(
+  'load version head listed wakeSeq body certified links history locations events getPages next has get'.split(
     ' ',
   ),
 );
@@ -186,12 +186,12 @@ export class SimNode {
 
   /** What `api` does with a submission: store, read `wakeSeq`, wake. */
   async submit(compact: string): Promise<void> {
-    const { id, issuedAt, expiresAt } = parseTransaction(compact);
+    const { id, ledger: of, issuedAt, expiresAt } = parseTransaction(compact);
     const entry = { id, compact, issuedAt, expiresAt, arrivedAt: this.now };
-    await this.perform({ port: 'mempool', method: 'submit', args: [ledger, [entry]] });
-    const wakeSeq = await this.tables.replicas.wakeSeq(ledger);
-    const named = utf8(JSON.stringify([ledger, wakeSeq]));
-    this.note({ kind: 'wake', ledger }, toHex(hmacSha256(this.#secret, named)));
+    await this.perform({ port: 'mempool', method: 'submit', args: [of, [entry]] });
+    const wakeSeq = await this.tables.replicas.wakeSeq(of);
+    const named = utf8(JSON.stringify([of, wakeSeq]));
+    this.note({ kind: 'wake', ledger: of }, toHex(hmacSha256(this.#secret, named)));
   }
 
   /** A note to itself, as `api` and `timer` send them. */
@@ -281,6 +281,10 @@ export class SimNode {
       if (one.ledger === ledger) this.trace(`⟵ ${one.events.map(describeEvent).join(' | ')}`);
       if (one.events.length === 0) continue;
       runtime.signer ??= await openSigner(opened);
+      if (one.ledger !== ledger) {
+        await step(runtime, one.ledger, one.events);
+        continue;
+      }
       await this.world.aroundStep(this, async () => {
         await step(runtime, one.ledger, one.events);
       });
@@ -499,6 +503,7 @@ export class SimNode {
 
   #timerDeps(): Parameters<typeof handleTimer>[0] {
     return {
+      listed: () => this.tables.replicas.listed(),
       inbox: {
         wake: async () => undefined,
         send: async (message) => this.note(message),

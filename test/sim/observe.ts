@@ -36,6 +36,7 @@ export async function observe(world: World, node: SimNode): Promise<void> {
       observed.executed.add(compact);
       if (isRefused(block.body.results[index])) observed.refused.add(compact);
     }
+    world.cases.noteMain(block.header, block.body.transactions);
     tellCommit(world, node, block);
     for (const one of world.checkers) await one.onBlock?.(node, block);
   }

@@ -33,6 +33,9 @@ export interface Profile {
   readonly otherProcess: number;
   /** Scheduled faults: how many of each kind are to be expected in a run. */
   readonly timeline: Readonly<Partial<Record<TimelineKind, number>>>;
+  /** Case ledgers, and transactions on each of them. */
+  readonly cases: number;
+  readonly caseTransactions: number;
   /** Proposals of operators that a run may see. */
   readonly changes: readonly ChangeKind[];
   /** What faulty replicas may do; up to f replicas get two of these each. */
@@ -58,6 +61,8 @@ const base = {
   unanswered: 0,
   otherProcess: 0,
   timeline: {},
+  cases: 0,
+  caseTransactions: 5,
   changes: [],
   strategies: [],
 } as const;
@@ -147,6 +152,16 @@ export const profiles: readonly Profile[] = [
     laterTransactions: 6,
     timeline: { crash: 2, cut: 1.5, mend: 1, stall: 1 },
     changes: ['parameters', 'parameters', 'reinstate', 'remove', 'replace-key'],
+  }),
+  profile('cases', 'case ledgers beside the main one, while seats change, among crashes and cuts', {
+    loss: 0.02,
+    late: 0.02,
+    redeliver: 0.03,
+    otherProcess: 0.1,
+    transactions: 6,
+    cases: 3,
+    timeline: { crash: 2, cut: 1.5, mend: 1, stall: 1, skew: 1 },
+    changes: ['parameters', 'replace-key', 'reinstate'],
   }),
   profile('blamed', 'a replica says two things, is suspended, and its operators bring it back', {
     transactions: 8,

@@ -3,7 +3,7 @@ import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../lib/crypto/hash.ts';
 import { signJws } from '../../lib/crypto/jws.ts';
 import { type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
-import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
+import { encodeRequest, jwsTypes, parseTransaction } from '../../lib/wire/transaction.ts';
 import { scheduleChanges } from './governance.ts';
 import { ledger, type SimNode } from './node.ts';
 import { pickOne, type SeededRandom } from './random.ts';
@@ -58,6 +58,8 @@ export interface Request {
   by: string;
   fn: string;
   args: Record<string, unknown>;
+  /** @default the main ledger */
+  ledger?: string;
 }
 
 /** An operator's client hands a request to some validator that serves. */
@@ -68,7 +70,7 @@ export async function submit(
 ): Promise<Submitted> {
   const compact = await signed(world, request);
   const first = random.below(world.ids.length);
-  const at = target(world, first);
+  const at = target(world, first, request.ledger);
   const { label, by, fn } = request;
   const submitted = { label, first, compact, hospital: by, fn, at };
   world.submitted.set(compact, submitted);
@@ -78,7 +80,7 @@ export async function submit(
 }
 
 /** The first node from a position on that serves clients. */
-function target(world: World, from: number): SimNode {
+function target(world: World, from: number, of: string = ledger): SimNode {
   const nodes = world.ids.map((_, step) => {
     const id = world.ids[(from + step) % world.ids.length] ?? '';
     return world.instances(id)[0];
@@ -87,6 +89,8 @@ function target(world: World, from: number): SimNode {
   const serving = nodes.filter(
     (one) => one !== undefined && one.up && one.reachable && members.includes(one.id),
   );
+  const knowing = serving.find((one) => one?.honest && world.cases.isKnown(one, of));
+  if (knowing) return knowing;
   const chosen = serving.find((one) => one?.honest) ?? world.judged().find((one) => one.honest);
   if (!chosen) throw new RangeError('no honest replica');
   return chosen;
@@ -98,7 +102,7 @@ async function watch(world: World): Promise<void> {
     const { at, compact } = one;
     if (at.honest && !at.lostMempool) continue;
     if (world.committedAnywhere(compact)) continue;
-    one.at = target(world, one.first);
+    one.at = target(world, one.first, parseTransaction(compact).ledger);
     one.at.trace(`the client submits ${one.label} again, here`);
     await one.at.submit(compact);
   }
@@ -108,7 +112,7 @@ async function watch(world: World): Promise<void> {
 /** In the name of the operator, by the key that is given: only with the operator's own it is signed. */
 export async function signed(
   world: World,
-  { label, by, fn, args }: Request,
+  { label, by, fn, args, ledger: of = ledger }: Request,
   key?: SigningKey,
 ): Promise<string> {
   const operator = world.network.validators.find((one) => one.id === by)?.operator;
@@ -116,7 +120,7 @@ export async function signed(
   const { now } = world.agenda;
   const payload = encodeRequest({
     network: world.network.name,
-    ledger,
+    ledger: of,
     fn,
     args: args as Parameters<typeof encodeRequest>[0]['args'],
     nonce: toBase64url(taggedHash('simulated-nonce', utf8(label)).subarray(0, 16)),

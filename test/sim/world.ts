@@ -1,4 +1,5 @@
 /** One simulated run: everything that it holds, and what is checked while it runs. */
+import { CaseLedgers } from './case-ledgers.ts';
 import { Agenda } from './agenda.ts';
 import { Adversary } from './adversary.ts';
 import { type Checker, checkers } from './checkers/index.ts';
@@ -8,7 +9,7 @@ import { CheckFailure } from './failure.ts';
 import { FaultPlan } from './fault-plan.ts';
 import { Links } from './links.ts';
 import { type SimNetwork, startTime } from './network.ts';
-import { SimNode } from './node.ts';
+import { ledger, SimNode } from './node.ts';
 import { observe } from './observe.ts';
 import type { Profile } from './profiles.ts';
 import { pickOne } from './random.ts';
@@ -60,6 +61,7 @@ export class World {
   /** By height: who votes on it, as the block of two heights before says. */
   readonly sets = new Map<number, ValidatorSet>();
   readonly checkers: readonly Checker[];
+  readonly cases: CaseLedgers;
   /** Faults that wait for a certain write of some honest replica. */
   readonly watchers = new Set<(node: SimNode, entry: JournalEntry) => void>();
   /** As `watchers`, of moments in the protocol. */
@@ -86,6 +88,7 @@ export class World {
     this.f = faultyMax(this.ids.length);
     this.#onEvent = options.onEvent;
     this.links = new Links(this);
+    this.cases = new CaseLedgers(this);
     this.checkers = checkers.map((make) => make(this));
   }
 
@@ -100,6 +103,7 @@ export class World {
     world.#corrupt();
     scheduleTimeline(world);
     scheduleWorkload(world);
+    world.cases.schedule();
     world.#scheduleTicks();
     return world;
   }
@@ -174,6 +178,7 @@ export class World {
     this.rethrow();
     if (!node.honest && !this.follows.has(node)) return this.#noticeLearner(node);
     await observe(this, node);
+    await this.cases.observe(node);
     if (this.follows.has(node)) await this.#welcome(node);
   }
 
@@ -198,6 +203,10 @@ export class World {
 
   /** After each write of an honest replica: what readers see now. */
   async afterWrite(node: SimNode, entry: JournalEntry, result: unknown): Promise<void> {
+    if (isOfCase(entry)) {
+      for (const one of this.checkers) await one.onCaseWrite?.(node, entry);
+      return;
+    }
     for (const watch of [...this.watchers]) watch(node, entry);
     if (entry.method === 'putCertified') {
       const { height, view } = entry.args[3] as Certificate;
@@ -219,7 +228,11 @@ export class World {
   }
 
   /** A vote left a replica that runs the production code, be it one of the faulty. */
-  voteLeft(node: SimNode, sent: SentVote): void {
+  voteLeft(node: SimNode, sent: SentVote, of: string = ledger): void {
+    if (of !== ledger) {
+      if (node.honest) for (const one of this.checkers) one.onCaseVote?.(node, of, sent);
+      return;
+    }
     const { phase, height, view } = sent.vote;
     if (phase === 'commit') this.#atMoment(node, { kind: 'prepared', height, view });
     if (phase === 'view-change') this.#atMoment(node, { kind: 'asked', height, view });
@@ -345,4 +358,9 @@ export class World {
       this.agenda.add(startTime + this.profile.troubleMs + 120_000 + offset, speak);
     }
   }
+}
+
+/** Every store is told its ledger first. */
+function isOfCase({ args }: JournalEntry): boolean {
+  return typeof args[0] === 'string' && args[0] !== ledger;
 }

@@ -6,7 +6,6 @@
 import { actorOf } from '../../../lib/chaincode/actor.ts';
 import { readerOf } from '../../../lib/chaincode/draft.ts';
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
-import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
 import { parseTransaction } from '../../../lib/wire/transaction.ts';
@@ -18,7 +17,7 @@ import { StorageError } from '../../aws/storage-error.ts';
 import type { BlockBody } from '../../../lib/ports.ts';
 import { isBackfilling } from '../backfill-job.ts';
 import { BLOCK_QUERY } from '../block-request.ts';
-import { heightText } from '../routes.ts';
+import { heightText, ledgerText } from '../routes.ts';
 import { isOfPeer, parsePeerQuery } from './peer-query.ts';
 import { checkQuery } from './query.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';
@@ -30,7 +29,7 @@ export function getBlock(runtime: ApiRuntime): Operation {
   return {
     async run({ params, query, headers }): Promise<HttpAnswer> {
       const height = Number(parseParameter(heightText, params['height'], 'height'));
-      const network = await runtime.network();
+      const network = await runtime.ledger(parseParameter(ledgerText, query['ledger'], 'ledger'));
       const { authorization } = headers;
       if (authorization !== undefined) await authorise(runtime, network, authorization, height);
       const { header, certificate } = await committedBlock(runtime, network, height);
@@ -45,7 +44,7 @@ export function getBlock(runtime: ApiRuntime): Operation {
       const body = toBase64url(encodeCbor(transactions));
       const whole = { ...shown, transactionIds, body };
       if (query['results'] !== '1') return { status: 200, body: whole };
-      const events = await runtime.deps.ports.blocks.events(MAIN_LEDGER, headerHash(header));
+      const events = await runtime.deps.ports.blocks.events(network.ledger, headerHash(header));
       return { status: 200, body: { ...whole, results: toBase64url(encodeCbor(results)), events } };
     },
   };
@@ -54,27 +53,30 @@ export function getBlock(runtime: ApiRuntime): Operation {
 /** What to say of something old that is not here: `history_missing` while blocks are fetched. */
 export async function lackingError(
   { deps }: ApiRuntime,
+  ledger: string,
   code: 'unknown_block' | 'unknown_transaction',
   detail: string,
 ): Promise<HttpError> {
-  if (!(await isBackfilling(deps.ports.fetched, MAIN_LEDGER))) return new HttpError(code, detail);
+  if (!(await isBackfilling(deps.ports.fetched, ledger))) return new HttpError(code, detail);
   return new HttpError('history_missing', 'Ask another validator', { retryAfterSeconds: 5 });
 }
 
 /** The certified block of a height up to the head. Throws `unknown_block`, `history_missing`. */
 export async function committedBlock(
   runtime: ApiRuntime,
-  { genesis, head }: RunningNetwork,
+  { genesis, ledger, head, ofCase }: RunningNetwork,
   height: number,
 ): Promise<{ header: BlockHeader; certificate: Certificate | null }> {
   if (height === 0) {
-    return { header: (await runtime.genesisBlock(genesis)).header, certificate: null };
+    const header = ofCase?.first ?? (await runtime.genesisBlock(genesis)).header;
+    return { header, certificate: null };
   }
   if (height > head.height) {
     throw new HttpError('unknown_block', `The committed head is at ${head.height}`);
   }
-  const block = await runtime.deps.ports.blocks.certified(MAIN_LEDGER, height);
-  if (block === null) throw await lackingError(runtime, 'unknown_block', 'It is not kept here');
+  const block = await runtime.deps.ports.blocks.certified(ledger, height);
+  if (block === null)
+    throw await lackingError(runtime, ledger, 'unknown_block', 'It is not kept here');
   return block;
 }
 
@@ -82,9 +84,9 @@ export async function committedBlock(
 async function bodyOf(runtime: ApiRuntime, header: BlockHeader): Promise<BlockBody> {
   if (header.height === 0) return { transactions: [], results: [] };
   const { ports } = runtime.deps;
-  const body = await ports.blocks.body(MAIN_LEDGER, headerHash(header));
+  const body = await ports.blocks.body(header.ledger, headerHash(header));
   if (body !== null) return body;
-  if (await isBackfilling(ports.fetched, MAIN_LEDGER)) {
+  if (await isBackfilling(ports.fetched, header.ledger)) {
     throw new HttpError('history_missing', 'Ask another validator', { retryAfterSeconds: 5 });
   }
   throw new StorageError('corrupt_item', 'a committed block has no body');
@@ -97,10 +99,11 @@ async function authorise(
   authorization: string,
   height: number,
 ): Promise<void> {
-  const query = parsePeerQuery(authorization, { fn: BLOCK_QUERY, height });
+  const { ledger, main } = network;
+  const query = parsePeerQuery(authorization, { ledger, fn: BLOCK_QUERY, height });
   if (await isOfPeer(runtime, network, query)) return;
   await checkQuery(runtime, network, query);
-  const reader = readerOf(runtime.view(network.head));
+  const reader = readerOf(runtime.view(main));
   const { role } = await actorOf(reader, query.signer, runtime.deps.clock());
   if (!READERS.has(role)) {
     throw new HttpError('not_authorised', 'Only validators, operators and auditors read bodies');

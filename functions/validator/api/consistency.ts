@@ -2,7 +2,6 @@
 
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { LedgerError } from '../../../lib/ledger/errors.ts';
-import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { buildHistoryAnswer, encodeHistoryAnswer } from '../../../lib/ledger/history-answer.ts';
 import { type HistoryProof, proveHistory } from '../../../lib/ledger/history-tree.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
@@ -17,7 +16,7 @@ export function getConsistency(runtime: ApiRuntime): Operation {
   return {
     async run({ query }): Promise<HttpAnswer> {
       const asked = parseParameter(consistencyQuerySchema, query, 'query');
-      const network = await runtime.network();
+      const network = await runtime.ledger(asked.ledger);
       const from = Number(asked.from);
       const to = asked.to === undefined ? network.head.height : Number(asked.to);
       if (from >= to) throw new HttpError('invalid_request', 'query: `from` is not below `to`');
@@ -33,8 +32,8 @@ export function getConsistency(runtime: ApiRuntime): Operation {
         first: earlier.header,
         header,
         certificate,
-        ...(await setChainTo(runtime, genesis, header)),
-        proof: await proofOf(runtime, from, to),
+        ...(await setChainTo(runtime, network, header)),
+        proof: await proofOf(runtime, network.ledger, from, to),
       });
       return { status: 200, body: { from, to, proof: toBase64url(encodeHistoryAnswer(answer)) } };
     },
@@ -42,10 +41,15 @@ export function getConsistency(runtime: ApiRuntime): Operation {
 }
 
 /** A validator that started from a snapshot does not keep what was before it. */
-async function proofOf(runtime: ApiRuntime, from: number, to: number): Promise<HistoryProof> {
+async function proofOf(
+  runtime: ApiRuntime,
+  ledger: string,
+  from: number,
+  to: number,
+): Promise<HistoryProof> {
   const { blocks } = runtime.deps.ports;
   try {
-    return await proveHistory(from, to, (nodes) => blocks.history(MAIN_LEDGER, nodes));
+    return await proveHistory(from, to, (nodes) => blocks.history(ledger, nodes));
   } catch (error) {
     if (error instanceof LedgerError && error.code === 'missing_history') {
       throw new HttpError('unknown_block', 'Its history is not kept here');

@@ -21,10 +21,7 @@ import type { ApiRuntime, RunningNetwork } from './runtime.ts';
 const CERTIFICATE_BYTES_MAX = 1_024;
 
 /** The signed query of an `authorization` header, for exactly this. Its signature is not checked. */
-export function parsePeerQuery(
-  authorization: string,
-  wanted: Pick<PeerQuery, 'fn' | 'height'>,
-): Transaction {
+export function parsePeerQuery(authorization: string, wanted: PeerQuery): Transaction {
   const [scheme, compact] = authorization.split(' ');
   if (scheme !== BLOCK_SCHEME || compact === undefined) {
     throw new HttpError('invalid_request', `authorization: expected ${BLOCK_SCHEME} and a query`);
@@ -32,7 +29,7 @@ export function parsePeerQuery(
   if (compact.length > limits.transactionBytesMax) throw new WireError('too_large', 'the query');
   const query = parseTransaction(compact);
   const isWanted = query.fn === wanted.fn && query.args['height'] === wanted.height;
-  if (!isWanted || query.signer.kind !== 'key') {
+  if (!isWanted || query.ledger !== wanted.ledger || query.signer.kind !== 'key') {
     throw new HttpError('not_authorised', 'The query is for something else');
   }
   return query;
@@ -59,7 +56,7 @@ export async function isOfPeer(
     CERTIFICATE_BYTES_MAX,
   );
   const { body } = certificate;
-  const seats = await readerOf(runtime.view(network.head)).get(cells.validators);
+  const seats = await readerOf(runtime.view(network.main)).get(cells.validators);
   const seat = seats?.find((one) => one.id === body.validator);
   const names =
     body.purpose === 'read' &&

@@ -1,5 +1,10 @@
 /** What the operations of a validator's API run on, and what a warm process remembers. */
 
+import { type CaseLedger, caseLedger } from '../../../lib/chaincode/case-ledger.ts';
+import { readerOf } from '../../../lib/chaincode/draft.ts';
+import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
+import { caseGenesisHeader } from '../../../lib/ledger/case-genesis.ts';
+import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
 import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { PageCache } from '../../../lib/ledger/page-cache.ts';
 import type { PageReader } from '../../../lib/ledger/state-tree.ts';
@@ -50,11 +55,25 @@ export interface ApiDeps {
   readonly sleep: (milliseconds: number) => Promise<void>;
 }
 
-/** A network that runs: its genesis, and the head that an answer is pinned to. */
+/** A ledger of a network that runs: its genesis, and the head that an answer is pinned to. */
 export interface RunningNetwork {
   readonly genesis: Genesis;
   readonly signed: SignedGenesis;
+  readonly ledger: string;
   readonly head: CommittedHead;
+  /** Head of the main ledger: it says who is who. */
+  readonly main: CommittedHead;
+  /** Of a case ledger. */
+  readonly ofCase: OfCase | null;
+}
+
+/** A case ledger as the main one has it. */
+export interface OfCase {
+  readonly found: CaseLedger;
+  /** Height 0. */
+  readonly first: BlockHeader;
+  /** Whether this validator's replica of it has begun. */
+  readonly isStarted: boolean;
 }
 
 export class ApiRuntime {
@@ -82,7 +101,28 @@ export class ApiRuntime {
         retryAfterSeconds: 2,
       });
     }
-    return { ...known, head };
+    return { ...known, ledger: MAIN_LEDGER, head, main: head, ofCase: null };
+  }
+
+  /** The main ledger, or a case ledger that it knows. Throws `unknown_case` as well. */
+  async ledger(ledger: string): Promise<RunningNetwork> {
+    const network = await this.network();
+    if (ledger === MAIN_LEDGER) return network;
+    const { main, genesis } = network;
+    const found = await caseLedger(readerOf(this.view(main)), ledger);
+    if (!found) throw new ChaincodeError('unknown_case');
+    const { replicas, blocks } = this.deps.ports;
+    const [started, opening] = await Promise.all([
+      replicas.head(ledger),
+      blocks.certified(MAIN_LEDGER, found.height),
+    ]);
+    if (!opening) {
+      throw new HttpError('history_missing', 'Ask another validator', { retryAfterSeconds: 5 });
+    }
+    const first = caseGenesisHeader(genesis, ledger, opening.header);
+    const headOfNone = { height: 0, headerHash: headerHash(first), header: first };
+    const head = started ?? { ...headOfNone, certificate: null, votedHeight: 0 };
+    return { ...network, ledger, head, ofCase: { found, first, isStarted: started !== null } };
   }
 
   /** Verified when it was installed; only we can write it. */
@@ -111,14 +151,20 @@ export class ApiRuntime {
     return this.#genesisBlock;
   }
 
-  reader(): PageReader {
+  reader(ledger: string = MAIN_LEDGER): PageReader {
     const { pages } = this.deps.ports;
-    return { pages: (ids) => pages.getPages(MAIN_LEDGER, ids) };
+    return { pages: (ids) => pages.getPages(ledger, ids) };
   }
 
-  /** Committed state at a head. */
+  /** Committed state of the main ledger at a head. */
   view(head: CommittedHead): TreeView {
     return new TreeView(baseOf(head), this.reader(), { cache: this.cache });
+  }
+
+  /** Committed state of a ledger. Pages are named without it: only the main one's are kept. */
+  viewOf({ ledger, head }: Pick<RunningNetwork, 'ledger' | 'head'>): TreeView {
+    if (ledger === MAIN_LEDGER) return this.view(head);
+    return new TreeView(baseOf(head), this.reader(ledger));
   }
 }
 

@@ -57,7 +57,7 @@ async function authorisedNetwork(
   fn: PeerQuery['fn'],
 ): Promise<RunningNetwork> {
   const network = await runtime.network();
-  const query = parsePeerQuery(authorization ?? '', { fn, height: 0 });
+  const query = parsePeerQuery(authorization ?? '', { ledger: MAIN_LEDGER, fn, height: 0 });
   if (await isOfPeer(runtime, network, query)) return network;
   throw new HttpError('not_authorised', 'Only validators read the whole state');
 }

@@ -1,13 +1,14 @@
 /** Submission: check at the edge all that a replica will check again, hold it, wake the replica. */
 
-import { readHints } from '../../../lib/chaincode/execute.ts';
+import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
+import { readHints, signerHints } from '../../../lib/chaincode/execute.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { wasSeen } from '../../../lib/chaincode/seen.ts';
-import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import type { TreeView } from '../../../lib/ledger/state-view.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { PendingTransaction, SubmitOutcome } from '../../../lib/ports.ts';
 import { pendingOf } from '../../../lib/pbft/fair-order.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
 import {
   checkRequest,
@@ -37,7 +38,10 @@ interface Accepted {
 }
 
 /** What the checks made of one compact serialisation. */
-type Checked = { entry: PendingTransaction } | { committedId: string } | { error: unknown };
+type Checked =
+  | { entry: PendingTransaction; ledger: string }
+  | { committedId: string; ledger: string }
+  | { error: unknown };
 
 export function submitOne(runtime: ApiRuntime): Operation {
   return {
@@ -77,14 +81,14 @@ async function submitAll(
   compacts: readonly string[],
   correlationId: string,
 ): Promise<Submitted[]> {
-  const network = await runtime.network();
   const parsed = compacts.map(tryParse);
-  const view = runtime.view(network.head);
-  await view.prefetch(parsed.flatMap((one) => ('transaction' in one ? one.hints : [])));
+  const ledgers = await openLedgers(runtime, parsed);
   const checked = await mapParallel(parsed, CHECKS_PARALLEL_MAX, async (one): Promise<Checked> => {
     if ('error' in one) return one;
+    const open = ledgers.get(one.transaction.ledger);
+    if (!open || 'error' in open) return open ?? { error: new HttpError('internal', 'no ledger') };
     try {
-      return await check(runtime, network, view, one.transaction);
+      return await check(runtime, open, one.transaction);
     } catch (error) {
       return { error };
     }
@@ -95,8 +99,40 @@ async function submitAll(
     const id = 'entry' in one ? one.entry.id : one.committedId;
     const refusal = refusalOf(outcomes.get(id), id);
     if (refusal) return { error: refusal };
-    return { accepted: { id, status: 'PENDING', location: `/v1/transactions/${id}` } };
+    return { accepted: { id, status: 'PENDING', location: locationOf(id, one.ledger) } };
   });
+}
+
+/** A ledger that transactions are for, and its state; or why they cannot be taken. */
+type OpenLedger =
+  { network: RunningNetwork; view: TreeView; people: TreeView } | { error: unknown };
+
+/** Each ledger that is named, with what all its transactions will read in one round trip. */
+async function openLedgers(
+  runtime: ApiRuntime,
+  parsed: readonly ReturnType<typeof tryParse>[],
+): Promise<Map<string, OpenLedger>> {
+  // Not only the fault of one transaction: without a network nothing is taken.
+  await runtime.network();
+  const transactions = parsed.flatMap((one) => ('transaction' in one ? [one] : []));
+  const names = new Set(transactions.map(({ transaction }) => transaction.ledger));
+  const opened = [...names].map(async (name): Promise<[string, OpenLedger]> => {
+    const of = transactions.filter(({ transaction }) => transaction.ledger === name);
+    try {
+      const network = await runtime.ledger(name);
+      if (network.ofCase?.found.closed) throw new ChaincodeError('case_closed');
+      const view = runtime.viewOf(network);
+      const people = network.ofCase ? runtime.view(network.main) : view;
+      await Promise.all([
+        view.prefetch(of.flatMap(({ hints }) => hints)),
+        people.prefetch(of.flatMap(({ transaction }) => signerHints(transaction))),
+      ]);
+      return [name, { network, view, people }];
+    } catch (error) {
+      return [name, { error }];
+    }
+  });
+  return new Map(await Promise.all(opened));
 }
 
 function tryParse(
@@ -116,32 +152,35 @@ function tryParse(
  */
 async function check(
   runtime: ApiRuntime,
-  network: RunningNetwork,
-  view: TreeView,
+  { network, view, people }: Exclude<OpenLedger, { error: unknown }>,
   transaction: Transaction,
 ): Promise<Checked> {
   if (transaction.kind !== 'transaction') {
     throw new HttpError('not_a_transaction', 'Send it to /v1/queries');
   }
-  const { id, expiresAt } = transaction;
+  const { id, ledger, expiresAt } = transaction;
   const isCommitted = async (): Promise<boolean> =>
-    (await findCommitted(runtime, network.head, id)) !== null;
+    (await findCommitted(runtime, network, id)) !== null;
   // No block on this head is earlier: what has expired for the ledger is not taken by a slow clock.
   const arrivedAt = runtime.deps.clock();
   const now = Math.max(arrivedAt, network.head.header.time + 1);
   const { network: name, parameters } = network.genesis.document;
   const skewMsMax = parameters.clockSkewMsMax;
-  if (expiresAt <= now && (await isCommitted())) return { committedId: id };
-  checkRequest(transaction, { network: name, ledger: MAIN_LEDGER, now, skewMsMax });
-  const keys = await resolveKeys(view, transaction, { time: now, network: name });
+  if (expiresAt <= now && (await isCommitted())) return { committedId: id, ledger };
+  checkRequest(transaction, { network: name, ledger, now, skewMsMax });
+  const keys = await resolveKeys(people, transaction, { time: now, network: name });
   if (!(await verifyTransaction(transaction, keys))) {
     throw new WireError('bad_signature', 'not of the key that the ledger knows, or not with low S');
   }
   if (await wasSeen(view, transaction)) {
-    if (await isCommitted()) return { committedId: id };
+    if (await isCommitted()) return { committedId: id, ledger };
     throw new HttpError('replayed', 'Use a fresh random nonce');
   }
-  return { entry: pendingOf(transaction, arrivedAt) };
+  return { entry: pendingOf(transaction, arrivedAt), ledger };
+}
+
+function locationOf(id: string, ledger: string): string {
+  return `/v1/transactions/${id}${ledger === MAIN_LEDGER ? '' : `?ledger=${ledger}`}`;
 }
 
 /** Stores what passed, then reads `wakeSeq`, then wakes: in this order no wake is lost. */
@@ -150,20 +189,31 @@ async function hold(
   checked: readonly Checked[],
   correlationId: string,
 ): Promise<Map<string, SubmitOutcome>> {
-  const entries = checked.flatMap((one) =>
-    'entry' in one ? [{ ...one.entry, correlationId }] : [],
-  );
-  const { mempool, replicas, inbox } = runtime.deps.ports;
   const outcomes = new Map<string, SubmitOutcome>();
-  if (entries.length === 0) return outcomes;
-  const answers = await mempool.submit(MAIN_LEDGER, entries);
+  const held = new Map<string, PendingTransaction[]>();
+  for (const one of checked) {
+    if (!('entry' in one)) continue;
+    const entry = { ...one.entry, correlationId };
+    held.set(one.ledger, [...(held.get(one.ledger) ?? []), entry]);
+  }
+  for (const [ledger, entries] of held) await holdIn(runtime, ledger, entries, outcomes);
+  return outcomes;
+}
+
+async function holdIn(
+  runtime: ApiRuntime,
+  ledger: string,
+  entries: readonly PendingTransaction[],
+  outcomes: Map<string, SubmitOutcome>,
+): Promise<void> {
+  const { mempool, replicas, inbox } = runtime.deps.ports;
+  const answers = await mempool.submit(ledger, entries);
   for (const [index, { id }] of entries.entries()) {
     if (!outcomes.has(id)) outcomes.set(id, answers[index] ?? 'full');
   }
   if (answers.some((answer) => answer === 'accepted' || answer === 'known')) {
-    await inbox.wake(MAIN_LEDGER, await replicas.wakeSeq(MAIN_LEDGER));
+    await inbox.wake(ledger, await replicas.wakeSeq(ledger));
   }
-  return outcomes;
 }
 
 /** Why a transaction was not taken, if so. */

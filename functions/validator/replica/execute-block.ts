@@ -4,6 +4,7 @@ import {
   type Execution,
   type LedgerEvent,
   readHints,
+  signerHints,
 } from '../../../lib/chaincode/execute.ts';
 import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
 import { endBlock, governedKeys, governedOf } from '../../../lib/chaincode/governed.ts';
@@ -11,12 +12,14 @@ import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
 import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../../lib/crypto/hash.ts';
+import type { PageCache } from '../../../lib/ledger/page-cache.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
 import { updateTree } from '../../../lib/ledger/state-tree.ts';
 import { OverlayView, TreeView } from '../../../lib/ledger/state-view.ts';
 import { limits } from '../../../lib/limits.ts';
+import { samePlain } from '../../../lib/wire/codec.ts';
 import { WireError } from '../../../lib/wire/errors.ts';
-import { type BlockHeader, headerHash } from '../../../lib/wire/header.ts';
+import { type BlockHeader, headerHash, type Pin } from '../../../lib/wire/header.ts';
 import { parametersHash } from '../../../lib/wire/parameters.ts';
 import { encodeResult, type TransactionResult } from '../../../lib/wire/result.ts';
 import {
@@ -25,15 +28,16 @@ import {
   type Transaction,
   verifyTransaction,
 } from '../../../lib/wire/transaction.ts';
-import { validatorsHash } from '../../../lib/wire/validators.ts';
+import { validatorsHash, type ValidatorSet } from '../../../lib/wire/validators.ts';
 import { upcomingOf } from '../../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import type { Governed } from '../../../lib/wire/governed.ts';
 import type { BlockEvent } from '../ports.ts';
 import type { ValidatorRuntime } from '../runtime.ts';
+import type { PinnedState } from './main-state.ts';
 
 /** Why a transaction may not stand in a block at all (INVALID results are something else). */
-export type BlockFault = 'malformed' | 'window' | 'replayed' | 'unknown_signer' | 'bad_signature';
+export type BlockFault = 'malformed' | 'window' | 'unknown_signer' | 'bad_signature' | 'closed';
 
 export interface ExecutedBlock {
   header: BlockHeader;
@@ -45,7 +49,7 @@ export interface ExecutedBlock {
   refused: Record<string, number>;
   events: BlockEvent[];
   pages: { id: string; bytes: Uint8Array }[];
-  /** What governs the height after the next, where this block changes it. */
+  /** What governs the height after the next (of a case, the next), where this block changes it. */
   after: Governed | null;
 }
 
@@ -54,14 +58,24 @@ export interface BlockPlan {
   proposer: string;
   time: number;
   historyRoot: Uint8Array;
+  /** The block of the main ledger that a block of a case ledger pins; else null. */
+  pin: Pin | null;
 }
+
+/** Where it says who is who: the own state of the main ledger, or the one that a case sees. */
+export type People = Pick<PinnedState, 'view' | 'isOpen'> | null;
 
 /** A view of the committed state at a replica's head. */
 export function headView(runtime: ValidatorRuntime, state: ReplicaState): TreeView {
   const { ledger, head } = state;
   const reader = { pages: (ids: readonly string[]) => runtime.ports.pages.getPages(ledger, ids) };
   const base = { height: head.header.height, root: head.header.stateRoot };
-  return new TreeView(base, reader, { cache: runtime.cache });
+  return new TreeView(base, reader, { cache: cacheOf(runtime, ledger) });
+}
+
+/** Pages are named by height and root alone: those of one ledger must not stand for another's. */
+function cacheOf(runtime: ValidatorRuntime, ledger: string): PageCache {
+  return runtime.warm.get(ledger)?.pages ?? runtime.cache;
 }
 
 /**
@@ -72,11 +86,12 @@ export async function transactionFault(
   runtime: ValidatorRuntime,
   view: TreeView,
   transaction: Transaction,
-  at: { time: number; state: Pick<ReplicaState, 'ledger' | 'parameters'> },
+  at: { time: number; state: Pick<ReplicaState, 'ledger' | 'parameters'>; people: People },
 ): Promise<BlockFault | null> {
   const { network } = runtime.genesis.document;
   const { ledger, parameters } = at.state;
   if (transaction.kind !== 'transaction') return 'malformed';
+  if (at.people?.isOpen === false) return 'closed';
   try {
     const skewMsMax = parameters.clockSkewMsMax;
     checkRequest(transaction, { network, ledger, now: at.time, skewMsMax });
@@ -86,7 +101,8 @@ export async function transactionFault(
   }
   let keys;
   try {
-    keys = await resolveKeys(view, transaction, { network, time: at.time });
+    const people = at.people?.view ?? view;
+    keys = await resolveKeys(people, transaction, { network, time: at.time });
   } catch (error) {
     // A table that does not answer says nothing about the transaction: the step is repeated.
     if (!(error instanceof ChaincodeError)) throw error;
@@ -105,6 +121,7 @@ export async function checkBody(
   state: ReplicaState,
   compacts: readonly string[],
   time: number,
+  people: People,
 ): Promise<Transaction[] | null> {
   const { blockTransactionsMax, blockBytesMax } = state.parameters;
   const bytes = compacts.reduce((sum, compact) => sum + compact.length, 0);
@@ -117,7 +134,8 @@ export async function checkBody(
     return null;
   }
   await view.prefetch(transactions.flatMap(readHints));
-  const at = { time, state };
+  await people?.view.prefetch(transactions.flatMap(signerHints));
+  const at = { time, state, people };
   const faults = await Promise.all(
     transactions.map((transaction) => transactionFault(runtime, view, transaction, at)),
   );
@@ -127,7 +145,7 @@ export async function checkBody(
 /**
  * Executes checked transactions in order and computes the header that commits to them. With
  * `dropReplays` (a leader) replays are left out, and what is above the bound of effects; else (a
- * replica) either makes the answer null.
+ * replica) either makes the answer null. `pinned`: the main ledger at the plan's pin.
  */
 export async function executeBlock(
   runtime: ValidatorRuntime,
@@ -135,15 +153,18 @@ export async function executeBlock(
   candidates: readonly Transaction[],
   plan: BlockPlan,
   dropReplays: boolean,
+  pinned: PinnedState | null = null,
 ): Promise<ExecutedBlock | null> {
   const { network } = runtime.genesis.document;
   const { ledger, head, parameters } = state;
   const height = head.header.height + 1;
   const place = { network, ledger, height, time: plan.time };
   const genesisHash = runtime.genesis.hash;
-  const context = { ...place, parameters, genesisHash, verify: runtime.verify, main: null };
+  const main = pinned?.view ?? null;
+  const context = { ...place, parameters, genesisHash, verify: runtime.verify, main };
   const base = headView(runtime, state);
   await base.prefetch(candidates.flatMap(readHints));
+  await main?.prefetch(candidates.flatMap(signerHints));
   const overlay = new OverlayView(base);
   const taken: Transaction[] = [];
   const results: Uint8Array[] = [];
@@ -179,13 +200,14 @@ export async function executeBlock(
   overlay.apply(await endBlock(overlay, context));
   const reader = { pages: (ids: readonly string[]) => runtime.ports.pages.getPages(ledger, ids) };
   const treeBase = { height: head.header.height, root: head.header.stateRoot };
-  const { cache } = runtime;
+  const cache = cacheOf(runtime, ledger);
   const { root, pages } = await updateTree(treeBase, height, overlay.writes(), reader, { cache });
   const transactions = taken.map((transaction) => transaction.compact);
   const ids = taken.map((transaction) => transaction.id);
   const roots = { stateRoot: root, resultsRoot: merkleRoot(results) };
-  const header = headerOf(state, plan, transactions, roots);
-  const after = await governedAfter(overlay);
+  const { validators } = pinned?.governed ?? upcomingOf(state);
+  const header = headerOf(state, plan, transactions, { ...roots, validators });
+  const after = pinned ? governedByPin(state, pinned) : await governedAfter(overlay);
   const hash = headerHash(header);
   return { header, hash, transactions, ids, results, refused, events, pages, after };
 }
@@ -194,8 +216,9 @@ function headerOf(
   state: ReplicaState,
   plan: BlockPlan,
   transactions: readonly string[],
-  roots: { stateRoot: Uint8Array; resultsRoot: Uint8Array },
+  made: { stateRoot: Uint8Array; resultsRoot: Uint8Array; validators: ValidatorSet },
 ): BlockHeader {
+  const { stateRoot, resultsRoot, validators } = made;
   return {
     protocolVersion: 1,
     ledger: state.ledger,
@@ -203,11 +226,11 @@ function headerOf(
     ...plan,
     previousHash: state.head.hash,
     transactionsRoot: transactionsRoot(transactions),
-    ...roots,
+    stateRoot,
+    resultsRoot,
     validatorsHash: validatorsHash(state.validators),
-    nextValidatorsHash: validatorsHash(upcomingOf(state).validators),
+    nextValidatorsHash: validatorsHash(validators),
     paramsHash: parametersHash(state.parameters),
-    pin: null,
   };
 }
 
@@ -240,6 +263,14 @@ async function governedAfter(overlay: OverlayView): Promise<Governed | null> {
   const written = new Set(overlay.writes().map(({ key }) => key));
   if (!governedKeys.some((key) => written.has(key))) return null;
   return governedOf(overlay);
+}
+
+/** L23: what governs a case from the next block on; null where that is the same as now. */
+function governedByPin(state: ReplicaState, { governed }: PinnedState): Governed | null {
+  const { validators, sessions, parameters } = state;
+  const votes = governed.sessions.filter(({ body }) => body.purpose === 'vote');
+  const next = { ...governed, sessions: votes };
+  return samePlain({ validators, sessions, parameters }, next) ? null : next;
 }
 
 /** Makes a block durable before anyone votes for it; idempotent, seen by no reader yet. */

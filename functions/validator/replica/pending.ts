@@ -13,7 +13,7 @@ import type { MessageOf } from '../../../lib/wire/messages.ts';
 import { parseTransaction, type Transaction } from '../../../lib/wire/transaction.ts';
 import type { CheckedTransaction, PendingPool } from '../runtime.ts';
 import { spendChecks } from './budget.ts';
-import { headView, transactionFault } from './execute-block.ts';
+import { headView, type People, transactionFault } from './execute-block.ts';
 import type { Run } from './run.ts';
 
 /** L1: `wakeSeq` is raised durably before the mempool is read, so that no wake is lost. */
@@ -141,6 +141,11 @@ export function nextBlockTime({ runtime, state }: Run): number {
   return Math.max(runtime.clock(), state.head.header.time + 1);
 }
 
+/** L23: who is who in a block that would be made now. */
+export function peopleOf({ main }: Run): People {
+  return main && { view: main.view, isOpen: main.found.closed === null };
+}
+
 /** Splits what may still enter a block from what never can: expired, seen, or not well signed. */
 async function sortOut(
   run: Run,
@@ -148,7 +153,7 @@ async function sortOut(
 ): Promise<{ valid: CheckedTransaction[]; dead: QueuedTransaction[] }> {
   const { runtime, state, warm } = run;
   const view = headView(runtime, state);
-  const at = { time: nextBlockTime(run), state };
+  const at = { time: nextBlockTime(run), state, people: peopleOf(run) };
   const held = new Map(warm.pending.entries.map((entry) => [entry.id, entry.transaction]));
   const checked = await Promise.all(
     found.map(async (entry) => {
@@ -193,7 +198,7 @@ export async function acceptForwarded(
 ): Promise<void> {
   const { runtime, ledger, warm, state } = run;
   const view = headView(runtime, state);
-  const at = { time: nextBlockTime(run), state };
+  const at = { time: nextBlockTime(run), state, people: peopleOf(run) };
   const now = runtime.clock();
   const held = new Map(warm.pending.entries.map((entry) => [entry.compact, entry]));
   const fresh = new Map<string, CheckedTransaction>();

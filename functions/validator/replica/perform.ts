@@ -7,10 +7,13 @@ import { contextOf } from '../../../lib/pbft/verify.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
 import type { Output } from '../../../lib/pbft/output.ts';
 import { equalBytes } from '../../../lib/crypto/bytes.ts';
+import type { BlockHeader, Pin } from '../../../lib/wire/header.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import { type UnsignedVote, voteSigningBytes } from '../../../lib/wire/vote.ts';
 import {
   checkBody,
+  type ExecutedBlock,
   executeBlock,
   headView,
   stageBlock,
@@ -18,7 +21,8 @@ import {
 } from './execute-block.ts';
 import { accuse } from './accuse.ts';
 import { keepHistory } from './history.ts';
-import { committedFromPending, nextBlockTime, requestsOf } from './pending.ts';
+import { isMissing, pinnedState } from './main-state.ts';
+import { committedFromPending, nextBlockTime, peopleOf, requestsOf } from './pending.ts';
 import type { OutboxMessage } from './record.ts';
 import type { Run } from './run.ts';
 
@@ -48,6 +52,9 @@ async function perform(run: Run, output: Output): Promise<void> {
       return;
     case 'catch-up':
       run.catchUp = { fromHeight: output.fromHeight, toHeight: output.toHeight };
+      return;
+    case 'main-wanted':
+      run.mainWanted = Math.max(run.mainWanted, output.height);
       return;
     case 'accuse':
       return accuse(run, output.contradiction);
@@ -112,14 +119,16 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
     waiting.push(transaction);
   }
   // What was good when it was read may not be at the block's time, or on this head.
-  const at = { time, state };
+  const at = { time, state, people: peopleOf(run) };
   const head = headView(runtime, state);
   const faults = await Promise.all(waiting.map((one) => transactionFault(runtime, head, one, at)));
   const candidates = waiting.filter((_, index) => faults[index] === null);
   const { view, historyRoot } = wanted;
-  const plan = { view, proposer: state.self, time, historyRoot };
-  const block =
-    candidates.length > 0 ? await executeBlock(runtime, state, candidates, plan, true) : null;
+  const pin = pinNow(run);
+  const plan = { view, proposer: state.self, time, historyRoot, pin };
+  const pinned = pin && (await pinnedState(runtime, run.ledger, pin));
+  const isReady = candidates.length > 0 && (pin === null) === (pinned === null);
+  const block = isReady ? await executeBlock(runtime, state, candidates, plan, true, pinned) : null;
   if (block) {
     await stageBlock(runtime, run.ledger, block);
     run.warm.bodies.set(toHex(block.hash), block.transactions, block.refused);
@@ -137,16 +146,39 @@ async function executeProposal(run: Run, wanted: OutputOf<'execute'>): Promise<v
   const body =
     run.warm.bodies.get(named) ?? (await runtime.ports.blocks.body(run.ledger, hash))?.transactions;
   if (!body) return feed(run, { type: 'executed', hash, outcome: 'missing' });
-  const transactions = await checkBody(runtime, state, body, header.time);
-  const { view, proposer, time, historyRoot } = header;
-  const plan = { view, proposer, time, historyRoot };
-  const block = transactions && (await executeBlock(runtime, state, transactions, plan, false));
+  let block: ExecutedBlock | null;
+  try {
+    block = await executed(run, header, body);
+  } catch (error) {
+    // L23: a later step tries again, once the worker has brought what is lacking.
+    if (header.pin === null || !isMissing(error)) throw error;
+    runtime.log({ event: 'dropped', ledger: run.ledger, reason: 'main state', from: state.self });
+    return feed(run, { type: 'executed', hash, outcome: 'missing' });
+  }
   if (!block || !equalBytes(block.hash, hash)) {
     return feed(run, { type: 'executed', hash, outcome: 'mismatch' });
   }
   await stageBlock(runtime, run.ledger, block);
   run.warm.bodies.set(named, body, block.refused);
   return feed(run, { type: 'executed', hash, outcome: 'ok', after: block.after });
+}
+
+/** L5, L23: what a header's body makes; null where it may not stand in a block, or not on this pin. */
+async function executed(
+  { runtime, state, ledger }: Run,
+  { view, proposer, time, historyRoot, pin }: BlockHeader,
+  body: readonly string[],
+): Promise<ExecutedBlock | null> {
+  const pinned = pin && (await pinnedState(runtime, ledger, pin));
+  if ((pin === null) !== (ledger === MAIN_LEDGER) || (pin && !pinned)) return null;
+  const transactions = await checkBody(runtime, state, body, time, pinned);
+  const plan = { view, proposer, time, historyRoot, pin };
+  return transactions && executeBlock(runtime, state, transactions, plan, false, pinned);
+}
+
+/** L23: the head of the main ledger here; null on that one itself. */
+function pinNow({ main }: Run): Pin | null {
+  return main && { height: main.head.height, hash: main.head.headerHash };
 }
 
 /** L7: the certified header is written before the head moves; it is true whoever reads it. */

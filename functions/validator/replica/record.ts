@@ -35,7 +35,7 @@ interface StoredRecord {
   outbox: { to: string; deduplicationId: string; messages: number[] }[];
 }
 
-const format = 3;
+const format = 4;
 
 /** Throws `too_large` where one item cannot hold it: the bounds of a step keep it far below. */
 export function encodeRecord({ state, outbox, tick }: ReplicaRecord): Uint8Array {

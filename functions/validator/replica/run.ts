@@ -2,9 +2,17 @@
 import { decodeRecord, type OutboxMessage } from './record.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
 import { TurnBook } from '../../../lib/pbft/fair-order.ts';
+import { PageCache } from '../../../lib/ledger/page-cache.ts';
+import { limits } from '../../../lib/limits.ts';
 import { withSession } from '../../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { BodyCache, type ValidatorRuntime, type WarmLedger } from '../runtime.ts';
+import { startCase } from './start-case.ts';
+import { mainHead, type MainHead } from './main-state.ts';
+
+/** Decoded pages of one case ledger that a process keeps, bytes. */
+const CASE_CACHE_BYTES_MAX = 1024 * 1024;
 
 /** Feeds an input to the state machine and does what it asks for (`perform.ts`). */
 export type Feed = (run: Run, input: Input) => Promise<void>;
@@ -14,6 +22,10 @@ export interface Run {
   readonly ledger: string;
   readonly warm: WarmLedger;
   readonly feed: Feed;
+  /** On a case ledger, the main one as it is at the start of the step. */
+  readonly main: MainHead | null;
+  /** A case ledger that starts here: peers may know more of it. */
+  readonly isNew: boolean;
   state: ReplicaState;
   /** Messages by peer, each once and in order, for the outbox. */
   outgoing: Map<string, Map<string, OutboxMessage>>;
@@ -23,6 +35,8 @@ export interface Run {
   forwardToAll: boolean;
   tickAt: number | null;
   catchUp: { fromHeight: number; toHeight: number } | null;
+  /** L23: the main ledger is to be fetched up to this height; 0 for none. */
+  mainWanted: number;
   /** The mempool must be read (again) before the step ends. */
   pendingStale: boolean;
   /** `wakeSeq` was raised in this run, after its batch was received. */
@@ -33,32 +47,46 @@ export interface Run {
   checks: Map<string, number>;
 }
 
+/** Why there is nothing to run: no genesis yet, or a case ledger that the main one does not know. */
+export type NoRun = 'not_initialised' | 'unknown_ledger';
+
 /** Loads the replica, from warm memory if the stored version is still the one remembered. */
 export async function openRun(
   runtime: ValidatorRuntime,
   ledger: string,
   feed: Feed,
-): Promise<Run | null> {
+): Promise<Run | NoRun> {
+  const main = ledger === MAIN_LEDGER ? null : await mainHead(runtime, ledger);
+  if (ledger !== MAIN_LEDGER && !main) return 'unknown_ledger';
+  const isNew = main !== null && (await startCase(runtime, ledger, main));
   const warm = await openWarm(runtime, ledger);
-  if (!warm) return null;
+  if (!warm) return main ? 'unknown_ledger' : 'not_initialised';
   // L18: without a session key of its incarnation it follows and signs nothing.
-  const state = withSession(warm.record.state, runtime.signer?.incarnation ?? null);
+  const loaded = withSession(warm.record.state, runtime.signer?.incarnation ?? null);
   return {
     runtime,
     ledger,
     warm,
     feed,
-    state,
+    main,
+    isNew,
+    // L23: as it is now, whatever was stored.
+    state: { ...loaded, main: main && mainOf(main) },
     outgoing: new Map(),
     said: new Map(),
     forwardToAll: false,
     tickAt: null,
     catchUp: null,
+    mainWanted: 0,
     pendingStale: false,
     wakeRaised: false,
     sender: '',
     checks: new Map(),
   };
+}
+
+function mainOf({ head, found }: MainHead): ReplicaState['main'] {
+  return { height: head.height, isOpen: found.closed === null };
 }
 
 async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<WarmLedger | null> {
@@ -67,6 +95,7 @@ async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<Warm
   const stored = await runtime.ports.replicas.load(ledger);
   if (!stored) return null;
   const record = decodeRecord(stored.state);
+  const isCase = ledger !== MAIN_LEDGER;
   const warm: WarmLedger = {
     version: stored.version,
     record,
@@ -78,7 +107,19 @@ async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<Warm
     forwarded: new Set(),
     forwardedView: record.state.view,
     bodies: held?.bodies ?? new BodyCache(),
+    pages: isCase ? (held?.pages ?? new PageCache(CASE_CACHE_BYTES_MAX)) : null,
+    isListed: false,
   };
-  runtime.warm.set(ledger, warm);
+  remember(runtime, ledger, warm);
   return warm;
+}
+
+/** A process that serves many cases forgets those that it has not touched for longest. */
+function remember({ warm: all }: ValidatorRuntime, ledger: string, warm: WarmLedger): void {
+  all.delete(ledger);
+  all.set(ledger, warm);
+  for (const name of all.keys()) {
+    if (all.size <= limits.warmLedgersMax) return;
+    if (name !== MAIN_LEDGER) all.delete(name);
+  }
 }

@@ -5,6 +5,7 @@ import { toHex } from '../../../lib/crypto/bytes.ts';
 import { limits } from '../../../lib/limits.ts';
 import type { Envelope, Message, MessageOf } from '../../../lib/wire/messages.ts';
 import { encodePeerMessage } from '../../aws/inbox-message.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
 import { samePlain } from '../../../lib/wire/codec.ts';
 import {
   encodeRecord,
@@ -25,6 +26,7 @@ export async function saveRun(run: Run): Promise<boolean> {
     warm.record = { ...warm.record, state };
     return true;
   }
+  await listActive(run, true);
   const encoded = encodeRecord(record);
   const { header, hash: headerHash, certificate } = state.head;
   const { votedHeight } = state;
@@ -37,6 +39,13 @@ export async function saveRun(run: Run): Promise<boolean> {
   return true;
 }
 
+/** L23: before a case ledger has anything to lose, the schedule is told of it; once, while warm. */
+export async function listActive({ runtime, ledger, warm }: Run, isActive: boolean): Promise<void> {
+  if (ledger === MAIN_LEDGER || warm.isListed === isActive) return;
+  await runtime.ports.replicas.list(ledger, isActive);
+  warm.isListed = isActive;
+}
+
 /**
  * True when nothing is to be sent and only peers' votes came in that decide nothing yet. These
  * stay in warm memory: lost with the process, they come again by retransmission (L14, L15).
@@ -46,11 +55,12 @@ function needsNoSave(stored: ReplicaRecord, next: ReplicaRecord): boolean {
   return samePlain(lasting(stored.state), lasting(next.state));
 }
 
-/** The state without votes; an own vote is never among them, as it has a message in the outbox. */
+/** The state without votes and the look at the main ledger; an own vote is never among them, as it has a message in the outbox. */
 function lasting(state: ReplicaState): ReplicaState {
   const { slot, next } = state;
   return {
     ...state,
+    main: null,
     slot: { ...slot, prepares: [], commits: [] },
     next: { ...next, prepares: [], commits: [] },
   };
@@ -112,6 +122,10 @@ export async function sendVolatile(run: Run): Promise<void> {
   const { self } = runtime.ports;
   const waits: Promise<void>[] = [handOn(run)];
   if (run.catchUp) waits.push(self.catchUp(ledger, run.catchUp));
+  if (run.main && run.mainWanted > run.main.head.height) {
+    const fromHeight = run.main.head.height + 1;
+    waits.push(self.catchUp(MAIN_LEDGER, { fromHeight, toHeight: run.mainWanted }));
+  }
   await Promise.all(waits);
 }
 

@@ -25,3 +25,9 @@ export function replicaSummary(bytes: Uint8Array): ReplicaSummary {
     pending: state.oldest !== null,
   };
 }
+
+/** Whether it votes: then it remembers all that it voted for. */
+export function isVoting(bytes: Uint8Array): boolean {
+  const { state } = decodeRecord(bytes);
+  return !state.learner && state.halted === '';
+}

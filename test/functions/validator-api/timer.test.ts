@@ -35,6 +35,7 @@ describe('the timer', () => {
     const later: TimerMessage[] = [];
     const left: BackfillOutcome[] = [];
     const deps: TimerDeps = {
+      listed: async () => [],
       inbox,
       catchUp: () => Promise.resolve(result),
       snapshot: () => Promise.resolve(outcome),

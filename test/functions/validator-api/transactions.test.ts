@@ -128,7 +128,7 @@ describe('POST /v1/transactions', () => {
       'validity_too_long',
     ],
     ['another network', () => api.sign({ network: 'local-other' }), 409, 'wrong_network'],
-    ['another ledger', () => api.sign({ ledger: 'case-1' }), 409, 'wrong_ledger'],
+    ['another ledger', () => api.sign({ ledger: 'case-1' }), 404, 'unknown_case'],
     ['a long one', async () => 'a'.repeat(limits.transactionBytesMax + 1), 413, 'too_large'],
   ];
 

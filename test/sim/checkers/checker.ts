@@ -22,6 +22,10 @@ export interface Checker {
   beforeStep?(node: SimNode): Promise<(() => Promise<void>) | null>;
   /** An honest replica has written to a table. */
   onWrite?(node: SimNode, entry: JournalEntry, result: unknown): void | Promise<void>;
+  /** As `onBlock`, `onVote` and `onWrite`, on case ledgers. */
+  onCaseBlock?(node: SimNode, block: NewBlock): void | Promise<void>;
+  onCaseVote?(node: SimNode, ledger: string, sent: SentVote): void;
+  onCaseWrite?(node: SimNode, entry: JournalEntry): void | Promise<void>;
   /** The run is over. */
   atEnd?(): void | Promise<void>;
 }

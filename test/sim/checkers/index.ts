@@ -9,6 +9,7 @@ import type { Checker } from './checker.ts';
 import { halfBlock } from './half-block.ts';
 import { liveness } from './liveness.ts';
 import { outbox } from './outbox.ts';
+import { pins } from './pins.ts';
 import { receipts } from './receipts.ts';
 import { validity } from './validity.ts';
 import { views } from './views.ts';
@@ -28,5 +29,6 @@ export const checkers: readonly ((world: World) => Checker)[] = [
   outbox,
   blame,
   receipts,
+  pins,
   liveness,
 ];

@@ -116,7 +116,7 @@ export async function rebuilt(
   const state = await by.state();
   if (!state || state.head.header.height + 1 !== height) return null;
   if (!equalBytes(state.head.hash, previousHash)) return null;
-  const plan = { view, proposer, time, historyRoot };
+  const plan = { view, proposer, time, historyRoot, pin: null };
   return executeBlock(runtimeOf(by), state, transactions.map(parseTransaction), plan, true);
 }
 
