@@ -1,6 +1,7 @@
 // The scenarios of `npm run demo`, by name.
 import { LocalError } from '../lib/errors.ts';
 import { connected } from './connected.ts';
+import { hospitalStay } from './case.ts';
 import { emergency } from './emergency.ts';
 import { erasure } from './erasure.ts';
 import { journey } from './journey.ts';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   recovery,
   representative,
   emergency,
+  hospitalStay,
   outage,
   erasure,
   connected,

@@ -69,6 +69,11 @@ export class FakeCase {
     this.#heads = [{ header: genesis, certificate: null }];
   }
 
+  /** The header of a block, as `GET /v1/blocks` gives it. */
+  header(height: number): BlockHeader | undefined {
+    return this.#heads[height]?.header;
+  }
+
   get #head(): Head {
     return this.#heads.at(-1) as Head;
   }

@@ -23,6 +23,7 @@ import { type PageReader, proveKeys, updateTree } from '../../lib/ledger/state-t
 import { OverlayView, RecordingView, TreeView } from '../../lib/ledger/state-view.ts';
 import { readerOf } from '../../lib/chaincode/draft.ts';
 import type { LedgerFeed } from '../../functions/validator/replicator/context.ts';
+import { encodeCbor } from '../../lib/wire/codec.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult, type TransactionResult } from '../../lib/wire/result.ts';
 import {
@@ -252,6 +253,11 @@ export class FakeLedger {
     );
   }
 
+  /** A header of a case ledger. */
+  async caseHeader(ledger: string, height: number): Promise<BlockHeader | undefined> {
+    return (await this.#case(ledger)).header(height);
+  }
+
   #named(validator: string): TestValidator {
     const one = this.#validators.find((each) => each.id === validator);
     if (!one) throw new Error(`no validator ${validator}`);
@@ -345,6 +351,12 @@ export function validatorHandler(ledger: FakeLedger, validator: string): FakeHan
         const last = url.searchParams.has('to') ? (to ?? 0) : ledger.height;
         if ((from ?? 0) >= last) return problem(400, 'invalid_request');
         return { json: { from, to: last, proof: toBase64url(ledger.history(from ?? 0, last)) } };
+      }
+      if (path.startsWith('/v1/blocks/')) {
+        const height = Number(path.slice('/v1/blocks/'.length));
+        const header = await ledger.caseHeader(url.searchParams.get('ledger') ?? '', height);
+        if (!header) return problem(404, 'unknown_block');
+        return { json: { height, header: toBase64url(encodeCbor(header)), certificate: null } };
       }
       if (path === '/v1/health') return { json: { status: 'ok', height: ledger.height } };
       return problem(404, 'not_found');
