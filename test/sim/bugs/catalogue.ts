@@ -1,5 +1,6 @@
 /** All seeded bugs: each breaks one rule of docs/pbft.md, in a copy of the code. */
 import type { SeededBug } from './bug.ts';
+import { caseBugs } from './cases.ts';
 import { setBugs } from './sets.ts';
 import { storageBugs } from './storage.ts';
 import { viewBugs } from './views.ts';
@@ -10,4 +11,5 @@ export const seededBugs: readonly SeededBug[] = [
   ...viewBugs,
   ...storageBugs,
   ...setBugs,
+  ...caseBugs,
 ];

@@ -9,7 +9,7 @@ export const setBugs: readonly SeededBug[] = [
     edits: [
       {
         file: 'lib/pbft/seats.ts',
-        find: '  const next = state.upcoming;\n',
+        find: '  const next = isCase ? after : state.upcoming;\n',
         put: '  const next = after ?? state.upcoming;\n',
       },
     ],

@@ -75,8 +75,8 @@ export const storageBugs: readonly SeededBug[] = [
     edits: [
       {
         file: 'functions/validator/replica/perform.ts',
-        find: '  await stageBlock(runtime, run.ledger, block);\n  return feed(',
-        put: '  run.warm.bodies.set(named, block.transactions);\n  return feed(',
+        find: '  await stageBlock(runtime, run.ledger, block);\n  run.warm.bodies.set(named',
+        put: '  run.warm.bodies.set(named',
       },
     ],
   },
@@ -111,8 +111,8 @@ export const storageBugs: readonly SeededBug[] = [
     edits: [
       {
         file: 'functions/validator/replica/perform.ts',
-        find: '    run.warm.bodies.set(toHex(block.hash), block.transactions);\n',
-        put: '    run.warm.bodies.set(toHex(block.hash), block.transactions);\n    await runtime.ports.mempool.remove(run.ledger, run.warm.pending.entries);\n    run.warm.pending = { ...run.warm.pending, entries: [] };\n',
+        find: '    run.warm.bodies.set(toHex(block.hash), block.transactions, block.refused);\n',
+        put: '    run.warm.bodies.set(toHex(block.hash), block.transactions, block.refused);\n    await runtime.ports.mempool.remove(run.ledger, run.warm.pending.entries);\n    run.warm.pending = { ...run.warm.pending, entries: [] };\n',
       },
     ],
   },
@@ -135,7 +135,7 @@ export const storageBugs: readonly SeededBug[] = [
     edits: [
       {
         file: 'functions/validator/inbox-batch.ts',
-        find: "    return error instanceof Error ? error.message : 'malformed';\n",
+        find: "    return error instanceof WireError ? error.code : 'malformed';\n",
         put: '    throw error;\n',
       },
     ],

@@ -62,8 +62,8 @@ export const viewBugs: readonly SeededBug[] = [
     edits: [
       {
         file: 'lib/pbft/proposal.ts',
-        find: '(selectedHere(state) ? null : clockFault(draft, header))',
-        put: 'clockFault(draft, header)',
+        find: '(selectedHere(state) ? null : (clockFault(draft, header) ?? lagFault(state, header)))',
+        put: '(clockFault(draft, header) ?? lagFault(state, header))',
       },
     ],
   },
