@@ -36,6 +36,7 @@ function receiptLines(name: string): string {
   return all.map(({ receipt }) => receipt).join('\n');
 }
 
+const validCount = receiptLines('valid.json').split('\n').length;
 const hashOf = (name: string): string => toHex(parseGenesis(vector(name)).hash);
 
 describe('carequorum verify, in an empty folder', () => {
@@ -45,7 +46,10 @@ describe('carequorum verify, in an empty folder', () => {
     put('broken.json', '{');
     put('receipts.txt', receiptLines('valid.json'));
     const { code, out, err } = verify('receipts.txt');
-    expect([code, out]).toEqual([0, expect.stringContaining('Good: 2 receipts certified')]);
+    expect([code, out]).toEqual([
+      0,
+      expect.stringContaining(`Good: ${validCount} receipts certified`),
+    ]);
     expect(err).toContain('genesis.json');
     expect(out).toContain(`Genesis: ${hashOf('genesis.json')}`);
     expect(out).toContain('Compare this hash with an operator');
@@ -78,7 +82,10 @@ describe('carequorum verify, in an empty folder', () => {
     const bad = receiptLines('invalid.json').split('\n').at(-3) ?? '';
     put('receipts.txt', `${receiptLines('valid.json')}\n${bad}`);
     const { code, err } = verify('receipts.txt');
-    expect([code, err]).toEqual([1, expect.stringContaining('Receipt 3 does not hold')]);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(`Receipt ${validCount + 1} does not hold`),
+    ]);
   });
 
   it('says which document is missing, and believes no other', () => {
