@@ -126,8 +126,6 @@ function valueOf(dataSet: DataSet, tag: string, rule: DicomRule, now: number): J
     case 'sequence':
       // Its items are cleaned one by one, never taken as a value.
       return null;
-    default:
-      return null;
   }
 }
 

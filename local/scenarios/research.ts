@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
 import type { Role } from '../../lib/membership/roles.ts';
 import { Clinician } from '../../sdk/clinician.ts';
 import { collect, publish } from '../../sdk/coordination.ts';
@@ -241,9 +241,12 @@ async function downloaded(
   const title = 'The researcher fetches it: each datum with its source, nobody’s identity in it';
   return stage.steps.run(title, async () => {
     const value = await fetchPublication(researcher, studyId, 1);
-    const text = JSON.stringify(value.patients, (_, one: unknown) =>
-      one instanceof Uint8Array ? toBase64url(one) : one,
-    );
+    const text = value.patients
+      .flatMap(({ row: { pseudonym, box }, data }) => [
+        JSON.stringify({ pseudonym, box }),
+        ...data.map(({ payload }) => payload.content),
+      ])
+      .join('\n');
     for (const { person, patient } of people) {
       const [first = '', last = ''] = person.name.split(' ');
       const secrets = [person.name, person.birthDate, patient.pseudonym, `"${first}"`, `"${last}"`];
