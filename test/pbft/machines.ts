@@ -260,6 +260,8 @@ export class Machines {
         return;
       case 'tick-at':
         return;
+      case 'main-wanted':
+        throw new Error('there is no main ledger beside this one');
     }
   }
 

@@ -9,7 +9,6 @@ import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { encodeCbor } from '../../../lib/wire/codec.ts';
 import { headerHash, type BlockHeader } from '../../../lib/wire/header.ts';
 import { parseTransaction } from '../../../lib/wire/transaction.ts';
-import type { Certificate } from '../../../lib/wire/vote.ts';
 import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
@@ -18,6 +17,7 @@ import type { BlockBody } from '../../../lib/ports.ts';
 import { isBackfilling } from '../backfill-job.ts';
 import { BLOCK_QUERY } from '../block-request.ts';
 import { heightText, ledgerText } from '../routes.ts';
+import { committedBlock } from './committed.ts';
 import { isOfPeer, parsePeerQuery } from './peer-query.ts';
 import { checkQuery } from './query.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';
@@ -48,36 +48,6 @@ export function getBlock(runtime: ApiRuntime): Operation {
       return { status: 200, body: { ...whole, results: toBase64url(encodeCbor(results)), events } };
     },
   };
-}
-
-/** What to say of something old that is not here: `history_missing` while blocks are fetched. */
-export async function lackingError(
-  { deps }: ApiRuntime,
-  ledger: string,
-  code: 'unknown_block' | 'unknown_transaction',
-  detail: string,
-): Promise<HttpError> {
-  if (!(await isBackfilling(deps.ports.fetched, ledger))) return new HttpError(code, detail);
-  return new HttpError('history_missing', 'Ask another validator', { retryAfterSeconds: 5 });
-}
-
-/** The certified block of a height up to the head. Throws `unknown_block`, `history_missing`. */
-export async function committedBlock(
-  runtime: ApiRuntime,
-  { genesis, ledger, head, ofCase }: RunningNetwork,
-  height: number,
-): Promise<{ header: BlockHeader; certificate: Certificate | null }> {
-  if (height === 0) {
-    const header = ofCase?.first ?? (await runtime.genesisBlock(genesis)).header;
-    return { header, certificate: null };
-  }
-  if (height > head.height) {
-    throw new HttpError('unknown_block', `The committed head is at ${head.height}`);
-  }
-  const block = await runtime.deps.ports.blocks.certified(ledger, height);
-  if (block === null)
-    throw await lackingError(runtime, ledger, 'unknown_block', 'It is not kept here');
-  return block;
 }
 
 /** Throws `history_missing` where a snapshot came before the block. */

@@ -8,7 +8,7 @@ import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { consistencyQuerySchema } from '../routes.ts';
-import { committedBlock } from './blocks.ts';
+import { committedBlock } from './committed.ts';
 import type { ApiRuntime } from './runtime.ts';
 import { setChainTo } from './set-chain.ts';
 

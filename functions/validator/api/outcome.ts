@@ -13,7 +13,7 @@ import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { StorageError } from '../../aws/storage-error.ts';
 import { ledgerText, waitField } from '../routes.ts';
-import { lackingError } from './blocks.ts';
+import { lackingError } from './committed.ts';
 import { setChainTo } from './set-chain.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';
 

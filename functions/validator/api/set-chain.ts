@@ -6,7 +6,7 @@ import type { ChainSource } from '../../../lib/ledger/receipt.ts';
 import { chainOf } from '../../../lib/ledger/stored-link.ts';
 import type { BlockHeader } from '../../../lib/wire/header.ts';
 import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
-import { committedBlock } from './blocks.ts';
+import { committedBlock } from './committed.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';
 
 /** All of them, also where the set is that of genesis again: who saw one between follows it here. */

@@ -15,7 +15,7 @@ import type { HttpAnswer, Operation } from '../../aws/http.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { PAGES_QUERY, type PeerQuery, SNAPSHOT_QUERY } from '../block-request.ts';
 import { snapshotPagesSchema } from '../routes.ts';
-import { committedBlock } from './blocks.ts';
+import { committedBlock } from './committed.ts';
 import { isOfPeer, parsePeerQuery } from './peer-query.ts';
 import { parseRequestBody } from './request.ts';
 import type { ApiRuntime, RunningNetwork } from './runtime.ts';

@@ -13,7 +13,7 @@ import { mapParallel } from '../../aws/parallel.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { parseParameter } from '../../aws/request.ts';
 import { eventsQuerySchema } from '../routes.ts';
-import { committedBlock } from './blocks.ts';
+import { committedBlock } from './committed.ts';
 import type { ApiRuntime } from './runtime.ts';
 
 /** Blocks of one answer: callers ask again from the height that it names. */
