@@ -71,7 +71,10 @@ export class Cast {
     return { patient, registered };
   }
 
-  /** The index-th doctor of the register; one of an earlier run on this network is used again. */
+  /**
+   * The index-th doctor of the register; one of an earlier run on this network is used again. Each works at
+   * one hospital: stories that share a network give an index the same hospital.
+   */
   async doctor(hospital: string, index = 0): Promise<CastDoctor> {
     const doctors = CLINICIANS.filter((one) => one.active && /^[MD]\.[DO]\.$/.test(one.credential));
     const person = doctors[index % doctors.length];

@@ -49,7 +49,7 @@ export const representative: Scenario = {
     const acting = await daughter.actFor(label);
     const receipts = [appointed.result];
     await does(stage, acting, held, receipts);
-    const { doctor } = await cast.doctor(hospital, 2);
+    const { doctor } = await cast.doctor(hospital, 6);
     await gives(stage, { acting, doctor, held, receipts });
     await isSeen(stage, opening, appointed);
     await ends(stage, { opening, acting, doctor, held, appointed, receipts });

@@ -75,13 +75,16 @@ export const research: Scenario = {
   },
 };
 
+/** By hospital; others of these stories work elsewhere. */
+const DOCTORS = [0, 1, 7] as const;
+
 async function open(stage: Stage): Promise<Opening> {
   const { cast, steps } = stage;
   const hospitals = cast.hospitals.slice(0, 3);
   return steps.run('Three doctors, a researcher and a coordinator enrol', async () => {
     const doctors: Clinician[] = [];
     for (const [at, hospital] of hospitals.entries()) {
-      doctors.push((await cast.doctor(hospital, at)).doctor);
+      doctors.push((await cast.doctor(hospital, DOCTORS[at])).doctor);
     }
     const last = cast.hospitals.at(-1) ?? '';
     const researcher = await staff(stage, 'researcher', 'Rita Rossi', last);
