@@ -57,6 +57,7 @@ export const CLINICIANS: readonly Clinician[] = [
   clinician(22, 'Vesna', 'Whitcombe', 'M.D.', ONCOLOGY, 'NY', '900022'),
   clinician(23, 'Wanda', 'Ishikawa', 'M.D.', FAMILY, 'NY', '900023'),
   clinician(24, 'Xaver', 'Delacroix', 'M.D.', INTERNAL, 'NY', '900024'),
+  clinician(25, 'Yolanda', 'Ostrander', 'M.D.', INTERNAL, 'NY', '900025'),
   { ...clinician(8, 'Hesper', 'Quillon', 'M.D.', INTERNAL, 'NY', '900008'), active: false },
 ];
 
