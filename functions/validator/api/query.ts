@@ -37,8 +37,10 @@ export function postQuery(runtime: ApiRuntime): Operation {
     bodyCharsMax: limits.transactionBytesMax + ENVELOPE_CHARS,
     async run({ body }): Promise<HttpAnswer> {
       const { query } = parseRequestBody(querySchema, body);
+      // Before genesis nothing is said of what was sent.
+      const main = await runtime.network();
       const parsed = parseTransaction(query);
-      const network = await runtime.ledger(parsed.ledger);
+      const network = await runtime.ledgerOf(main, parsed.ledger);
       await checkQuery(runtime, network, parsed);
       const answer = await answerQuery(runtime, network, parsed);
       return { status: 200, body: { answer: toBase64url(answer) } };

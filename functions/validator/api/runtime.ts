@@ -106,7 +106,11 @@ export class ApiRuntime {
 
   /** The main ledger, or a case ledger that it knows. Throws `unknown_case` as well. */
   async ledger(ledger: string): Promise<RunningNetwork> {
-    const network = await this.network();
+    return this.ledgerOf(await this.network(), ledger);
+  }
+
+  /** As `ledger`, beside a main ledger that was read already. */
+  async ledgerOf(network: RunningNetwork, ledger: string): Promise<RunningNetwork> {
     if (ledger === MAIN_LEDGER) return network;
     const { main, genesis } = network;
     const found = await caseLedger(readerOf(this.view(main)), ledger);
