@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { limits } from '../../lib/limits.ts';
-import { heightField, ledgerField, networkField, validatorIdField } from '../../lib/wire/fields.ts';
+import { heightField, networkField, validatorIdField } from '../../lib/wire/fields.ts';
 import { signedGenesisSchema } from '../../lib/wire/genesis.ts';
 import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { parametersSchema } from '../../lib/wire/parameters.ts';
@@ -82,8 +82,11 @@ const peerParameter = (fn: string) =>
   }) as const;
 export const heightText = z.string().regex(/^(?:0|[1-9][0-9]{0,14})$/);
 
-/** A case ledger: the id of the transaction that opened it. */
-export const ledgerText = ledgerField.default(MAIN_LEDGER);
+/** The main ledger, or the id of the transaction that opened a case: nothing else is an address. */
+export const ledgerText = z
+  .string()
+  .regex(/^(?:main|[0-9a-f]{64})$/)
+  .default(MAIN_LEDGER);
 const ledgerParameter = queryParameter(
   'ledger',
   ledgerText,
