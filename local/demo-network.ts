@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { HOSTED_STOP_NOTE } from './localstack/hosted.ts';
 import { killMember, restartMember, stopMember } from './lib/account-actions.ts';
 import { LocalError } from './lib/errors.ts';
 import { layoutOf } from './lib/layout.ts';
 import { ownerOf } from './lib/owner.ts';
-import { readPlan } from './lib/plan.ts';
+import { type Emulator, readPlan } from './lib/plan.ts';
 import { runningMembers } from './lib/stop-network.ts';
 import { startLocalNetwork } from './local-network.ts';
 import type { StageAccounts } from './scenarios/scenario.ts';
@@ -16,6 +17,8 @@ export interface DemoNetworkOptions {
   readonly folder: string;
   /** Network file of a running network, instead of the folder. */
   readonly network?: string | undefined;
+  /** What a network of its own runs on. @default 'ministack' */
+  readonly emulator?: Emulator | undefined;
   /** Lets a running network lose an account for good. */
   readonly allowKill: boolean;
   readonly report: (line: string) => void;
@@ -46,7 +49,7 @@ export async function openDemoNetwork(options: DemoNetworkOptions): Promise<Demo
       },
     );
   }
-  if (options.network === undefined && !isRunning) return ownNetwork(report);
+  if (options.network === undefined && !isRunning) return ownNetwork(report, options.emulator);
   const networkFile = options.network ? resolve(options.network) : layout.networkFile;
   report(`Using the network of ${networkFile}.`);
   if (!allowKill) {
@@ -66,11 +69,16 @@ export async function openDemoNetwork(options: DemoNetworkOptions): Promise<Demo
   };
 }
 
-async function ownNetwork(report: (line: string) => void): Promise<DemoNetwork> {
+/** A network for one run alone: nothing of it is left afterwards. */
+export async function ownNetwork(
+  report: (line: string) => void,
+  emulator: Emulator | undefined,
+): Promise<DemoNetwork> {
   const folder = mkdtempSync(join(tmpdir(), 'carequorum-demo-'));
   report('Starting a network for this run alone.');
+  if (emulator === 'localstack') report(HOSTED_STOP_NOTE);
   try {
-    const network = await startLocalNetwork({ folder, log: report });
+    const network = await startLocalNetwork({ folder, emulator, log: report });
     return {
       networkFile: network.networkFile,
       accounts: {

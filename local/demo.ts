@@ -1,7 +1,8 @@
 // `npm run demo`: stories played through a network for real, step by step, each with its proof.
 import { writeFileSync } from 'node:fs';
 import { runMain } from './lib/console.ts';
-import { localCommand } from './lib/options.ts';
+import { folderOf, localCommand, withEmulator } from './lib/options.ts';
+import type { Emulator } from './lib/plan.ts';
 import { openDemoNetwork } from './demo-network.ts';
 import { scenarios, scenariosNamed } from './scenarios/index.ts';
 import { play } from './scenarios/scenario.ts';
@@ -9,6 +10,7 @@ import { summaryTable } from './scenarios/steps.ts';
 
 interface Options {
   readonly folder: string;
+  readonly emulator?: Emulator;
   readonly scenario: readonly string[];
   readonly documents?: string;
   readonly category?: string;
@@ -19,15 +21,18 @@ interface Options {
 
 const list = scenarios.map((one) => `  ${one.name.padEnd(10)}  ${one.title}`).join('\n');
 
-const command = localCommand(
-  'npm run demo --',
-  `Stories played through a network for real, step by step, each step with its proof:\n${list}`,
-  `  npm run demo                                  the journey, with documents that this project makes
+const command = withEmulator(
+  localCommand(
+    'npm run demo --',
+    `Stories played through a network for real, step by step, each step with its proof:\n${list}`,
+    `  npm run demo                                  the journey, with documents that this project makes
   npm run demo -- --scenario all                every story, one after the other
   npm run demo -- --documents ~/records         your folder; a sub-folder names a category
   npm run demo -- --documents scans --category laboratory
   npm run demo -- --allow-kill                  in the running network, whose accounts are stopped
+  npm run demo -- --emulator localstack         in a LocalStack of its own
   exit code: 0 all as it must be, 1 not`,
+  ),
 )
   .option('--scenario <name...>', 'the stories to play, or all', ['journey'])
   .option('--documents <dir>', 'folder of documents to share; every regular file below it')
@@ -44,6 +49,7 @@ async function main(): Promise<void> {
   };
   const network = await openDemoNetwork({
     ...options,
+    folder: folderOf(command),
     allowKill: options.allowKill === true,
     report,
   });

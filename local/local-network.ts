@@ -6,7 +6,13 @@ import { readApiUrls } from './lib/deploy.ts';
 import { DEFAULT_FOLDER, type Layout, layoutOf } from './lib/layout.ts';
 import { withLock } from './lib/lock.ts';
 import { detach } from './lib/owner.ts';
-import { type PlannedMember, readPlan, refuseForeignFolder, requirePlan } from './lib/plan.ts';
+import {
+  type Emulator,
+  type PlannedMember,
+  readPlan,
+  refuseForeignFolder,
+  requirePlan,
+} from './lib/plan.ts';
 import { lineProgress, type Progress } from './lib/progress.ts';
 import { stopProcesses } from './lib/stop-network.ts';
 
@@ -15,6 +21,8 @@ export interface StartOptions {
   readonly folder?: string;
   /** First of a row of ports. @default free ones, remembered */
   readonly ports?: number | undefined;
+  /** @default 'ministack', or what the folder's network runs on */
+  readonly emulator?: Emulator | undefined;
   /** @default 4 */
   readonly validators?: number | undefined;
   /** Folder of further answers of the registry of clinicians. */

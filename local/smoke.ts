@@ -12,7 +12,8 @@ import { openSession } from '../sdk/session.ts';
 import { openDemoNetwork } from './demo-network.ts';
 import { genesisText, leaderNow } from './lib/network-facts.ts';
 import { runMain } from './lib/console.ts';
-import { localCommand } from './lib/options.ts';
+import { folderOf, localCommand, withEmulator } from './lib/options.ts';
+import type { Emulator } from './lib/plan.ts';
 import { verifyInOwnProcess } from './verify-offline.ts';
 
 export interface SmokeOptions {
@@ -139,24 +140,38 @@ async function verify(networkFile: string, results: readonly CertifiedResult[]):
   );
 }
 
-const command = localCommand(
-  'npm run smoke --',
-  '100 signed transactions through all APIs, singly and in bulk; the leader is killed in the\n' +
-    'middle; all receipts are verified offline by a process that has only the genesis document.',
-  `  npm run smoke                     a network of its own, gone afterwards
+interface Options {
+  readonly folder: string;
+  readonly emulator?: Emulator;
+  readonly network?: string;
+  readonly allowKill?: true;
+}
+
+const command = withEmulator(
+  localCommand(
+    'npm run smoke --',
+    '100 signed transactions through all APIs, singly and in bulk; the leader is killed in the\n' +
+      'middle; all receipts are verified offline by a process that has only the genesis document.',
+    `  npm run smoke                     a network of its own, gone afterwards
   npm run smoke -- --allow-kill     in the running network, whose leader dies
   exit code: 0 all committed and proven, 1 not`,
+  ),
 )
   .option('--network <file>', 'network.json of a running network')
   .option('--allow-kill', "let a running network lose its leader's account for good");
 
 async function main(): Promise<void> {
-  const options = command.parse().opts<{ folder: string; network?: string; allowKill?: true }>();
+  const options = command.parse().opts<Options>();
   const report = (line: string): void => {
     console.log(line);
   };
   const allowKill = options.allowKill === true;
-  const network = await openDemoNetwork({ ...options, allowKill, report });
+  const network = await openDemoNetwork({
+    ...options,
+    folder: folderOf(command),
+    allowKill,
+    report,
+  });
   try {
     const { networkFile, accounts } = network;
     const kill = accounts ? (id: string) => accounts.kill(id) : undefined;

@@ -3,14 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { addressLines, nextSteps, runMain, shortPath } from './lib/console.ts';
 import { LocalError } from './lib/errors.ts';
 import { type Layout, layoutOf } from './lib/layout.ts';
-import { givenFolder, localCommand, wholeNumber } from './lib/options.ts';
+import { folderOf, localCommand, withEmulator, wholeNumber } from './lib/options.ts';
+import { DEFAULT_FOLDER } from './lib/layout.ts';
+import type { Emulator } from './lib/plan.ts';
 import { isThisProcess, ownerOf } from './lib/owner.ts';
 import { isAlive, npmAncestor } from './lib/process-identity.ts';
 import { type Progress, progressFor } from './lib/progress.ts';
+import { keepsState, stoppedTitle } from './lib/stop-network.ts';
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts';
 
 interface Options {
   readonly folder: string;
+  readonly emulator?: Emulator;
   readonly ports?: number;
   readonly validators?: number;
   readonly fixtures?: string;
@@ -21,13 +25,16 @@ interface Options {
 
 const OWNER_POLL_MS = 500;
 
-const command = localCommand(
-  'npm start --',
-  'Brings up the local network: one emulator per account, six stacks, the genesis ceremony.',
-  `  npm start                          free ports, kept in .local; Ctrl-C stops and saves
+const command = withEmulator(
+  localCommand(
+    'npm start --',
+    'Brings up the local network: one emulator per account, six stacks, the genesis ceremony.',
+    `  npm start                          free ports, kept in .local; Ctrl-C stops and saves
   npm start -- --detach              returns once all is up; npm stop ends it
   npm start -- --ports 18000         hospital-a on 18000, hospital-b on 18001, …
-  npm start -- --folder .local-two   a second network beside the first`,
+  npm start -- --folder .local-two   a second network beside the first
+  npm start -- --emulator localstack all accounts in one LocalStack (needs Java 17 and Maven)`,
+  ),
 )
   .option('--ports <base>', 'first of a row of ports (default: free ones, remembered)', wholeNumber)
   .option('--validators <n>', 'number of hospitals, 4 to 10 (default: 4)', wholeNumber)
@@ -37,7 +44,8 @@ const command = localCommand(
   .option('--json', 'print the addresses as JSON once all is up');
 
 async function main(): Promise<void> {
-  const options = command.parse().opts<Options>();
+  const given = command.parse().opts<Options>();
+  const options = { ...given, folder: folderOf(command) };
   const layout = layoutOf(options.folder);
   const interrupt = listenForInterrupt();
   const progress = progressFor(options.json === true ? process.stderr : process.stdout);
@@ -65,7 +73,8 @@ function show(network: LocalNetwork, layout: Layout, options: Options, progress:
   const { members, urls, networkFile, folder } = network;
   for (const line of addressLines(members, urls)) progress.note(line);
   progress.note('');
-  for (const line of nextSteps(layout, givenFolder(command))) progress.note(line);
+  const named = folder === layoutOf(DEFAULT_FOLDER).root ? undefined : options.folder;
+  for (const line of nextSteps(layout, named)) progress.note(line);
   if (options.json === true) console.log(JSON.stringify({ folder, networkFile, urls }, null, 2));
 }
 
@@ -79,7 +88,8 @@ async function stay(
   interrupt: Interrupt,
   progress: Progress,
 ): Promise<void> {
-  progress.note('\nCtrl-C stops the network and keeps its state.');
+  const kept = keepsState(layout) ? ' and keeps its state' : '';
+  progress.note(`\nCtrl-C stops the network${kept}.`);
   const npm = npmAncestor();
   while (!interrupt.signal.aborted && (npm === undefined || isAlive(npm))) {
     const owner = ownerOf(layout);
@@ -90,7 +100,7 @@ async function stay(
     await sleep(OWNER_POLL_MS, undefined, { signal: interrupt.signal }).catch(() => undefined);
   }
   progress.note('');
-  await progress.step('Stopped, state saved', () => network.stop());
+  await progress.step(stoppedTitle(layout), () => network.stop());
 }
 
 /** A journey that fails is told; the network stays up to look at. */

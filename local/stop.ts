@@ -6,6 +6,7 @@ import { lockHolder } from './lib/lock.ts';
 import { type FolderOption, localCommand } from './lib/options.ts';
 import { signalProcess, waitUntilGone } from './lib/process-identity.ts';
 import { progressFor } from './lib/progress.ts';
+import { stoppedTitle } from './lib/stop-network.ts';
 import { stopLocalNetwork } from './local-network.ts';
 
 /** Deploying and saving both end well within this. */
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     console.log('Nothing runs here.');
     return;
   }
-  await progressFor(process.stdout).step('Stopped, state saved', async (step) => {
+  await progressFor(process.stdout).step(stoppedTitle(layout), async (step) => {
     // A start that is still under way is asked to end first; it cleans up after itself.
     const holder = lockHolder(layout);
     if (holder !== undefined) {

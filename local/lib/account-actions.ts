@@ -11,6 +11,7 @@ import {
 import { bootstrapAccount, deployAccount, forgetDeployed, readApiUrls } from './deploy.ts';
 import { LocalError } from './errors.ts';
 import { accountLayout, type Layout } from './layout.ts';
+import { isHosted, lifeOfMember, restartHosted, stopHosted } from '../localstack/hosted.ts';
 import { withLock } from './lock.ts';
 import { ownerOf } from './owner.ts';
 import { memberOf, type PlannedMember, requirePlan } from './plan.ts';
@@ -19,18 +20,24 @@ import { explainLoss } from './survey.ts';
 
 /** Stops an account in order; its state is kept. False when it was not running. */
 export async function stopMember(layout: Layout, id: string): Promise<boolean> {
-  const member = memberOf(requirePlan(layout), id);
+  const plan = requirePlan(layout);
+  const member = memberOf(plan, id);
   return withLock(layout, async () => {
-    const account = accountLayout(layout, member.id);
-    if (lifeOf(account) !== 'running') return false;
-    await stopAccount(account);
+    if (lifeOfMember(layout, plan, member) !== 'running') return false;
+    if (isHosted(plan, member)) await stopHosted(layout, member);
+    else await stopAccount(accountLayout(layout, member.id));
     return true;
   });
 }
 
-/** Ends an account's processes at once; its state and its KMS keys are destroyed. */
+/**
+ * Ends an account's processes at once; its state and its KMS keys are destroyed. One that has no
+ * process of its own is stopped (`HOSTED_STOP_NOTE`).
+ */
 export async function killMember(layout: Layout, id: string): Promise<void> {
-  const member = memberOf(requirePlan(layout), id);
+  const plan = requirePlan(layout);
+  const member = memberOf(plan, id);
+  if (isHosted(plan, member)) return void (await stopMember(layout, id));
   await withLock(layout, () => killAccount(accountLayout(layout, member.id)));
 }
 
@@ -46,6 +53,10 @@ export async function restartMember(layout: Layout, id: string): Promise<void> {
   }
   await withLock(layout, async () => {
     const account = accountLayout(layout, member.id);
+    if (isHosted(plan, member)) {
+      if (lifeOfMember(layout, plan, member) === 'saved') await restartHosted(layout, member);
+      return;
+    }
     if (lifeOf(account) === 'running') await stopAccount(account);
     refuseAmnesia(layout, member, lifeOf(account));
     const python = await preparePython({ log: `${layout.logs}/python.log` });
@@ -61,6 +72,11 @@ export async function rebuildMember(layout: Layout, id: string): Promise<void> {
   const plan = requirePlan(layout);
   const member = memberOf(plan, id);
   const account = accountLayout(layout, member.id);
+  if (isHosted(plan, member)) {
+    throw new LocalError('bad_option', `${id} cannot lose its keys on LocalStack.`, {
+      cure: 'npm start   (with an emulator for each account), then try there',
+    });
+  }
   await withLock(layout, async () => {
     const life = lifeOf(account);
     if (life === 'running' || life === 'saved') {

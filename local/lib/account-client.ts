@@ -8,6 +8,7 @@ import {
 import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { STAGE_NAME } from '../../cdk/names.ts';
 import { REGION, requireLoopback } from './environment.ts';
 import { LocalError } from './errors.ts';
 import { endpointOf, type PlannedMember } from './plan.ts';
@@ -23,6 +24,8 @@ export interface AccountClient {
   purgeQueue(url: string): Promise<void>;
   /** Whether the functions on queues of this account take messages. */
   setConsuming(isOn: boolean): Promise<void>;
+  /** Whether the account's API answers: its stage is taken away, or put back as it was. */
+  setServing(isOn: boolean): Promise<void>;
   /** Ends the function's warm processes: the next call starts cold. */
   restartFunction(name: string): Promise<void>;
   updateCode(name: string, code: FunctionCode): Promise<void>;
@@ -39,6 +42,10 @@ const FUNCTIONS = '/2015-03-31/functions';
 
 const mappingsSchema = z.object({
   EventSourceMappings: z.array(z.object({ UUID: z.string() })),
+});
+const apisSchema = z.object({ item: z.array(z.object({ id: z.string() })) });
+const deploymentsSchema = z.object({
+  item: z.array(z.object({ id: z.string(), createdDate: z.number() })),
 });
 const configurationSchema = z.object({
   Environment: z.object({ Variables: z.record(z.string(), z.string()) }),
@@ -57,7 +64,7 @@ export function accountClient(member: PlannedMember): AccountClient {
   const dynamo = new DynamoDBClient(options);
   const sqs = new SQSClient(options);
   const lambda = (method: string, path: string, body?: unknown): Promise<unknown> =>
-    callLambda(member, method, path, body);
+    callService(member, 'lambda', { method, path, body });
   return {
     emptyTable: (name) => emptyTable(dynamo, name),
     purgeQueue: async (url) => {
@@ -69,6 +76,7 @@ export function accountClient(member: PlannedMember): AccountClient {
         await lambda('PUT', `${MAPPINGS}${UUID}`, { Enabled: isOn });
       }
     },
+    setServing: (isOn) => setServing(member, isOn),
     async restartFunction(name) {
       // The same environment again: a change of configuration is what ends warm processes.
       const path = `${FUNCTIONS}/${name}/configuration`;
@@ -124,14 +132,36 @@ async function writeAll(
   throw new LocalError('command_failed', `${table} could not be emptied: it is throttled.`);
 }
 
-/** The project has no client of Lambda's own API; the emulator checks no signature. */
-async function callLambda(
+/** A stage is nothing but the name of a deployment: it can go and come back. */
+async function setServing(member: PlannedMember, isOn: boolean): Promise<void> {
+  const call = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    callService(member, 'apigateway', { method, path, body });
+  const { item } = apisSchema.parse(await call('GET', '/restapis'));
+  for (const { id } of item) {
+    const stages = `/restapis/${id}/stages`;
+    if (!isOn) {
+      await call('DELETE', `${stages}/${STAGE_NAME}`);
+      continue;
+    }
+    const found = deploymentsSchema.parse(await call('GET', `/restapis/${id}/deployments`));
+    const newest = found.item.toSorted((a, b) => b.createdDate - a.createdDate)[0];
+    await call('POST', stages, { stageName: STAGE_NAME, deploymentId: newest?.id });
+  }
+}
+
+interface ServiceCall {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** The project has no client of these services; the emulators check no signature. */
+async function callService(
   member: PlannedMember,
-  method: string,
-  path: string,
-  body: unknown,
+  service: 'lambda' | 'apigateway',
+  { method, path, body }: ServiceCall,
 ): Promise<unknown> {
-  const scope = `${member.account ?? ''}/20260101/${REGION}/lambda/aws4_request`;
+  const scope = `${member.account ?? ''}/20260101/${REGION}/${service}/aws4_request`;
   const response = await fetch(`${endpointOf(member)}${path}`, {
     method,
     headers: {
@@ -144,6 +174,6 @@ async function callLambda(
   if (response.ok) return text === '' ? {} : (JSON.parse(text) as unknown);
   throw new LocalError(
     'command_failed',
-    `${member.id}: Lambda answered ${response.status} to ${method} ${path}: ${text}`,
+    `${member.id}: ${service} answered ${response.status} to ${method} ${path}: ${text}`,
   );
 }

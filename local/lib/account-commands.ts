@@ -1,4 +1,5 @@
-// How each member's process is started: MiniStack per AWS account, a small server for the registry.
+// How each process is started: MiniStack per AWS account or one LocalStack, and the registry's server.
+import { localstackCommand } from '../localstack/command.ts';
 import type { AccountCommand } from './account-process.ts';
 import { baseEnvironment, REGION } from './environment.ts';
 import { accountLayout, EMULATOR_SCRIPT, type Layout, REGISTRY_SCRIPT } from './layout.ts';
@@ -35,14 +36,18 @@ export function accountCommand(
   interpreter: string,
   fixtures?: string,
 ): AccountCommand {
-  return member.kind === 'registry'
-    ? registryCommand(layout, member, fixtures)
+  if (member.kind === 'registry') return registryCommand(layout, member, fixtures);
+  return member.kind === 'emulator'
+    ? localstackCommand(layout, member, interpreter)
     : emulatorCommand(layout, member, interpreter);
 }
 
 export function healthUrlOf(member: PlannedMember): string {
-  const path = member.kind === 'registry' ? '/health' : '/_ministack/health';
-  return `http://127.0.0.1:${member.port}${path}`;
+  const paths: Partial<Record<PlannedMember['kind'], string>> = {
+    registry: '/health',
+    emulator: '/_localstack/health',
+  };
+  return `http://127.0.0.1:${member.port}${paths[member.kind] ?? '/_ministack/health'}`;
 }
 
 export function emulatorCommand(

@@ -1,8 +1,9 @@
 // Brings a network up: leftovers, plan, processes, stacks, genesis. Each step can find itself done.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Parameters } from '../../lib/wire/parameters.ts';
+import { localstackIsReady, prepareLocalstack } from '../localstack/install.ts';
 import { accountCommand } from './account-commands.ts';
 import { startAccount } from './account-process.ts';
 import { holdCeremony } from './ceremony.ts';
@@ -16,12 +17,19 @@ import {
   synthesize,
 } from './deploy.ts';
 import { LocalError } from './errors.ts';
-import { prepareFolder } from './folder.ts';
+import { forgetNetwork, prepareFolder } from './folder.ts';
 import { accountLayout, CDK_PROGRAM, type Layout } from './layout.ts';
 import { prepareOperators } from './operators.ts';
 import { ownerOf, takeOwnership } from './owner.ts';
 import { inParallel } from './parallel.ts';
-import { type Plan, type PlannedMember, type PlanOptions, preparePlan, readPlan } from './plan.ts';
+import {
+  type Plan,
+  type PlannedMember,
+  type PlanOptions,
+  preparePlan,
+  processesOf,
+  readPlan,
+} from './plan.ts';
 import { isFreePort } from './ports.ts';
 import type { Progress } from './progress.ts';
 import { preparePython, pythonIsReady } from './python-environment.ts';
@@ -51,17 +59,18 @@ export async function bringUp(options: BringUpOptions): Promise<BroughtUp> {
   checkPrerequisites();
   await endLeftovers(layout, progress);
   const plan = await preparePlan(layout, options);
+  if (plan.emulator === 'localstack') startAnew(layout, progress);
   forgetUnfinishedStart(layout);
   const survey = surveyOf(layout, plan);
   requireQuorum(plan, survey);
   for (const member of survey.lost) progress.note(`  ! ${explain(member, survey)}`);
-  await requireFreePorts(survey.startable);
+  await requireFreePorts(processesOf(plan).filter((one) => survey.startable.includes(one)));
   prepareFolder(layout);
   takeOwnership(layout);
   const failure = new AbortController();
   const synthesis = makeTemplates(options, plan, failure.signal);
   try {
-    const python = await installPython(options);
+    const python = await installEmulator(options, plan);
     await startProcesses(options, plan, survey, python, synthesis);
     await deployStacks(options, survey);
     if (!survey.established) await establish(options, plan);
@@ -124,11 +133,18 @@ async function endLeftovers(layout: Layout, progress: Progress): Promise<void> {
   );
 }
 
+/** LocalStack keeps nothing: what an earlier run left is of a network that is gone. */
+function startAnew(layout: Layout, progress: Progress): void {
+  if (!existsSync(layout.networkFile)) return;
+  progress.note(
+    '  ! LocalStack keeps no state: the network of the last run is gone, a new one starts.',
+  );
+  forgetNetwork(layout);
+}
+
 /** Until the genesis is installed nothing is worth keeping, and half a deployment is a trap. */
 function forgetUnfinishedStart(layout: Layout): void {
-  if (existsSync(layout.networkFile)) return;
-  rmSync(layout.accounts, { recursive: true, force: true });
-  rmSync(layout.deployed, { force: true });
+  if (!existsSync(layout.networkFile)) forgetNetwork(layout);
 }
 
 function explain(member: PlannedMember, survey: Survey): string {
@@ -150,8 +166,18 @@ async function requireFreePorts(members: readonly PlannedMember[]): Promise<void
   }
 }
 
-async function installPython({ layout, progress, signal }: BringUpOptions): Promise<string> {
+/** Returns the interpreter that runs the emulators. */
+async function installEmulator(
+  { layout, progress, signal }: BringUpOptions,
+  plan: Plan,
+): Promise<string> {
   const log = join(layout.logs, 'python.log');
+  if (plan.emulator === 'localstack') {
+    if (localstackIsReady()) return prepareLocalstack({ log });
+    return progress.step('LocalStack and DynamoDB Local installed (only the first time)', () =>
+      prepareLocalstack({ log, signal }),
+    );
+  }
   if (pythonIsReady()) return preparePython({ log });
   return progress.step('Emulator installed in a virtual environment (only the first time)', () =>
     preparePython({ log, signal }),
@@ -167,7 +193,8 @@ async function startProcesses(
   synthesis: Promise<boolean>,
 ): Promise<void> {
   const { layout, progress, signal } = options;
-  const total = survey.startable.length;
+  const processes = processesOf(plan).filter((member) => survey.startable.includes(member));
+  const total = processes.length;
   await progress.step(`${total} processes started`, async (step) => {
     let ready = 0;
     const start = async (member: PlannedMember): Promise<void> => {
@@ -179,7 +206,7 @@ async function startProcesses(
     const templates = synthesis.then((anew) => {
       step.result(anew ? 'stacks synthesized' : 'stacks unchanged');
     });
-    await settleAll([...survey.startable.map(start), templates]);
+    await settleAll([...processes.map(start), templates]);
   });
 }
 

@@ -1,5 +1,5 @@
 // The folders of a network, made before its processes start.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Layout } from './layout.ts';
 
@@ -11,4 +11,11 @@ export function prepareFolder(layout: Layout): void {
   // Under this project's package.json of "type": "module" the emulator's Lambda worker, which is
   // CommonJS, would end without a word.
   writeFileSync(join(layout.root, 'package.json'), '{ "type": "commonjs" }\n');
+}
+
+/** Removes what a network knows of itself: nothing is left of its ledgers and keys. */
+export function forgetNetwork(layout: Layout): void {
+  rmSync(layout.networkFile, { force: true });
+  rmSync(layout.accounts, { recursive: true, force: true });
+  rmSync(layout.deployed, { force: true });
 }

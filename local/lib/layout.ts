@@ -70,6 +70,10 @@ export const REQUIREMENTS: string = join(PROJECT_ROOT, 'local', 'python', 'requi
 export const EMULATOR_SCRIPT: string = join(PROJECT_ROOT, 'local', 'python', 'emulator.py');
 export const CERTIFICATE_SCRIPT: string = join(PROJECT_ROOT, 'local', 'python', 'certificate.py');
 export const REGISTRY_SCRIPT: string = join(PROJECT_ROOT, 'local', 'registry.ts');
+export const LOCALSTACK_FOLDER: string = join(PROJECT_ROOT, 'local', 'localstack');
+export const LOCALSTACK_REQUIREMENTS: string = join(LOCALSTACK_FOLDER, 'requirements.txt');
+/** DynamoDB Local's jars, shared by all networks of a clone. */
+export const DYNAMODB_FOLDER: string = join(PROJECT_ROOT, '.cache', 'dynamodb-local-2.6.1');
 export const CDK_PROGRAM: string = join(PROJECT_ROOT, 'node_modules', 'aws-cdk', 'bin', 'cdk');
 export const LOCAL_BIN: string = join(PROJECT_ROOT, 'node_modules', '.bin');
 

@@ -1,13 +1,13 @@
 // The cast of the local network: who runs an account, under which id, name and account number.
 
-export type MemberKind = 'validator' | 'membership' | 'records' | 'registry';
+export type MemberKind = 'validator' | 'membership' | 'records' | 'registry' | 'emulator';
 
 export interface Member {
   /** Short id; also the name of the account's folder, log and stack. */
   readonly id: string;
   readonly name: string;
   readonly kind: MemberKind;
-  /** Twelve digits; null for the registry, which is no AWS account. */
+  /** Twelve digits; null for what is no AWS account: the registry, an emulator of all accounts. */
   readonly account: string | null;
 }
 
@@ -58,6 +58,14 @@ export function makeMembers(validatorCount: number): readonly Member[] {
     },
   ];
 }
+
+/** The one process that serves all accounts, where accounts have none of their own. */
+export const LOCALSTACK: Member = {
+  id: 'localstack',
+  name: 'LocalStack (all accounts)',
+  kind: 'emulator',
+  account: null,
+};
 
 /** Validators that must vote for a block: ⌈(n+f+1)/2⌉ with f = ⌊(n−1)/3⌋. */
 export function quorumOf(validatorCount: number): number {

@@ -6,19 +6,24 @@ import { z } from 'zod';
 import { LocalError } from './errors.ts';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
 import type { Layout } from './layout.ts';
-import { makeMembers, VALIDATORS_MAX, VALIDATORS_MIN } from './members.ts';
+import { LOCALSTACK, makeMembers, type Member, VALIDATORS_MAX, VALIDATORS_MIN } from './members.ts';
 import { findPorts, takePorts } from './ports.ts';
 
 const plannedMemberSchema = z.object({
   id: z.string(),
   name: z.string(),
-  kind: z.enum(['validator', 'membership', 'records', 'registry']),
+  kind: z.enum(['validator', 'membership', 'records', 'registry', 'emulator']),
   account: z.string().nullable(),
   port: z.int(),
 });
+/** MiniStack: a process for each account. LocalStack: one for all of them. */
+export const emulators = ['ministack', 'localstack'] as const;
+export type Emulator = (typeof emulators)[number];
+
 const planSchema = z.object({
   version: z.literal(1),
   network: z.string(),
+  emulator: z.enum(emulators).default('ministack'),
   members: z.array(plannedMemberSchema),
   /** Folder of further answers of the registry. */
   fixtures: z.string().optional(),
@@ -28,6 +33,8 @@ export type PlannedMember = z.infer<typeof plannedMemberSchema>;
 export type Plan = z.infer<typeof planSchema>;
 
 export interface PlanOptions {
+  /** @default 'ministack' */
+  readonly emulator?: Emulator | undefined;
   /** First of a row of ports. @default free ones, remembered */
   readonly ports?: number | undefined;
   /** @default 4 */
@@ -76,17 +83,41 @@ export async function preparePlan(layout: Layout, options: PlanOptions): Promise
     refuseChange(known, options);
     return options.fixtures === undefined ? known : savePlan(layout, { ...known, ...fixtures });
   }
-  const members = makeMembers(validators);
-  const ports =
-    options.ports === undefined
-      ? await findPorts(members.length)
-      : await takePorts(options.ports, members.length);
+  const emulator = options.emulator ?? 'ministack';
   return savePlan(layout, {
     version: 1,
     network: `local-${randomBytes(3).toString('hex')}`,
-    members: members.map((member, index) => ({ ...member, port: ports[index] ?? 0 })),
+    emulator,
+    members: await placeMembers(makeMembers(validators), emulator, options.ports),
     ...fixtures,
   });
+}
+
+/** Gives each process a port; with one emulator for all accounts they share its port. */
+async function placeMembers(
+  members: readonly Member[],
+  emulator: Emulator,
+  base: number | undefined,
+): Promise<PlannedMember[]> {
+  const processes =
+    emulator === 'ministack'
+      ? members
+      : [LOCALSTACK, ...members.filter(({ account }) => account === null)];
+  const ports =
+    base === undefined
+      ? await findPorts(processes.length)
+      : await takePorts(base, processes.length);
+  const placed = processes.map((member, index) => ({ ...member, port: ports[index] ?? 0 }));
+  if (emulator === 'ministack') return placed;
+  const port = ports[0] ?? 0;
+  const accounts = members.filter(({ account }) => account !== null);
+  return [...accounts.map((member) => ({ ...member, port })), ...placed];
+}
+
+/** Members that have a process of their own. */
+export function processesOf(plan: Plan): readonly PlannedMember[] {
+  const isShared = plan.emulator === 'localstack';
+  return plan.members.filter(({ account }) => !isShared || account === null);
 }
 
 function savePlan(layout: Layout, plan: Plan): Plan {
@@ -112,7 +143,12 @@ export function endpointOf(member: PlannedMember): string {
 
 /** Addresses are in the genesis document, which all operators signed. */
 function refuseChange(plan: Plan, options: PlanOptions): void {
-  const base = plan.members[0]?.port;
+  if (options.emulator !== undefined && options.emulator !== plan.emulator) {
+    throw new LocalError('bad_option', `The network in this folder runs on ${plan.emulator}.`, {
+      cure: 'Give another folder: npm start -- --emulator localstack --folder .local-localstack',
+    });
+  }
+  const base = processesOf(plan)[0]?.port;
   const validators = plan.members.filter((member) => member.kind === 'validator').length;
   const otherPorts = options.ports !== undefined && options.ports !== base;
   const otherCount = options.validators !== undefined && options.validators !== validators;

@@ -1,11 +1,12 @@
 // The state of each account as a person or a program asks for it.
 import { z } from 'zod';
 import { healthUrlOf } from './account-commands.ts';
-import { type AccountLife, isHealthy, lifeOf, processOf } from './account-process.ts';
+import { lifeOfMember } from '../localstack/hosted.ts';
+import { type AccountLife, isHealthy, processOf } from './account-process.ts';
 import { readApiUrls } from './deploy.ts';
 import { accountLayout, type Layout } from './layout.ts';
 import { ownerOf } from './owner.ts';
-import { endpointOf, type PlannedMember, requirePlan } from './plan.ts';
+import { endpointOf, type Plan, type PlannedMember, requirePlan } from './plan.ts';
 
 export interface MemberStatus {
   readonly id: string;
@@ -58,18 +59,19 @@ export async function readStatus(layout: Layout): Promise<NetworkStatus> {
     network: plan.network,
     keeper: keeperText(layout),
     members: await Promise.all(
-      plan.members.map((member) => memberStatus(layout, member, apiUrls[member.id])),
+      plan.members.map((member) => memberStatus(layout, plan, member, apiUrls[member.id])),
     ),
   };
 }
 
 async function memberStatus(
   layout: Layout,
+  plan: Plan,
   member: PlannedMember,
   apiUrl: string | undefined,
 ): Promise<MemberStatus> {
   const account = accountLayout(layout, member.id);
-  const life = lifeOf(account);
+  const life = lifeOfMember(layout, plan, member);
   const health = life === 'running' ? await healthOf(member, apiUrl) : undefined;
   return {
     id: member.id,

@@ -3,7 +3,8 @@ import { processOf, stopAccount } from './account-process.ts';
 import { LocalError } from './errors.ts';
 import { accountLayout, type Layout } from './layout.ts';
 import { removeOwner } from './owner.ts';
-import type { Plan, PlannedMember } from './plan.ts';
+import { forgetNetwork } from './folder.ts';
+import { type Plan, type PlannedMember, readPlan } from './plan.ts';
 
 /** Members whose process is alive. */
 export function runningMembers(layout: Layout, plan: Plan): readonly PlannedMember[] {
@@ -20,6 +21,7 @@ export async function stopProcesses(layout: Layout, plan: Plan): Promise<number>
     running.map((member) => stopAccount(accountLayout(layout, member.id))),
   );
   removeOwner(layout);
+  if (plan.emulator === 'localstack') forgetNetwork(layout);
   const failed = running.filter((_, index) => outcomes[index]?.status === 'rejected');
   if (failed.length > 0) {
     const names = failed.map((member) => member.id).join(', ');
@@ -28,4 +30,14 @@ export async function stopProcesses(layout: Layout, plan: Plan): Promise<number>
     });
   }
   return running.length;
+}
+
+/** Whether a start finds again what a stop leaves. */
+export function keepsState(layout: Layout): boolean {
+  return readPlan(layout)?.emulator !== 'localstack';
+}
+
+/** What a stop does, for people. */
+export function stoppedTitle(layout: Layout): string {
+  return keepsState(layout) ? 'Stopped, state saved' : 'Stopped; LocalStack keeps no state';
 }

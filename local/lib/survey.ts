@@ -59,8 +59,8 @@ export function explainLoss(member: PlannedMember, life: AccountLife | undefined
   return `${member.id} stays away: ${cause}. ${after}`;
 }
 
-/** The registry keeps nothing, so it can always start. */
+/** What keeps nothing can always start. */
 function isLost(member: PlannedMember, life: AccountLife | undefined): boolean {
-  if (member.kind === 'registry') return false;
+  if (member.kind === 'registry' || member.kind === 'emulator') return false;
   return life === 'killed' || life === 'lost' || life === 'fresh';
 }

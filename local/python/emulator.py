@@ -1,70 +1,26 @@
 """Runs one account's MiniStack, records itself, and marks a clean stop.
 
-Three duties that MiniStack itself does not have:
-
-* `process.json`: who runs here (process id and start time), written by the process itself, so that
-  no other program can ever be mistaken for it.
-* `life.json`: `running` while state in memory is newer than state on disk, `clean` once all of it
-  was saved by an orderly stop. State is loaded only beside `clean`: older state would be silent
-  amnesia of a validator.
-* It stops in order when the program that started the network is gone (`owner.json`), so that even a
-  SIGKILL of the launcher leaves no process behind.
+Beside what keeper.py does: `life.json` says `running` while state in memory is newer than state on
+disk, `clean` once all of it was saved by an orderly stop. State is loaded only beside `clean`: older
+state would be silent amnesia of a validator.
 
 Usage: python emulator.py ACCOUNT_FOLDER OWNER_FILE   (settings of MiniStack: environment variables)
 Exit codes: 0 stopped and saved, 3 state is older than what ran, 4 could not save, 5 could not load.
 """
 
-import json
 import logging
 import os
 import signal
 import sys
-import threading
-import time
 
 import corrections
 import function_logs
 import pacing
+from keeper import read_json, record_process, watch, write_json
 
 EXIT_STALE = 3
 EXIT_NOT_SAVED = 4
 EXIT_NOT_LOADED = 5
-OWNER_POLL_SECONDS = 0.5
-STOP_SECONDS_MAX = 60
-
-
-def started_at(pid):
-    """Start time of a process as the kernel tells it, or None when it is not alive."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-    except OSError:
-        return "unknown"
-    return None if fields[0] == "Z" else fields[19]
-
-
-def write_json(path, value):
-    """Replaces a file in one step, so that a reader never sees half of it."""
-    staging = f"{path}.{os.getpid()}"
-    with open(staging, "w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(staging, path)
-
-
-def read_json(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return None
 
 
 class ErrorCount(logging.Handler):
@@ -118,27 +74,6 @@ def guard_state(app, life_file):
     app.save_all = save_and_end
 
 
-def owner_is_gone(owner_file):
-    """True when the network's launcher has ended without handing the network over."""
-    owner = read_json(owner_file)
-    if owner is None:
-        return not os.path.exists(owner_file)
-    if owner.get("mode") != "attached":
-        return False
-    now = started_at(owner["pid"])
-    return now is None or (now != "unknown" and now != owner["started"])
-
-
-def watch_owner(owner_file):
-    """Stops this process in order once its launcher is gone."""
-    while not owner_is_gone(owner_file):
-        time.sleep(OWNER_POLL_SECONDS)
-    print("The program that started this network is gone: stopping in order.", flush=True)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_SECONDS_MAX)
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
 def main():
     folder, owner_file = sys.argv[1], sys.argv[2]
     life_file = os.path.join(folder, "life.json")
@@ -146,11 +81,8 @@ def main():
     if os.path.exists(life_file) and (life or {}).get("life") != "clean":
         print("It did not stop in order: its saved state is older than what ran.", flush=True)
         sys.exit(EXIT_STALE)
-    write_json(
-        os.path.join(folder, "process.json"),
-        {"pid": os.getpid(), "started": started_at(os.getpid())},
-    )
-    threading.Thread(target=watch_owner, args=(owner_file,), daemon=True).start()
+    record_process(folder)
+    watch(owner_file)
     sys.argv = ["ministack"]
     from ministack import app
 

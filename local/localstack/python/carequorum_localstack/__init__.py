@@ -1,0 +1,1 @@
+"""LocalStack on this machine, without a container engine."""
