@@ -113,21 +113,22 @@ async function openLedgers(
   parsed: readonly ReturnType<typeof tryParse>[],
 ): Promise<Map<string, OpenLedger>> {
   // Not only the fault of one transaction: without a network nothing is taken.
-  await runtime.network();
+  const main = await runtime.network();
   const transactions = parsed.flatMap((one) => ('transaction' in one ? [one] : []));
   const names = new Set(transactions.map(({ transaction }) => transaction.ledger));
   const opened = [...names].map(async (name): Promise<[string, OpenLedger]> => {
     const of = transactions.filter(({ transaction }) => transaction.ledger === name);
     try {
-      const network = await runtime.ledger(name);
+      const network = await runtime.ledgerOf(main, name);
       if (network.ofCase?.found.closed) throw new ChaincodeError('case_closed');
       const view = runtime.viewOf(network);
-      const people = network.ofCase ? runtime.view(network.main) : view;
+      const people = network.ofCase && runtime.view(network.main);
       await Promise.all([
         view.prefetch(of.flatMap(({ hints }) => hints)),
-        people.prefetch(of.flatMap(({ transaction }) => signerHints(transaction))),
+        // On the main ledger they are among the hints.
+        people?.prefetch(of.flatMap(({ transaction }) => signerHints(transaction))),
       ]);
-      return [name, { network, view, people }];
+      return [name, { network, view, people: people ?? view }];
     } catch (error) {
       return [name, { error }];
     }

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   concatBytes,
   fromBase64url,
@@ -50,6 +50,13 @@ describe('POST /v1/transactions', () => {
     expect(answer.body).toEqual({ id, status: 'PENDING', location: `/v1/transactions/${id}` });
     expect(await held()).toMatchObject([{ id, compact, arrivedAt: api.now }]);
     expect(api.inbox.sent).toEqual([{ kind: 'wake', ledger: 'main' }]);
+  });
+
+  it('reads the head once, however many are sent together', async () => {
+    const transactions = [await api.sign(), await api.sign()];
+    const head = vi.spyOn(api.replicas, 'head');
+    await api.post('/v1/transactions/batch', { transactions });
+    expect(head).toHaveBeenCalledTimes(1);
   });
 
   it('answers the same for the same id, and holds it once', async () => {
