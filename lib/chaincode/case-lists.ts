@@ -6,6 +6,7 @@ import { patientOf } from './actor.ts';
 import { isLive, visibleCase } from './case.ts';
 import type { Case } from './case-values.ts';
 import { cells, listCells } from './cells.ts';
+import { present } from './draft.ts';
 import { pseudonymField } from './fields.ts';
 import { defineQuery } from './functions.ts';
 import { ownOrEarlier, pageArgs } from './history.ts';
@@ -36,12 +37,11 @@ export const caseList = defineQuery({
         ? listCells.subjectCases(actor.identity.subject)
         : listCells.patientCases(await ownOrEarlier(reader, patientOf(actor).pseudonym, pseudonym));
     const page = await reader.page(list, wanted);
-    const found = await reader.many(page.items.map(({ caseId }) => cells.case(caseId)));
-    const items = found.map((one, at) => {
-      if (!one) throw new Error(`case ${page.items[at]?.caseId} is listed but missing`);
-      return caseValue(one);
-    });
-    return { ...page, items };
+    const found = await present(
+      reader,
+      page.items.map(({ caseId }) => cells.case(caseId)),
+    );
+    return { ...page, items: found.map(caseValue) };
   },
 });
 
@@ -56,10 +56,12 @@ export const caseConsents = defineQuery({
         ? listCells.subjectCaseConsents(actor.identity.subject)
         : listCells.patientCaseConsents(patientOf(actor).pseudonym);
     const page = await reader.page(list, wanted);
+    const consents = await present(
+      reader,
+      page.items.map(({ consentId }) => cells.caseConsent(consentId)),
+    );
     const items = [];
-    for (const { consentId } of page.items) {
-      const found = await reader.get(cells.caseConsent(consentId));
-      if (!found) throw new Error(`consent ${consentId} is listed but missing`);
+    for (const found of consents) {
       const { patientKey, ...consent } = found;
       const live = await isLive(reader, found, context.time);
       items.push({ ...consent, patientKey: toBase64url(patientKey), isLive: live });

@@ -4,7 +4,8 @@ import { toBase64url } from '../crypto/bytes.ts';
 import { inside, mainReader } from './case-parts.ts';
 import { PATIENT } from './case-values.ts';
 import { cells, listCells } from './cells.ts';
-import { defineQuery } from './functions.ts';
+import { type PageRequest, present, type Reader } from './draft.ts';
+import { defineQuery, type PlainValue } from './functions.ts';
 import { pageArgs } from './history.ts';
 import { keys } from './keys.ts';
 import { clinicians } from './roles.ts';
@@ -42,63 +43,54 @@ export const caseShow = defineQuery({
   },
 });
 
-export const caseNotes = defineQuery({
-  name: 'case.notes',
-  summary: 'A page of all notes and opinions of the case: who, when, digest.',
-  ledger: 'case',
-  roles: patientAndClinicians,
-  schema: z.strictObject(pageArgs),
-  hints: () => [keys.caseState],
-  async run(page, { actor, reader, context }) {
-    await inside(actor, reader, context);
-    return reader.page(listCells.caseNotes(), page);
-  },
-});
+/** A page of a list of the case: for its members alone. */
+function pageOfCase(
+  name: string,
+  summary: string,
+  pageOf: (reader: Reader, wanted: PageRequest) => Promise<PlainValue>,
+) {
+  return defineQuery({
+    name,
+    summary,
+    ledger: 'case',
+    roles: patientAndClinicians,
+    schema: z.strictObject(pageArgs),
+    hints: () => [keys.caseState],
+    async run(wanted, { actor, reader, context }) {
+      await inside(actor, reader, context);
+      return pageOf(reader, wanted);
+    },
+  });
+}
 
-export const caseQuestions = defineQuery({
-  name: 'case.questions',
-  summary: 'A page of all questions of the case, with every vote and the outcome.',
-  ledger: 'case',
-  roles: patientAndClinicians,
-  schema: z.strictObject(pageArgs),
-  hints: () => [keys.caseState],
-  async run(wanted, { actor, reader, context }) {
-    await inside(actor, reader, context);
+export const caseNotes = pageOfCase(
+  'case.notes',
+  'A page of all notes and opinions of the case: who, when, digest.',
+  (reader, wanted) => reader.page(listCells.caseNotes(), wanted),
+);
+
+export const caseQuestions = pageOfCase(
+  'case.questions',
+  'A page of all questions of the case, with every vote and the outcome.',
+  async (reader, wanted) => {
     const page = await reader.page(listCells.caseQuestions(), wanted);
-    const ids = page.items.map(({ questionId }) => questionId);
-    const found = await reader.many(ids.map((id) => cells.caseQuestion(id)));
-    const items = found.map((one, at) => {
-      if (!one) throw new Error(`question ${ids[at]} is listed but missing`);
-      return one;
-    });
-    return { ...page, items };
+    const questions = page.items.map(({ questionId }) => cells.caseQuestion(questionId));
+    return { ...page, items: await present(reader, questions) };
   },
-});
+);
 
-export const caseKeys = defineQuery({
-  name: 'case.keys',
-  summary: 'A page of all keys that the case had: what members compare their seeds with.',
-  ledger: 'case',
-  roles: patientAndClinicians,
-  schema: z.strictObject(pageArgs),
-  hints: () => [keys.caseState],
-  async run(wanted, { actor, reader, context }) {
-    await inside(actor, reader, context);
+export const caseKeys = pageOfCase(
+  'case.keys',
+  'A page of all keys that the case had: what members compare their seeds with.',
+  async (reader, wanted) => {
     const page = await reader.page(listCells.caseKeys(), wanted);
     const items = page.items.map((one) => ({ ...one, publicKey: toBase64url(one.publicKey) }));
     return { ...page, items };
   },
-});
+);
 
-export const caseLog = defineQuery({
-  name: 'case.log',
-  summary: 'A page of all that was done in the case beside notes: members, keys, votes, reads.',
-  ledger: 'case',
-  roles: patientAndClinicians,
-  schema: z.strictObject(pageArgs),
-  hints: () => [keys.caseState],
-  async run(page, { actor, reader, context }) {
-    await inside(actor, reader, context);
-    return reader.page(listCells.caseLog(), page);
-  },
-});
+export const caseLog = pageOfCase(
+  'case.log',
+  'A page of all that was done in the case beside notes: members, keys, votes, reads.',
+  (reader, wanted) => reader.page(listCells.caseLog(), wanted),
+);

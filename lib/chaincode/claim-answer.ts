@@ -12,7 +12,7 @@ import { ownOrEarlier, pageArgs, remember } from './history.ts';
 import { keys } from './keys.ts';
 import { letterValue, requireAhead, untilField } from './letters.ts';
 import { newestPseudonym } from './rotation.ts';
-import { present } from './prescription-queries.ts';
+import { present } from './draft.ts';
 
 export const claimAnswer = defineTransaction({
   name: 'claim.answer',

@@ -106,6 +106,18 @@ export interface PageRequest {
   count?: number | undefined;
 }
 
+/** Values that a list or another value names. One that is missing is a bug, and throws as one. */
+export async function present<T>(
+  reader: Pick<Reader, 'many'>,
+  wanted: readonly Cell<T>[],
+): Promise<T[]> {
+  const found = await reader.many(wanted);
+  return found.map((one, at) => {
+    if (one === null) throw new Error(`${wanted[at]?.key} is listed but missing`);
+    return one;
+  });
+}
+
 export function readerOf(view: StateView): Reader {
   const read = async <T>(cell: Cell<T>): Promise<T | null> => {
     const bytes = await view.get(cell.key);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { identityOf, patientOf } from './actor.ts';
 import { cells, type ListCell, listCells } from './cells.ts';
+import { present } from './draft.ts';
 import type { Declaration } from './emergency-values.ts';
 import { emergencyRoles } from './emergency.ts';
 import { emergencyVerdictField } from './emergency-values.ts';
@@ -51,14 +52,11 @@ export const emergencyList = defineQuery({
   schema: z.strictObject(pageArgs),
   async run(args, { actor, reader, context }) {
     const { count, from, items } = await reader.page(listFor(actor), args);
-    const declarations = await reader.many(
+    const declarations = await present(
+      reader,
       items.map(({ declarationId }) => cells.declaration(declarationId)),
     );
-    const shownAll = declarations.map((one, at) => {
-      if (!one) throw new Error(`declaration ${items[at]?.declarationId} is listed but missing`);
-      return shown(one, context.time);
-    });
-    return { count, from, items: shownAll };
+    return { count, from, items: declarations.map((one) => shown(one, context.time)) };
   },
 });
 

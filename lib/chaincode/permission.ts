@@ -45,7 +45,7 @@ import {
 import { clinicians, rightsOfRole } from './roles.ts';
 import { teamEpochField } from './team-values.ts';
 import type { Permission, Subject } from './values.ts';
-import type { Reader } from './draft.ts';
+import { present, type Reader } from './draft.ts';
 
 const grantSchema = z
   .strictObject({
@@ -299,10 +299,8 @@ export async function permissionsOf(
   reader: Reader,
   entries: readonly { permissionId: string }[],
 ): Promise<Permission[]> {
-  const cellsOf = entries.map(({ permissionId }) => cells.permission(permissionId));
-  const permissions = await reader.many(cellsOf);
-  return permissions.map((permission, at) => {
-    if (!permission) throw new Error(`permission ${entries[at]?.permissionId} is not there`);
-    return permission;
-  });
+  return present(
+    reader,
+    entries.map(({ permissionId }) => cells.permission(permissionId)),
+  );
 }

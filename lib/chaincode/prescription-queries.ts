@@ -1,8 +1,8 @@
 /** Queries over prescriptions: a pharmacy's reads touch nothing that names patient or record. */
 import { z } from 'zod';
 import { identityOf, patientOf } from './actor.ts';
-import { type Cell, cells, listCells } from './cells.ts';
-import type { Reader } from './draft.ts';
+import { cells, listCells } from './cells.ts';
+import { present } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { idField, pseudonymField } from './fields.ts';
 import { defineQuery, type QueryCall } from './functions.ts';
@@ -88,13 +88,4 @@ async function isOwn({ actor, reader }: QueryCall, prescriptionId: string): Prom
   const of = await reader.get(cells.prescriptionOf(prescriptionId));
   const record = of && (await reader.get(cells.record(of.recordId)));
   return record?.pseudonym === patientOf(actor).pseudonym;
-}
-
-/** Values that lists name: one that is missing is corrupt state. */
-export async function present<T>(reader: Reader, wanted: readonly Cell<T>[]): Promise<T[]> {
-  const found = await reader.many(wanted);
-  return found.map((one, at) => {
-    if (one === null) throw new Error(`${wanted[at]?.key} is listed but missing`);
-    return one;
-  });
 }

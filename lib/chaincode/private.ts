@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
+import { present } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, idField, pseudonymField } from './fields.ts';
 import { defineQuery, defineTransaction } from './functions.ts';
@@ -51,12 +52,7 @@ export const patientPrivateList = defineQuery({
   async run({ pseudonym: named, ...args }, { actor, reader }) {
     const pseudonym = await ownOrEarlier(reader, patientOf(actor).pseudonym, named);
     const page = await reader.page(listCells.privateData(pseudonym), args);
-    const ids = page.items.map(({ privateId }) => privateId);
-    const found = await reader.many(ids.map((id) => cells.privateData(pseudonym, id)));
-    const items = found.map((one, index) => {
-      if (!one) throw new Error(`private data ${ids[index]} is listed but missing`);
-      return one;
-    });
-    return { ...page, items };
+    const data = page.items.map(({ privateId }) => cells.privateData(pseudonym, privateId));
+    return { ...page, items: await present(reader, data) };
   },
 });

@@ -4,7 +4,7 @@ import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
 import { decide } from './decision.ts';
-import type { Reader } from './draft.ts';
+import { present, type Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import {
   idField,
@@ -157,9 +157,8 @@ async function recordsOf(
   reader: Reader,
   entries: readonly { recordId: string }[],
 ): Promise<MedicalRecord[]> {
-  const records = await reader.many(entries.map(({ recordId }) => cells.record(recordId)));
-  return records.map((record, at) => {
-    if (!record) throw new Error(`record ${entries[at]?.recordId} is listed but missing`);
-    return record;
-  });
+  return present(
+    reader,
+    entries.map(({ recordId }) => cells.record(recordId)),
+  );
 }

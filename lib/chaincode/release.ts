@@ -4,6 +4,7 @@ import { identityOf, patientOf } from './actor.ts';
 import { cells, listCells } from './cells.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { decide, heldBy, teamOf } from './decision.ts';
+import { present } from './draft.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, distinct, idField, labelField, pseudonymField } from './fields.ts';
@@ -177,10 +178,12 @@ export const releaseMine = defineQuery({
   async run({ pseudonym: named, ...args }, { actor, reader }) {
     const pseudonym = await ownOrEarlier(reader, patientOf(actor).pseudonym, named);
     const page = await reader.page(listCells.patientReleases(pseudonym), args);
-    const releases = await reader.many(page.items.map(({ releaseId }) => cells.release(releaseId)));
+    const releases = await present(
+      reader,
+      page.items.map(({ releaseId }) => cells.release(releaseId)),
+    );
     const items = [];
-    for (const [at, release] of releases.entries()) {
-      if (!release) throw new Error(`the release ${page.items[at]?.releaseId} is missing`);
+    for (const release of releases) {
       const bits = await reader.get(cells.published(release.studyId));
       items.push({ ...release, published: isMarked(bits, release.sequence) });
     }
@@ -214,13 +217,11 @@ export const releaseEntries = defineQuery({
     const published = new Set(members.flatMap(({ releases }) => releases));
     if (!sequences.every((one) => published.has(one))) throw new ChaincodeError('unknown_release');
     const list = listCells.releases(studyId);
-    const entries = await call.reader.many(
+    const entries = await present(
+      call.reader,
       sequences.map((one) => ({ key: list.keys.entry(one), schema: list.schema })),
     );
-    const items = entries.map((entry, at) => {
-      if (!entry) throw new Error(`release ${sequences[at]} of ${studyId} is missing`);
-      return { sequence: sequences[at] as number, ...entry };
-    });
+    const items = entries.map((entry, at) => ({ sequence: sequences[at] as number, ...entry }));
     return { studyId, batch, items };
   },
 });

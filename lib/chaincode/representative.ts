@@ -7,7 +7,7 @@ import { patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
 import { asAppointed } from './decision.ts';
-import type { Reader } from './draft.ts';
+import { present, type Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import {
   digestField,
@@ -130,10 +130,14 @@ export const representativeList = defineQuery({
     const pseudonym = await ownOrEarlier(reader, patientOf(actor).pseudonym, named);
     const page = await reader.page(listCells.appointments(pseudonym), args);
     const permissions = await permissionsOf(reader, page.items);
-    const items = [];
-    for (const permission of permissions) {
-      items.push({ permission, powers: await powersOf(reader, permission.id) });
-    }
+    const appointments = await present(
+      reader,
+      permissions.map(({ id }) => cells.appointment(id)),
+    );
+    const items = appointments.map(({ powers }, at) => ({
+      permission: permissions[at] as Permission,
+      powers,
+    }));
     return { ...page, items };
   },
 });
@@ -151,12 +155,6 @@ export const representativeMine = defineQuery({
     return { ...page, items, pseudonym, permission: appointment, powers };
   },
 });
-
-async function powersOf(reader: Reader, permissionId: string) {
-  const appointment = await reader.get(cells.appointment(permissionId));
-  if (!appointment) throw new Error(`appointment ${permissionId} is listed but missing`);
-  return appointment.powers;
-}
 
 /**
  * The thumbprint of a key that its holder offered, and that nobody uses. One patient may appoint a key

@@ -4,7 +4,7 @@ import { quorumSize } from '../wire/validators.ts';
 import { identityOf, patientOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
-import type { Draft, Reader } from './draft.ts';
+import { type Draft, present, type Reader } from './draft.ts';
 import { isPatientErased } from './erasure.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, labelField } from './fields.ts';
@@ -195,12 +195,8 @@ export const studyList = defineQuery({
   schema: z.strictObject(pageArgs),
   async run(args, { reader }) {
     const page = await reader.page(listCells.studies(), args);
-    const studies = await reader.many(page.items.map(({ studyId }) => cells.study(studyId)));
-    const items = studies.map((study, at) => {
-      if (!study) throw new Error(`the study ${page.items[at]?.studyId} is listed but missing`);
-      return study;
-    });
-    return { ...page, items };
+    const studies = page.items.map(({ studyId }) => cells.study(studyId));
+    return { ...page, items: await present(reader, studies) };
   },
 });
 

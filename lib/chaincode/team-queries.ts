@@ -5,7 +5,7 @@ import { validatorIdField } from '../wire/fields.ts';
 import { identityOf } from './actor.ts';
 import { cells, listCells } from './cells.ts';
 import { asAppointed } from './decision.ts';
-import type { Reader } from './draft.ts';
+import { present, type Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { idField } from './fields.ts';
 import { defineQuery } from './functions.ts';
@@ -87,11 +87,10 @@ export const teamPermissions = defineQuery({
 });
 
 async function teamsAt(reader: Reader, ids: readonly string[]): Promise<Team[]> {
-  const teams = await reader.many(ids.map((id) => cells.team(id)));
-  return teams.map((team, at) => {
-    if (!team) throw new Error(`team ${ids[at]} is listed but missing`);
-    return team;
-  });
+  return present(
+    reader,
+    ids.map((id) => cells.team(id)),
+  );
 }
 
 /** A team as plain data; each member with the key that it has now. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { identityOf } from './actor.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { cells, listCells } from './cells.ts';
+import { present } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
 import { digestField, idField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
@@ -77,12 +78,8 @@ export const identityUnmaskings = defineQuery({
   schema: z.strictObject(pageArgs),
   async run(args, { reader }) {
     const page = await reader.page(listCells.unmaskings(), args);
-    const found = await reader.many(page.items.map(({ unmaskId }) => cells.unmask(unmaskId)));
-    const items = found.map((one, at): Unmask => {
-      if (!one) throw new Error(`request ${page.items[at]?.unmaskId} is listed but missing`);
-      return one;
-    });
-    return { ...page, items };
+    const requests = page.items.map(({ unmaskId }) => cells.unmask(unmaskId));
+    return { ...page, items: await present(reader, requests) };
   },
 });
 
