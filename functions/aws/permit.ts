@@ -6,6 +6,7 @@ import { ReceiptError } from '../../lib/ledger/errors.ts';
 import type { KnownSet } from '../../lib/ledger/set-chain.ts';
 import { type VerifiedReceipt, verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
+import { checkHolder, checkUsable } from '../../lib/records/capability.ts';
 import { type VerifiedProof, verifyDpop } from '../../lib/records/dpop.ts';
 import { RecordsError } from '../../lib/records/errors.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
@@ -67,6 +68,16 @@ export async function requireReceipt(
   const receipt = await checkReceipt(context, genesis, bytes, of);
   await useProof(context, proof);
   return { proof, receipt };
+}
+
+/** The reader whom a permit names, while it lasts. Throws RecordsError. */
+export function requireReader(
+  context: Pick<PermitContext, 'now'>,
+  { proof, receipt }: { proof: VerifiedProof; receipt: VerifiedReceipt },
+  permit: { readerKid: string; usableUntil: number },
+): void {
+  checkHolder(permit.readerKid, proof.kid);
+  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
 }
 
 /**

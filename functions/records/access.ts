@@ -1,16 +1,11 @@
 /** POST /v1/access and POST /v1/metadata: what a receipt opens, and for whom. */
 
 import { z } from 'zod';
-import {
-  checkHolder,
-  checkUsable,
-  coversRecord,
-  type ListCapability,
-  readCapability,
-} from '../../lib/records/capability.ts';
+import { coversRecord, type ListCapability, readCapability } from '../../lib/records/capability.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { requireReader } from '../aws/permit.ts';
 import type { ItemStore } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
@@ -39,8 +34,7 @@ export async function openAccess(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('access', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   await requireNotErased(context.store, { recordId: permit.recordId });
   const found = await findRecord(context.store, permit.recordId);
   if (!found || found.state.status === 'open') throw unknownRecord();
@@ -64,8 +58,7 @@ export async function listMetadata(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('list', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   await requireNotRotated(context.store, permit.pseudonym);
   await requireNotErased(context.store, permit);
   return { status: 200, body: await metadataPage(context.store, permit, body.after) };

@@ -2,15 +2,17 @@
 
 import { z } from 'zod';
 import { recordsBounds } from '../../lib/records/bounds.ts';
-import { checkHolder, checkUsable, readCapability } from '../../lib/records/capability.ts';
+import { checkHolder, readCapability } from '../../lib/records/capability.ts';
 import { RecordsError } from '../../lib/records/errors.ts';
 import { digestOfSealed, sealedSchema } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { requireReader } from '../aws/permit.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { caseNoteSchema, caseReadSchema, caseSealsSchema } from './case-routes.ts';
 import type { RecordsContext } from './context.ts';
+import { emptyPartition } from './empty-partition.ts';
 import { requireCaseReceipt, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
 import { requireNotErased } from './tombstones.ts';
@@ -18,7 +20,6 @@ import { requireNotErased } from './tombstones.ts';
 /** Items of one answer: with notes of full size it fits the answer of a Lambda. */
 const PAGE_ITEMS = 40;
 const PAGE_CHARS_MAX = 4_000_000;
-const FORGET_ITEMS = 25;
 
 const keptNoteSchema = z.strictObject({
   noteId: z.string(),
@@ -95,8 +96,7 @@ export async function readCase(
   const permit = readCapability('case-read', receipt.result);
   const { caseId, pseudonym, who, from } = permit;
   if (!isClosed) requireSameCase(caseId, receipt.header.ledger);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   await requireNotErased(context.store, { pseudonym });
   const seals = after === undefined ? await sealsFor(context, caseId, who) : [];
   const notes = await notesFrom(context, caseId, after ?? firstOf(from));
@@ -144,18 +144,9 @@ async function notesFrom({ store }: RecordsContext, caseId: string, after: strin
 /** Forgets everything of a patient's cases. */
 export async function forgetCases(context: RecordsContext, pseudonym: string): Promise<void> {
   const { store } = context;
-  const { pk: list } = wrapKeys.caseOf(pseudonym, '');
-  for (;;) {
-    const [found] = await store.list(list, { limit: 1 });
-    if (!found) return;
-    const { pk } = wrapKeys.caseNote(found.sk, 1, '');
-    for (;;) {
-      const page = await store.list(pk, { limit: FORGET_ITEMS });
-      await store.remove(page.map(({ sk }) => ({ pk, sk })));
-      if (page.length < FORGET_ITEMS) break;
-    }
-    await store.remove([{ pk: list, sk: found.sk }]);
-  }
+  await emptyPartition(store, wrapKeys.caseOf(pseudonym, '').pk, ({ sk: caseId }) =>
+    emptyPartition(store, wrapKeys.caseNote(caseId, 1, '').pk),
+  );
 }
 
 /** Named first: what nobody finds again could not be deleted. */

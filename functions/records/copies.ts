@@ -2,16 +2,11 @@
 
 import type { z } from 'zod';
 import { equalBytes, fromBase64url } from '../../lib/crypto/bytes.ts';
-import {
-  checkHolder,
-  checkUsable,
-  type CopyCapability,
-  coversRecord,
-  readCapability,
-} from '../../lib/records/capability.ts';
+import { type CopyCapability, coversRecord, readCapability } from '../../lib/records/capability.ts';
 import { digestOfSealed } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { requireReader } from '../aws/permit.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
@@ -113,8 +108,7 @@ async function requireCopyPermit(
 ): Promise<CopyCapability> {
   const { proof, receipt } = await requireReceipt(context, request, receiptText);
   const permit = readCapability('copy', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   await requireNotRotated(context.store, permit.pseudonym);
   await requireNotErased(context.store, permit);
   return permit;

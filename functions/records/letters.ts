@@ -10,6 +10,7 @@ import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
+import { emptyPartition } from './empty-partition.ts';
 import type { fetchLettersSchema, letterSchema, withdrawLettersSchema } from './letter-routes.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
@@ -94,15 +95,9 @@ export async function withdrawLetters(
 /** Deletes all letters about a patient: those that answer, too. */
 export async function forgetLetters(context: RecordsContext, pseudonym: string): Promise<void> {
   const { pk } = wrapKeys.lettersOf(pseudonym, '');
-  for (;;) {
-    const page = await context.store.list(pk, { limit: PAGE_ITEMS });
-    for (const { value } of page) {
-      const { letterId } = parseWith(namedSchema, value);
-      await forget(context, letterId);
-      await context.store.remove([wrapKeys.lettersOf(pseudonym, letterId)]);
-    }
-    if (page.length < PAGE_ITEMS) return;
-  }
+  await emptyPartition(context.store, pk, ({ value }) =>
+    forget(context, parseWith(namedSchema, value).letterId),
+  );
 }
 
 async function keep(

@@ -9,6 +9,7 @@ import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
+import { emptyPartition } from './empty-partition.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
 import { findSuccessor, requireNotRotated } from './rotation-state.ts';
@@ -73,9 +74,5 @@ export async function fetchPrivate(
 /** Deletes all private data of a pseudonym. */
 export async function forgetPrivate(context: RecordsContext, pseudonym: string): Promise<void> {
   const { pk } = wrapKeys.privateData(pseudonym, '');
-  for (;;) {
-    const page = await context.store.list(pk, { limit: PAGE_ITEMS });
-    await context.store.remove(page.map(({ sk }) => ({ pk, sk })));
-    if (page.length < PAGE_ITEMS) return;
-  }
+  await emptyPartition(context.store, pk);
 }

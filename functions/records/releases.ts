@@ -2,12 +2,13 @@
 
 import { z } from 'zod';
 import { recordsBounds } from '../../lib/records/bounds.ts';
-import { checkHolder, checkUsable, readCapability } from '../../lib/records/capability.ts';
+import { readCapability } from '../../lib/records/capability.ts';
 import { digestOfRows } from '../../lib/records/release-rows.ts';
 import { digestOfSealed, sealedSchema } from '../../lib/records/sealed.ts';
 import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
+import { requireReader } from '../aws/permit.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
 import { requireReceipt } from './permit.ts';
@@ -66,8 +67,7 @@ export async function fetchRows(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('collect', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   const { pk } = wrapKeys.releaseRow(permit.studyId, 0);
   const after = body.after === undefined ? undefined : sortKey(permit.studyId, body.after);
   const page = await context.store.list(pk, {
@@ -111,8 +111,7 @@ export async function fetchPublication(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('studyAccess', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   const { store } = context;
   const { studyId, batch, members: wanted } = permit;
   const rows = await publishedRows(context, studyId, batch);

@@ -10,6 +10,7 @@ import type { HttpAnswer, HttpRequest } from '../aws/http.ts';
 import type { ItemStore } from '../aws/item-store.ts';
 import { HttpError } from '../aws/problems.ts';
 import type { RecordsContext } from './context.ts';
+import { emptyPartition } from './empty-partition.ts';
 import { requireCaller, requireReceipt } from './permit.ts';
 import { conflict } from './record-state.ts';
 import { requireNotRotated } from './rotation-state.ts';
@@ -86,15 +87,9 @@ export async function withdrawShare(
 /** Deletes all that was handed over under a pseudonym. */
 export async function forgetShares(context: RecordsContext, pseudonym: string): Promise<void> {
   const { pk } = wrapKeys.granted(pseudonym, '');
-  for (;;) {
-    const page = await context.store.list(pk, { limit: PAGE_ITEMS });
-    for (const { value } of page) {
-      const { permissionId } = parseWith(grantedSchema, value);
-      await forgetShare(context, permissionId);
-      await context.store.remove([wrapKeys.granted(pseudonym, permissionId)]);
-    }
-    if (page.length < PAGE_ITEMS) return;
-  }
+  await emptyPartition(context.store, pk, ({ value }) =>
+    forgetShare(context, parseWith(grantedSchema, value).permissionId),
+  );
 }
 
 /** The present share of a permission and its holder: a key, perhaps an earlier one, or a team. */

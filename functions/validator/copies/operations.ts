@@ -1,10 +1,15 @@
 /** A hospital's copies: the same receipts and proofs as at the custodian, for the own address. */
 
 import type { z } from 'zod';
-import { checkHolder, checkUsable, readCapability } from '../../../lib/records/capability.ts';
+import { readCapability } from '../../../lib/records/capability.ts';
 import type { HttpAnswer, HttpRequest, Operations } from '../../aws/http.ts';
 import type { ItemStore } from '../../aws/item-store.ts';
-import { type PermitContext, requireCaller, requireReceipt } from '../../aws/permit.ts';
+import {
+  type PermitContext,
+  requireCaller,
+  requireReader,
+  requireReceipt,
+} from '../../aws/permit.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { withBody } from '../../aws/service-operations.ts';
 import { metadataPage } from '../../records/access.ts';
@@ -48,8 +53,7 @@ async function openCopy(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readCapability('access', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   const copy = (await findCopy(context.store, permit.recordId))?.copy;
   if (copy?.status !== 'held') throw noCopy();
   if (copy.objectDigest !== permit.objectDigest) {
@@ -72,8 +76,7 @@ async function listCopies(
 ): Promise<HttpAnswer> {
   const { proof, receipt } = await requireReceipt(context, request, text);
   const permit = readCapability('list', receipt.result);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   return { status: 200, body: await metadataPage(context.store, permit, after) };
 }
 

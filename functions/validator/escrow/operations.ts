@@ -16,12 +16,11 @@ import {
   type SharePlace,
 } from '../../../lib/escrow/shares.ts';
 import { encryptionKeyDigest } from '../../../lib/membership/certificates.ts';
-import { checkHolder, checkUsable } from '../../../lib/records/capability.ts';
 import { fromSealedText, sealedDigest, toSealedText } from '../../../lib/records/sealed.ts';
 import { parseWith } from '../../../lib/wire/codec.ts';
 import type { HttpAnswer, HttpRequest, Operations } from '../../aws/http.ts';
 import type { ItemStore } from '../../aws/item-store.ts';
-import { type PermitContext, requireReceipt } from '../../aws/permit.ts';
+import { type PermitContext, requireReader, requireReceipt } from '../../aws/permit.ts';
 import { HttpError } from '../../aws/problems.ts';
 import { withBody } from '../../aws/service-operations.ts';
 import { depositSchema, endSchema, releaseSchema } from './routes.ts';
@@ -100,8 +99,7 @@ async function release(
   const { proof, receipt } = await requireReceipt(context, request, body.receipt);
   const permit = readEscrowCapability('release', receipt.result);
   checkNamed(request, permit.escrowId);
-  checkHolder(permit.readerKid, proof.kid);
-  checkUsable(permit, { blockTime: receipt.time, nowMs: context.now() });
+  requireReader(context, { proof, receipt }, permit);
   const readerKey = fromBase64url(body.readerKey);
   if (toBase64url(encryptionKeyDigest(readerKey)) !== permit.readerKeyDigest) {
     throw new HttpError('reader_key_mismatch', 'The receipt names another encryption key.');
