@@ -8,10 +8,10 @@ import {
   patientInCases,
 } from '../sdk/case-data.ts';
 import type { CaseContents } from '../sdk/case-reading.ts';
-import { findGrantee, findIdentity, type LedgerIdentity } from '../sdk/directory.ts';
+import { findIdentity, type LedgerIdentity } from '../sdk/directory.ts';
 import { SdkError } from '../sdk/errors.ts';
 import type { CommandContext } from './context.ts';
-import { identitiesOf, personText } from './people.ts';
+import { byId, identitiesOf, personText } from './people.ts';
 import { shortId } from './output.ts';
 import { timeText } from './times.ts';
 
@@ -28,22 +28,8 @@ export async function casePerson(context: CommandContext): Promise<CasePerson> {
 /** The id of a case by its start; a whole id is taken as it is. */
 export async function caseIdOf(person: CasePerson, wanted: string): Promise<string> {
   if (/^[0-9a-f]{64}$/.test(wanted)) return wanted;
-  const fitting = (await listCases(person)).filter(({ id }) => id.startsWith(wanted));
-  const [first, ...others] = fitting;
-  if (first && others.length === 0) return first.id;
-  const what = first ? `«${wanted}» means ${fitting.length} cases.` : `No case starts «${wanted}».`;
-  throw new SdkError(first ? 'bad_input' : 'not_found', what, {
-    nextStep: 'See your cases with `carequorum case list`, or give the whole id.',
-  });
-}
-
-/** A clinician by NPI or full name, proven by the ledger. */
-export async function clinicianNamed(
-  { session, signer }: CasePerson,
-  wanted: string,
-): Promise<LedgerIdentity> {
-  const query = /^\d{10}$/.test(wanted) ? { npi: wanted } : { name: wanted };
-  return (await findGrantee(session, signer, query)).identity;
+  const listed = { what: 'case', listedBy: 'carequorum case list' };
+  return byId(await listCases(person), wanted, listed).id;
 }
 
 /** A member by name; somebody whose identity ended is in no directory, and is found all the same. */

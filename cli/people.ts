@@ -1,7 +1,12 @@
 /** People and records by name: who acted, and whose records. */
 import type { MedicalRecord } from '../lib/chaincode/values.ts';
 import { type Clinician, type ReceivedGrant } from '../sdk/clinician.ts';
-import { findIdentity, type LedgerIdentity } from '../sdk/directory.ts';
+import {
+  findGrantee,
+  findIdentity,
+  type LedgerIdentity,
+  type PersonQuery,
+} from '../sdk/directory.ts';
 import { SdkError } from '../sdk/errors.ts';
 import type { Session } from '../sdk/session.ts';
 import type { RequestSigner } from '../sdk/signing.ts';
@@ -70,6 +75,19 @@ export function patientNamed(known: readonly KnownPatient[], wanted: string): Kn
   throw new SdkError('not_found', `No patient «${wanted}» gave you a permission.`, {
     nextStep: 'See with `carequorum records` who did, or ask the patient to grant.',
   });
+}
+
+/** An NPI of ten digits, or a full name. */
+export function personQuery(text: string): PersonQuery {
+  return /^\d{10}$/.test(text) ? { npi: text } : { name: text };
+}
+
+/** A clinician by NPI or full name, proven by the ledger. Throws as `findGrantee` does. */
+export async function clinicianNamed(
+  { session, signer }: { session: Session; signer: RequestSigner },
+  wanted: string,
+): Promise<LedgerIdentity> {
+  return (await findGrantee(session, signer, personQuery(wanted))).identity;
 }
 
 /** The one whose id starts with `wanted`. Throws `not_found` or `bad_input`. */

@@ -23,11 +23,18 @@ import {
   yesOption,
 } from '../options.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
-import { byId, identitiesOf, knownPatients, patientNamed, personText } from '../people.ts';
+import {
+  byId,
+  identitiesOf,
+  knownPatients,
+  patientNamed,
+  personQuery,
+  personText,
+} from '../people.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
-import { collectLines, moneyText, personQuery } from './connected-options.ts';
+import { collectLines, moneyText } from './connected-options.ts';
 
 interface AskOptions extends CommonOptions {
   readonly insurer: string;

@@ -6,7 +6,6 @@ import {
   codeField,
   codeSystemField,
 } from '../../lib/connected/claim-content.ts';
-import type { PersonQuery } from '../../sdk/directory.ts';
 
 const NUMBER_MAX = 1_000_000;
 
@@ -14,11 +13,6 @@ export function wholeNumber(text: string): number {
   const number = /^\d{1,7}$/.test(text) ? Number(text) : Number.NaN;
   if (number <= NUMBER_MAX) return number;
   throw new InvalidArgumentError('Give a whole number.');
-}
-
-/** An NPI of ten digits, or a full name. */
-export function personQuery(text: string): PersonQuery {
-  return /^\d{10}$/.test(text) ? { npi: text } : { name: text };
 }
 
 /** `system:code`, `system:code*units`, each with `=12.50` for what was charged. */

@@ -21,6 +21,7 @@ import {
 import { studyById } from '../../sdk/studies.ts';
 import { promiseLines } from '../study-text.ts';
 import { type CommandResult, shortId, table } from '../output.ts';
+import { personQuery } from '../people.ts';
 import { followTeams, holdersOf, namedTerms, resealedLines } from '../permissions.ts';
 import { byCategory, openedBy, recipientText, releaseLines, termLines } from '../preview.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
@@ -228,7 +229,7 @@ function requireSound(terms: GrantTerms, now: number): void {
 export function recipientQuery(to: string): RecipientQuery {
   const team = /^team:\s*(.+)$/i.exec(to)?.[1];
   if (team !== undefined) return { team };
-  return /^\d{10}$/.test(to) ? { npi: to } : { name: to };
+  return personQuery(to);
 }
 
 function templates(): CommandResult {

@@ -9,6 +9,7 @@ import type { CommandContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { type CommonOptions, examples, keystoreOptions, parseId, yesOption } from '../options.ts';
 import type { CommandResult } from '../output.ts';
+import { personQuery } from '../people.ts';
 import type { Runner } from '../runner.ts';
 
 interface LetterOptions extends CommonOptions {
@@ -77,8 +78,7 @@ async function write(
 
 /** Whom the membership service knows by this name or number. Throws `not_found`, `bad_input`. */
 async function subjectOf({ session }: Operator, person: string): Promise<string> {
-  const wanted = /^\d{10}$/.test(person) ? { npi: person } : { name: person };
-  const entries = await session.membership.directory(wanted);
+  const entries = await session.membership.directory(personQuery(person));
   const subjects = [...new Set(entries.map(({ subject }) => subject))];
   const [first, ...others] = subjects;
   if (first !== undefined && others.length === 0) return first;

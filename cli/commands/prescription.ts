@@ -33,11 +33,12 @@ import {
   knownPatients,
   patientNamed,
   personText,
+  personQuery,
 } from '../people.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { parseWhen, spanText, timeOf, timeText, type When } from '../times.ts';
-import { personQuery, wholeNumber } from './connected-options.ts';
+import { wholeNumber } from './connected-options.ts';
 
 const DAY_MS = 86_400_000;
 const LISTED = { what: 'prescription', listedBy: 'carequorum prescription list' };

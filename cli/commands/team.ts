@@ -1,6 +1,6 @@
 /** `carequorum team`: care teams of a hospital, and the key that their members hand on. */
 import type { Command } from 'commander';
-import { findGrantee, findIdentity, type LedgerIdentity } from '../../sdk/directory.ts';
+import { findIdentity, type LedgerIdentity } from '../../sdk/directory.ts';
 import {
   allTeams,
   type CareTeam,
@@ -26,7 +26,7 @@ import {
   yesOption,
 } from '../options.ts';
 import { type CommandResult, plural, shortId, table } from '../output.ts';
-import { holderOf, identitiesOf, personText } from '../people.ts';
+import { clinicianNamed, holderOf, identitiesOf, personText } from '../people.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import type { Runner } from '../runner.ts';
 import { timeText } from '../times.ts';
@@ -401,15 +401,9 @@ async function lookAt(
 }
 
 /** People by NPI or name, proven by the ledger. */
-async function find(
-  { session, signer }: Looker,
-  wanted: readonly string[],
-): Promise<LedgerIdentity[]> {
+async function find(looker: Looker, wanted: readonly string[]): Promise<LedgerIdentity[]> {
   const found: LedgerIdentity[] = [];
-  for (const one of wanted) {
-    const query = /^\d{10}$/.test(one) ? { npi: one } : { name: one };
-    found.push((await findGrantee(session, signer, query)).identity);
-  }
+  for (const one of wanted) found.push(await clinicianNamed(looker, one));
   return found;
 }
 
