@@ -9,7 +9,7 @@ import { categoryName } from './categories.ts';
 import type { ByteProgress } from './document.ts';
 import { SdkError } from './errors.ts';
 import { lastMonthOf } from './grant-share.ts';
-import type { Granted, GrantTerms } from './grants.ts';
+import { type Granted, type GrantTerms, termsArgs } from './grants.ts';
 import type { CallControl } from './network-client.ts';
 import { allEntries, itemSchemas, parseValue } from './pages.ts';
 import type { DisputeReason } from './patient.ts';
@@ -114,20 +114,19 @@ export class Delegate {
       ...{ publicKey: to.encryptionKey, network: session.client.name, grantee: to.id },
     });
     const bounds = this.permission;
-    const dataFrom = terms.dataFrom ?? bounds.dataFrom;
-    const dataUntil = terms.dataUntil ?? bounds.dataUntil;
+    const within = {
+      ...{ rights: terms.rights, until: terms.until, purposes: terms.purposes },
+      from: terms.from ?? bounds.from,
+      dataFrom: terms.dataFrom ?? bounds.dataFrom ?? undefined,
+      dataUntil: terms.dataUntil ?? bounds.dataUntil ?? undefined,
+    };
     const call = {
       fn: 'permission.grant',
       args: {
         permissionId,
-        ...(to.kind === 'team' ? { team: to.id } : { grantee: to.id }),
-        ...(to.teamEpoch === null ? {} : { teamEpoch: to.teamEpoch }),
-        rights: [...terms.rights],
+        ...termsArgs(to, within),
         categories: share.categories.map(({ tag }) => tag),
-        ...{ from: terms.from ?? bounds.from, until: terms.until },
-        ...(dataFrom === null ? {} : { dataFrom }),
-        ...(dataUntil === null ? {} : { dataUntil }),
-        purposes: [...(terms.purposes ?? ['TREAT'])],
+        ...(to.teamEpoch === null ? {} : { teamEpoch: to.teamEpoch }),
         shareDigest: digest,
       },
     };

@@ -81,8 +81,6 @@ async function grantTo(
   { terms, revisions, permissionId = randomId(), appointmentId }: GrantPlan,
 ): Promise<Granted> {
   const { session } = patient;
-  const { categories } = terms;
-  const { dataFrom, dataUntil, study, anonymise } = terms;
   const { sealed, args } = await sealGrant(patient, permissionId, {
     ...{ terms, to, revisions },
   });
@@ -91,16 +89,8 @@ async function grantTo(
       fn: 'permission.grant',
       args: {
         permissionId,
-        ...(to.kind === 'team' ? { team: to.id } : { grantee: to.id }),
-        rights: [...terms.rights],
-        categories: categories.map((name) => patient.tag(name)),
-        from: terms.from ?? 0,
-        until: terms.until,
-        ...(dataFrom === undefined ? {} : { dataFrom }),
-        ...(dataUntil === undefined ? {} : { dataUntil }),
-        purposes: [...(terms.purposes ?? ['TREAT'])],
-        ...(study === undefined ? {} : { study }),
-        ...(anonymise === undefined ? {} : { anonymise }),
+        ...termsArgs(to, terms),
+        categories: terms.categories.map((name) => patient.tag(name)),
         ...(appointmentId === undefined ? {} : { appointmentId }),
         ...args,
       },
@@ -109,6 +99,25 @@ async function grantTo(
   );
   await session.custodian.putShare(sealed, { key: patient.ownerKey, receipt: result.receipt });
   return { permissionId, grantee: to, result };
+}
+
+/** To whom and on which terms, as `permission.grant` takes them: all but the categories' tags. */
+export function termsArgs(
+  to: Pick<Recipient, 'kind' | 'id'>,
+  terms: Omit<GrantTerms, 'to' | 'categories'>,
+) {
+  const { dataFrom, dataUntil, study, anonymise } = terms;
+  return {
+    ...(to.kind === 'team' ? { team: to.id } : { grantee: to.id }),
+    rights: [...terms.rights],
+    from: terms.from ?? 0,
+    until: terms.until,
+    ...(dataFrom === undefined ? {} : { dataFrom }),
+    ...(dataUntil === undefined ? {} : { dataUntil }),
+    purposes: [...(terms.purposes ?? ['TREAT'])],
+    ...(study === undefined ? {} : { study }),
+    ...(anonymise === undefined ? {} : { anonymise }),
+  };
 }
 
 /** What a revocation did. */
