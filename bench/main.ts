@@ -1,6 +1,6 @@
 /** `npm run bench -- latency|emergency|rotation|throughput|files|ledger`: figures from this machine, printed as tables. */
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { Command } from 'commander';
+import { circumstances, circumstancesText, recordSection } from '../local/lib/benchmarks-page.ts';
 import { benchEmergency, emergencyTable } from './emergency.ts';
 import { benchDocument, benchFiles, documentTable, filesTable } from './files.ts';
 import { benchLedger, flatness, ledgerTables } from './ledger.ts';
@@ -13,6 +13,7 @@ import { networkThroughput } from './throughput-network.ts';
 
 interface Options {
   json?: boolean;
+  write?: boolean;
   folder?: string;
   rounds: string;
   count: string;
@@ -26,28 +27,43 @@ interface Options {
 
 const log = (line: string): void => console.error(`  ${line}`);
 
-function report(options: Options, figures: unknown, text: string): void {
-  const machine = {
-    date: new Date().toISOString(),
-    node: process.version,
-    cores: availableParallelism(),
-    cpu: cpus()[0]?.model ?? 'unknown',
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    load: loadavg()[0]?.toFixed(1),
-  };
+/** Prints what was measured, and writes it into the page where that is asked for. */
+async function report(
+  name: string,
+  options: Options,
+  figures: unknown,
+  text: string,
+): Promise<void> {
+  const machine = await circumstances();
+  if (options.write) {
+    const command = `npm run bench -- ${process.argv.slice(2).filter(isOfMeasurement).join(' ')}`;
+    const section = { name, title: titles[name] ?? name, command, output: text };
+    log(`written to ${recordSection({ ...section, circumstances: machine })}`);
+  }
   if (options.json) return console.log(JSON.stringify({ machine, figures }, null, 2));
-  console.log(`\n${text}\n`);
-  const { date, cores, cpu, memoryGiB, load } = machine;
-  console.log(
-    `${date}, Node ${process.version}, ${cores} × ${cpu}, ${memoryGiB} GiB, load ${load}`,
-  );
+  console.log(`\n${text}\n\n${circumstancesText(machine)}`);
+}
+
+/** Titles of the sections of `docs/benchmarks.md`. */
+const titles: Readonly<Record<string, string>> = {
+  latency: 'Commits, queries and the opening of a record',
+  emergency: 'From a declaration of emergency to the open summary',
+  rotation: 'Keys rotated after a compromise',
+  throughput: 'Committed transactions a second',
+  files: 'Encryption of files',
+  ledger: 'The ledger as it grows',
+};
+
+/** Whether an argument says what was measured, not where the figures go. */
+function isOfMeasurement(argument: string): boolean {
+  return argument !== '--write' && argument !== '--json';
 }
 
 async function latency(options: Options): Promise<void> {
   const measured = await openMeasured(options.folder, log);
   try {
     const figures = await benchLatency(measured, Number(options.rounds), log);
-    report(options, figures, latencyTables(figures));
+    await report('latency', options, figures, latencyTables(figures));
   } finally {
     await measured.close();
   }
@@ -57,7 +73,7 @@ async function emergency(options: Options): Promise<void> {
   const measured = await openMeasured(options.folder, log);
   try {
     const figures = await benchEmergency(measured, Number(options.rounds), log);
-    report(options, figures, emergencyTable(figures));
+    await report('emergency', options, figures, emergencyTable(figures));
   } finally {
     await measured.close();
   }
@@ -68,7 +84,7 @@ async function rotation(options: Options): Promise<void> {
   try {
     const wanted = { files: Number(options.count), kilobytes: Number(options.bulk) };
     const figures = await benchRotation(measured, wanted, log);
-    report(options, figures, rotationTable(figures));
+    await report('rotation', options, figures, rotationTable(figures));
   } finally {
     await measured.close();
   }
@@ -97,7 +113,7 @@ async function throughput(options: Options): Promise<void> {
     }
   }
   const head = ['committed transactions a second', 'transactions', 'blocks', 'per second'];
-  report(options, { memory, network }, table(head, rows));
+  await report('throughput', options, { memory, network }, table(head, rows));
 }
 
 async function files(options: Options): Promise<void> {
@@ -106,7 +122,7 @@ async function files(options: Options): Promise<void> {
   const documents = [];
   for (const size of sizesMiB) documents.push(await benchDocument(size));
   const text = `${filesTable(figures)}\n\n${documentTable(documents)}`;
-  report(options, { figures, documents }, text);
+  await report('files', options, { figures, documents }, text);
 }
 
 async function ledger(options: Options): Promise<void> {
@@ -120,7 +136,8 @@ async function ledger(options: Options): Promise<void> {
     },
     log,
   );
-  report(options, { ...flatness(figures), figures }, ledgerTables(figures, blockKeys));
+  const text = ledgerTables(figures, blockKeys);
+  await report('ledger', options, { ...flatness(figures), figures }, text);
 }
 
 const program = new Command('bench')
@@ -131,6 +148,7 @@ const program = new Command('bench')
 Examples:
   npm run bench -- latency                    on a network of its own
   npm run bench -- latency --folder .local    on the running network of that folder
+  npm run bench -- latency --write            and into docs/benchmarks.md
   npm run bench -- emergency                  a summary read by shares of the hospitals
   npm run bench -- rotation                   keys rotated, interrupted in the middle
   npm run bench -- throughput --count 2000 --bulk 100
@@ -139,12 +157,14 @@ Examples:
   );
 const folder = ['--folder <dir>', 'use the running network of this folder'] as const;
 const json = ['--json', 'print figures for programs'] as const;
+const write = ['--write', 'write the figures into docs/benchmarks.md'] as const;
 program
   .command('latency')
   .description('commits at rest, a query and the opening of a record, split by hop')
   .option('--rounds <n>', 'measured repetitions', '40')
   .option(...folder)
   .option(...json)
+  .option(...write)
   .action(latency);
 program
   .command('emergency')
@@ -152,6 +172,7 @@ program
   .option('--rounds <n>', 'measured repetitions', '20')
   .option(...folder)
   .option(...json)
+  .option(...write)
   .action(emergency);
 program
   .command('rotation')
@@ -160,6 +181,7 @@ program
   .option('--bulk <kB>', 'size of each', '100')
   .option(...folder)
   .option(...json)
+  .option(...write)
   .action(rotation);
 program
   .command('throughput')
@@ -169,12 +191,14 @@ program
   .option('--memory-only', 'no local network')
   .option(...folder)
   .option(...json)
+  .option(...write)
   .action(throughput);
 program
   .command('files')
   .description('encryption and decryption against raw WebCrypto')
   .option('--sizes <list>', 'MiB, separated by commas', '1,100,2048')
   .option(...json)
+  .option(...write)
   .action(files);
 program
   .command('ledger')
@@ -184,5 +208,6 @@ program
   .option('--blocks <n>', 'measured blocks', '40')
   .option('--cache <MiB>', 'cache of decoded pages', '1024')
   .option(...json)
+  .option(...write)
   .action(ledger);
 await program.parseAsync();
