@@ -73,8 +73,8 @@ const recovery = new GenesisRecovery({
 });
 const quota = new SenderQuota(environment.SELF_SENDERS, now);
 const rejoin = new Rejoin({
-  renew: async (incarnation, signer) =>
-    renewKeyring({ ...keyringDeps, kmsKey: signer }, incarnation),
+  renew: (incarnation, signer, seen) =>
+    renewKeyring({ ...keyringDeps, kmsKey: signer }, incarnation, seen),
   open: keyring,
   log: (reason) => logger.warn('not rejoining', { reason }),
   claimed: ({ genesis, self }) => claimedIncarnation(genesis, self, { fetch, clock: now }),

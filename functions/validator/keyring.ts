@@ -1,7 +1,7 @@
 /** A validator's own keys: made once, wrapped by its institution, opened by the role that may. */
 
 import { z } from 'zod';
-import { toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
+import { equalBytes, toBase64url, utf8 } from '../../lib/crypto/bytes.ts';
 import { hkdfSha256 } from '../../lib/crypto/hash.ts';
 import {
   exportSigningKey,
@@ -191,14 +191,35 @@ export async function bootstrapKeyring(
 
 /**
  * Makes session and read key for a new incarnation, over those of before. The share key stays
- * where it still opens: others sealed to it, and it votes for nothing. Null where another run was
- * first.
+ * where it still opens: others sealed to it, and it votes for nothing.
+ *
+ * `seen` is the session key that the caller took to be of no use, null for none. Null where the
+ * table holds another one by now, which may be what the ledger counts: it is never overwritten.
  */
-export async function renewKeyring(deps: KeyMaker, incarnation: number): Promise<Bundle | null> {
+export async function renewKeyring(
+  deps: KeyMaker,
+  incarnation: number,
+  seen: Uint8Array | null,
+): Promise<Bundle | null> {
   const { store } = deps;
-  const [before, share] = await Promise.all([store.bundle(), oldShare(deps)]);
+  // First the bundle: whoever replaces the keys after this is noticed when they are written.
+  const before = await store.bundle();
+  const [present, share] = await Promise.all([presentSession(store), oldShare(deps)]);
+  if (!isSameKey(present, seen)) return null;
   const { keys, bundle } = await makeKeys(deps, incarnation, share);
   return (await store.replace(keys, JSON.stringify(bundle), before)) ? bundle : null;
+}
+
+/** Public key of the session key that works beside this ledger table. */
+async function presentSession(store: KeyringStore): Promise<Uint8Array | null> {
+  const [stored, identity] = await Promise.all([store.load('session'), store.ledgerIdentity()]);
+  return stored !== null && stored.ledgerIdentity === identity ? stored.publicKey : null;
+}
+
+/** Whether two session keys are one, or both are missing. */
+export function isSameKey(one: Uint8Array | null, other: Uint8Array | null): boolean {
+  if (one === null || other === null) return one === other;
+  return equalBytes(one, other);
 }
 
 /**

@@ -11,7 +11,7 @@ import type { ReplicaState } from '../../lib/pbft/state.ts';
 import type { SessionCertificate } from '../../lib/wire/session.ts';
 import { encodeRequest, jwsTypes } from '../../lib/wire/transaction.ts';
 import type { Validator } from '../../lib/wire/validators.ts';
-import type { Bundle, Keyring } from './keyring.ts';
+import { type Bundle, isSameKey, type Keyring } from './keyring.ts';
 import { headView } from './replica/execute-block.ts';
 import type { SessionSigner, ValidatorRuntime } from './runtime.ts';
 import type { StepEvent } from './step.ts';
@@ -28,8 +28,15 @@ const CLAIM_EVERY_MS = 10_000;
 export type OpenKeys = Pick<Keyring, 'openSessionKey' | 'bundle' | 'forget'>;
 
 export interface RejoinDeps {
-  /** Makes and keeps the keys of an incarnation, certified by the KMS key, over those of before. */
-  readonly renew: (incarnation: number, kmsKey: SigningKey) => Promise<unknown>;
+  /**
+   * Makes and keeps the keys of an incarnation, certified by the KMS key, over those of before; null
+   * where the session key is not, or no longer, the one that was seen.
+   */
+  readonly renew: (
+    incarnation: number,
+    kmsKey: SigningKey,
+    seen: Uint8Array | null,
+  ) => Promise<object | null>;
   /** What the process has open, to be looked at anew when keys are replaced. */
   readonly open: OpenKeys;
   /** Why it does not come back by itself; each reason once. */
@@ -67,7 +74,8 @@ export class Rejoin {
     const session = await this.#deps.open.openSessionKey();
     const key = session?.certificate.body.key ?? null;
     // Another process of this validator may have made keys since this one took up its own.
-    if (!isSame(runtime.signer, key)) runtime.signer = await openSigner(this.#deps.open);
+    if (!isSameKey(runtime.signer?.publicKey ?? null, key))
+      runtime.signer = await openSigner(this.#deps.open);
     if (!state.learner && isAmong(key, state.sessions)) return null;
     if (!(await this.#hasCaughtUp(runtime, state))) return null;
     const { validators, sessions } = await governedOf(headView(runtime, state));
@@ -77,7 +85,7 @@ export class Rejoin {
     const acts = isAmong(key, sessions) && present === seat.incarnation && !seat.suspended;
     // The ledger has its keys: they act two heights on.
     if (acts && state.forgot !== present) return null;
-    return this.#comeBack(runtime, ledger, seat, present);
+    return this.#comeBack(runtime, ledger, seat, { incarnation: present, key });
   }
 
   /** Peers may hold more than this replica knows of: what came late is asked for first. */
@@ -97,7 +105,7 @@ export class Rejoin {
     runtime: ValidatorRuntime,
     ledger: string,
     seat: Validator,
-    present: number | null,
+    present: PresentKeys,
   ): Promise<StepEvent | null> {
     const kmsKey = await runtime.identity();
     if (!equalBytes(seat.kmsKey, kmsKey.publicKey)) {
@@ -105,7 +113,11 @@ export class Rejoin {
       return this.#wait('its KMS key is another: operators replace it');
     }
     const incarnation = seat.incarnation + 1;
-    if (present !== incarnation) await this.#renew(runtime, incarnation, kmsKey);
+    if (present.incarnation !== incarnation) {
+      const made = await this.#renew(runtime, incarnation, kmsKey, present.key);
+      // Another process was first: what it made may be what the ledger counts.
+      if (made === null) return this.next(runtime, ledger);
+    }
     // New keys are shown at the bootstrap endpoint: operators put them in by governance.
     if (seat.suspended) return this.#wait('it is suspended: its operators reinstate it');
     const now = runtime.clock();
@@ -127,22 +139,29 @@ export class Rejoin {
     runtime: ValidatorRuntime,
     kmsKey: SigningKey,
     seat: Validator,
-    present: number | null,
+    present: PresentKeys,
   ): Promise<void> {
     const now = runtime.clock();
-    const isAbove = present !== null && present > seat.incarnation;
+    const isAbove = present.incarnation !== null && present.incarnation > seat.incarnation;
     if (isAbove && now < this.#claimNotBefore) return;
     this.#claimNotBefore = now + CLAIM_EVERY_MS;
     const claimed = (await this.#deps.claimed?.(runtime)) ?? 0;
     const highest = Math.max(seat.incarnation, claimed);
-    if (present !== null && present > highest) return;
-    await this.#renew(runtime, highest + 1, kmsKey);
+    if (present.incarnation !== null && present.incarnation > highest) return;
+    await this.#renew(runtime, highest + 1, kmsKey, present.key);
   }
 
-  async #renew(runtime: ValidatorRuntime, incarnation: number, kmsKey: SigningKey): Promise<void> {
-    await this.#deps.renew(incarnation, kmsKey);
+  /** Whoever made keys, this process or another: they are taken up. */
+  async #renew(
+    runtime: ValidatorRuntime,
+    incarnation: number,
+    kmsKey: SigningKey,
+    seen: Uint8Array | null,
+  ): Promise<object | null> {
+    const made = await this.#deps.renew(incarnation, kmsKey, seen);
     this.#deps.open.forget();
     runtime.signer = await openSigner(this.#deps.open);
+    return made;
   }
 
   #wait(reason: string): null {
@@ -152,8 +171,10 @@ export class Rejoin {
   }
 }
 
-function isSame(signer: SessionSigner | null, key: Uint8Array | null): boolean {
-  return key === null ? signer === null : signer !== null && equalBytes(signer.publicKey, key);
+/** The session key that a process has open, which may be older than what the table holds. */
+interface PresentKeys {
+  readonly incarnation: number | null;
+  readonly key: Uint8Array | null;
 }
 
 function isAmong(key: Uint8Array | null, sessions: readonly SessionCertificate[]): boolean {

@@ -1,6 +1,6 @@
 /** The keys of a simulated validator: a session table that may lose them, and what is open of it. */
 import type { OpenKeys } from '../../functions/validator/rejoin.ts';
-import type { Bundle, OpenSessionKey } from '../../functions/validator/keyring.ts';
+import { type Bundle, isSameKey, type OpenSessionKey } from '../../functions/validator/keyring.ts';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import type { SigningKey } from '../../lib/crypto/p256.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
@@ -62,6 +62,13 @@ export class SimKeyring {
     const { vote, read } = validator;
     this.#kms = validator.kms;
     this.#keys = await this.#certified(0, vote, read);
+  }
+
+  /** Fresh keys of an incarnation, over those of before, unless these are others than was seen. */
+  async renewOver(seen: Uint8Array | null, incarnation: number): Promise<Bundle | null> {
+    if (!isSameKey(this.#keys?.certificate.body.key ?? null, seen)) return null;
+    await this.renew(incarnation);
+    return this.#keys?.bundle ?? null;
   }
 
   /** Fresh keys of an incarnation, over those of before. */

@@ -366,8 +366,8 @@ export class SimNode {
     const quota = new SenderQuota(this.#own, () => this.now);
     const opened = new OpenedKeys(this.keyring, () => this.now);
     const rejoin = new Rejoin({
-      renew: (incarnation) =>
-        this.#attempt(process, 'keyring.renew', () => this.keyring.renew(incarnation)),
+      renew: (incarnation, _kmsKey, seen) =>
+        this.#attempt(process, 'keyring.renew', () => this.keyring.renewOver(seen, incarnation)),
       open: opened,
       log: (reason) => this.trace(`does not come back: ${reason}`),
     });

@@ -135,7 +135,8 @@ const faults: Readonly<Record<TimelineKind, Apply>> = {
     const key = inPlace ? 'its key stays' : 'its key does not count';
     node.trace(`${id}: tables go back to write ${kept} of ${node.journal.length}; ${key}`);
     world.emit(node, { type: 'fault', id });
-    if (!inPlace) node.keyring.lose();
+    if (inPlace) world.forget(node);
+    else node.keyring.lose();
     await node.install(node.journal.slice(0, kept));
     if (!inPlace) world.follows.add(node);
     node.poke();

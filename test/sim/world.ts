@@ -58,6 +58,10 @@ export class World {
   readonly follows = new Set<SimNode>();
   /** Height of the head at which a validator that had lost its memory was back. */
   readonly backAt = new Map<string, number>();
+  /** The incarnation of a validator whose votes it has forgotten while its keys stayed. */
+  readonly forgotten = new Map<string, number>();
+  /** The latest incarnation under which a validator has voted. */
+  readonly #votedUnder = new Map<string, number>();
   /** By height: who votes on it, as the block of two heights before says. */
   readonly sets = new Map<number, ValidatorSet>();
   readonly checkers: readonly Checker[];
@@ -133,6 +137,14 @@ export class World {
     return true;
   }
 
+  /** Its ledger table goes back while its keys stay: what it voted with them is forgotten. */
+  forget(node: SimNode): void {
+    const present = node.keyring.keys?.incarnation ?? 0;
+    if ((this.#votedUnder.get(node.id) ?? -1) < present) return;
+    this.forgotten.set(node.id, present);
+    this.follows.delete(node);
+  }
+
   isFaulty(id: string): boolean {
     return this.#faulty.has(id);
   }
@@ -176,16 +188,23 @@ export class World {
   async afterStep(node: SimNode): Promise<void> {
     this.steps += 1;
     this.rethrow();
-    if (!node.honest && !this.follows.has(node)) return this.#noticeLearner(node);
+    if (!node.honest && !this.follows.has(node)) await this.#noticeLearner(node);
+    if (!node.honest && !this.follows.has(node)) return;
     await observe(this, node);
     await this.cases.observe(node);
     if (this.follows.has(node)) await this.#welcome(node);
   }
 
-  /** A restored replica that has noticed what it forgot is as one that lost its key. */
+  /**
+   * A restored replica that has noticed what it forgot is as one that lost its key. A learner that
+   * was restored has noticed nothing: it may yet vote, with the keys of its forgotten votes.
+   */
   async #noticeLearner(node: SimNode): Promise<void> {
     if (node.adversary || this.instances(node.id).length > 1) return;
-    if ((await node.state())?.learner) this.follows.add(node);
+    const state = await node.state();
+    const forgotten = this.forgotten.get(node.id);
+    if (!state?.learner || (forgotten !== undefined && state.forgot !== forgotten)) return;
+    this.follows.add(node);
   }
 
   /** It votes again, under a new incarnation that the ledger knows: it is judged as all others. */
@@ -194,6 +213,8 @@ export class World {
     if (!state || state.learner) return;
     // What was stored before the loss may say that it votes: with keys that are gone.
     if (state.session === null || state.session !== node.keyring.keys?.incarnation) return;
+    // Under these keys it cast votes that it knows nothing of.
+    if (state.session <= (this.forgotten.get(node.id) ?? -1)) return;
     node.trace('is back');
     this.backAt.set(node.id, state.head.header.height);
     this.follows.delete(node);
@@ -234,6 +255,8 @@ export class World {
       return;
     }
     const { phase, height, view } = sent.vote;
+    const incarnation = node.keyring.keys?.incarnation ?? 0;
+    this.#votedUnder.set(node.id, Math.max(incarnation, this.#votedUnder.get(node.id) ?? -1));
     if (phase === 'commit') this.#atMoment(node, { kind: 'prepared', height, view });
     if (phase === 'view-change') this.#atMoment(node, { kind: 'asked', height, view });
     for (const one of this.checkers) {

@@ -6,6 +6,7 @@ import {
   bootstrapKeyring,
   ensureReadKey,
   Keyring,
+  type KeyringDeps,
   renewKeyring,
 } from '../../../functions/validator/keyring.ts';
 import { toBase64url, utf8 } from '../../../lib/crypto/bytes.ts';
@@ -108,6 +109,12 @@ describe('opening keys', () => {
   });
 });
 
+/** The session key as a new process opens it. */
+async function sessionKeyOf(deps: KeyringDeps): Promise<Uint8Array | null> {
+  const session = await new Keyring(deps).openSessionKey();
+  return session?.certificate.body.key ?? null;
+}
+
 describe('renewal', () => {
   it('certifies new session and read keys for the next incarnation, and keeps the share key', async () => {
     const { kmsKey, genesis, deps, store } = await setUp();
@@ -115,7 +122,8 @@ describe('renewal', () => {
     const before = await new Keyring(deps).bundle();
     const seed = await new Keyring(deps).openShareSeed();
     store.identity = 'restored';
-    const bundle = await renewKeyring({ ...deps, kmsKey }, 1);
+    // Made for the table that was restored: of no use beside this one.
+    const bundle = await renewKeyring({ ...deps, kmsKey }, 1, null);
     const keyring = new Keyring(deps);
     expect(await keyring.bundle()).toEqual(bundle);
     expect(bundle?.shareKey).toBe(before?.shareKey);
@@ -134,7 +142,7 @@ describe('renewal', () => {
     await bootstrapKeyring({ ...deps, kmsKey, genesis });
     const before = await new Keyring(deps).bundle();
     const wrap = new MemoryKeyWrap();
-    const bundle = await renewKeyring({ ...deps, wrap, kmsKey }, 1);
+    const bundle = await renewKeyring({ ...deps, wrap, kmsKey }, 1, await sessionKeyOf(deps));
     expect(bundle?.shareKey).not.toBe(before?.shareKey);
     expect(await new Keyring({ ...deps, wrap }).openShareSeed()).not.toBeNull();
   });
@@ -142,10 +150,24 @@ describe('renewal', () => {
   it('lets one of two runs win, whole', async () => {
     const { kmsKey, genesis, deps, store } = await setUp();
     await bootstrapKeyring({ ...deps, kmsKey, genesis });
-    const made = await Promise.all([1, 1, 1].map((n) => renewKeyring({ ...deps, kmsKey }, n)));
+    const seen = await sessionKeyOf(deps);
+    const made = await Promise.all(
+      [1, 1, 1].map((n) => renewKeyring({ ...deps, kmsKey }, n, seen)),
+    );
     const winners = made.filter((one) => one !== null);
     expect(winners).toHaveLength(1);
     expect(JSON.parse((await store.bundle()) ?? '')).toEqual(winners[0]);
+  });
+
+  it('never overwrites keys that the caller has not seen', async () => {
+    const { kmsKey, genesis, deps } = await setUp();
+    await bootstrapKeyring({ ...deps, kmsKey, genesis });
+    const old = await sessionKeyOf(deps);
+    const first = await renewKeyring({ ...deps, kmsKey }, 1, old);
+    expect(first).not.toBeNull();
+    expect(await renewKeyring({ ...deps, kmsKey }, 2, old)).toBeNull();
+    expect(await renewKeyring({ ...deps, kmsKey }, 2, null)).toBeNull();
+    expect(await new Keyring(deps).bundle()).toEqual(first);
   });
 
   it('is seen by other processes within half a minute, and at once when told', async () => {
@@ -159,7 +181,7 @@ describe('renewal', () => {
         [keyring, told].map(async (one) => (await one.openReadKey())?.certificate.body.incarnation),
       );
     expect(await incarnations()).toEqual([0, 0]);
-    await renewKeyring({ ...deps, kmsKey }, 1);
+    await renewKeyring({ ...deps, kmsKey }, 1, await sessionKeyOf(deps));
     told.forget();
     expect(await incarnations()).toEqual([0, 1]);
     now += 30_000;

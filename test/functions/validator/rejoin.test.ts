@@ -1,7 +1,9 @@
 /** A validator that lost its tables comes back by itself (design §4, "Amnesia and catching up"). */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryKeyringStore } from '../../../functions/memory/keyring-store.ts';
-import { Keyring } from '../../../functions/validator/keyring.ts';
+import { Keyring, renewKeyring } from '../../../functions/validator/keyring.ts';
+import type { KeyringStore } from '../../../functions/validator/ports.ts';
+import { Rejoin } from '../../../functions/validator/rejoin.ts';
 import { fromBase64url, toBase64url } from '../../../lib/crypto/bytes.ts';
 import { generateSigningKey } from '../../../lib/crypto/p256.ts';
 import { decodeWith, encodeCbor } from '../../../lib/wire/codec.ts';
@@ -9,7 +11,7 @@ import { sessionCertificateSchema } from '../../../lib/wire/session.ts';
 import { frontierNodes } from '../../../lib/ledger/history-tree.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
 import { parseTransaction } from '../../../lib/wire/transaction.ts';
-import { NETWORK } from '../validator-api/fixture.ts';
+import { NETWORK, type Party } from '../validator-api/fixture.ts';
 import { SmallNetwork, Tables } from './small-network.ts';
 
 let network: SmallNetwork;
@@ -30,6 +32,18 @@ const bundleOf = async (id: string) => {
   const { store, wrap } = network.node(id).party;
   return new Keyring({ network: NETWORK, validator: id, store, wrap }).bundle();
 };
+
+/** The session table of a party, whichever is in its place. */
+function storeOf(party: () => Party): KeyringStore {
+  return {
+    load: (purpose) => party().store.load(purpose),
+    bundle: () => party().store.bundle(),
+    create: (...given) => party().store.create(...given),
+    replace: (...given) => party().store.replace(...given),
+    keep: (...given) => party().store.keep(...given),
+    ledgerIdentity: () => party().store.ledgerIdentity(),
+  };
+}
 
 beforeEach(async () => {
   network = await SmallNetwork.start();
@@ -73,6 +87,37 @@ describe('a validator whose tables are emptied', () => {
     await load(2);
     expect(runtime.signer.incarnation).toBe(1);
     expect(await network.state('west')).toMatchObject({ learner: false, session: 1 });
+  });
+
+  it('keeps the keys that one process made where another still holds those from before', async () => {
+    // Opened before the first loss, and not looked at anew for as long as this test lasts.
+    const west = (): Party => network.node('west').party;
+    const deps = { network: NETWORK, validator: 'west', wrap: west().wrap, store: storeOf(west) };
+    const open = new Keyring({ ...deps, clock: () => 0 });
+    await open.openSessionKey();
+    await network.wipe('west');
+    await load(8);
+    await network.run(30_000);
+    // A young head: it takes itself to have caught up.
+    await load(1);
+    const { runtime, party } = network.node('west');
+    if (!runtime) throw new Error('unreachable');
+    const made = await bundleOf('west');
+    let tries = 0;
+    const other = new Rejoin({
+      renew: (incarnation, kmsKey, seen) => {
+        tries += 1;
+        return renewKeyring({ ...deps, kmsKey }, incarnation, seen);
+      },
+      open,
+      log: () => undefined,
+    });
+    expect(
+      await other.next({ ...runtime, identity: () => Promise.resolve(party.kms) }, 'main'),
+    ).toBeNull();
+    expect(tries).toBe(1);
+    expect(await bundleOf('west')).toEqual(made);
+    expect((await open.openSessionKey())?.certificate.body.incarnation).toBe(1);
   });
 
   it('comes back a second time, from what the ledger says of it', async () => {

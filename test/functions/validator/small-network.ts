@@ -120,7 +120,7 @@ export class SmallNetwork {
       log: () => undefined,
     });
     const rejoin = new Rejoin({
-      renew: (incarnation, kmsKey) => renewKeyring({ ...keyring, kmsKey }, incarnation),
+      renew: (incarnation, kmsKey, seen) => renewKeyring({ ...keyring, kmsKey }, incarnation, seen),
       open,
       log: (reason) => this.reasons.push(reason),
       claimed: async ({ self }) => {
