@@ -7,9 +7,13 @@ import { benchLedger, flatness, ledgerTables } from './ledger.ts';
 import { benchLatency, latencyTables } from './latency.ts';
 import { benchRotation, rotationTable } from './rotation.ts';
 import { openMeasured } from './network.ts';
-import { table } from './report.ts';
 import { memoryThroughput } from './throughput-memory.ts';
-import { networkThroughput } from './throughput-network.ts';
+import {
+  type NetworkThroughput,
+  networkThroughput,
+  singleThroughput,
+} from './throughput-network.ts';
+import { throughputTable } from './throughput-table.ts';
 
 interface Options {
   json?: boolean;
@@ -18,6 +22,7 @@ interface Options {
   rounds: string;
   count: string;
   bulk: string;
+  clients: string;
   memoryOnly?: boolean;
   sizes: string;
   block: string;
@@ -91,29 +96,27 @@ async function rotation(options: Options): Promise<void> {
 }
 
 async function throughput(options: Options): Promise<void> {
-  const [count, bulk] = [Number(options.count), Number(options.bulk)];
+  const [count, clients] = [Number(options.count), Number(options.clients)];
+  const bulks = options.bulk.split(',').map(Number);
   log(`in memory: ${count} transactions, four replicas in one process`);
-  const memory = await memoryThroughput(count, bulk);
-  const row = (name: string, one: { transactions: number; blocks: number; perSecond: number }) => [
-    name,
-    String(one.transactions),
-    String(one.blocks),
-    one.perSecond.toFixed(0),
-  ];
-  const rows = [row('in memory, four replicas on one core', memory)];
-  let network: Awaited<ReturnType<typeof networkThroughput>> | null = null;
+  const memory = await memoryThroughput(count, Math.max(...bulks));
+  const network: NetworkThroughput[] = [];
   if (!options.memoryOnly) {
     const measured = await openMeasured(options.folder, log);
     try {
-      await networkThroughput(measured, Math.min(count, 200), bulk);
-      network = await networkThroughput(measured, count, bulk);
-      rows.push(row(`local network, bulk of ${bulk}`, network));
+      await networkThroughput(measured, Math.min(count, 200), 100);
+      for (const bulk of bulks) {
+        log(`local network: ${count} transactions, ${bulk} a request`);
+        network.push(await networkThroughput(measured, count, bulk));
+      }
+      log(`local network: ${clients} clients, one transaction a request`);
+      network.push(await singleThroughput(measured, Math.min(count, 20 * clients), clients));
     } finally {
       await measured.close();
     }
   }
-  const head = ['committed transactions a second', 'transactions', 'blocks', 'per second'];
-  await report('throughput', options, { memory, network }, table(head, rows));
+  const text = throughputTable(memory, network);
+  await report('throughput', options, { memory, network }, text);
 }
 
 async function files(options: Options): Promise<void> {
@@ -187,7 +190,8 @@ program
   .command('throughput')
   .description('committed transactions a second with bulk submission')
   .option('--count <n>', 'transactions', '2000')
-  .option('--bulk <n>', 'transactions a request', '100')
+  .option('--bulk <list>', 'transactions a request, separated by commas', '10,100')
+  .option('--clients <n>', 'clients that submit one by one', '50')
   .option('--memory-only', 'no local network')
   .option(...folder)
   .option(...json)

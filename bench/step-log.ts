@@ -55,3 +55,33 @@ export function hopsWithin(steps: readonly LoggedStep[], from: number, to: numbe
     };
   });
 }
+
+/** Calls to AWS that functions of these accounts logged within a time range, by operation. */
+export function callsWithin(
+  folder: string,
+  accounts: readonly string[],
+  from: number,
+  to: number,
+): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const account of accounts) {
+    const text = readFileSync(join(folder, 'logs', `${account}.log`), 'utf8');
+    for (const line of text.split('\n')) addCalls(line, { from, to }, sums);
+  }
+  return sums;
+}
+
+function addCalls(
+  line: string,
+  range: { from: number; to: number },
+  sums: Record<string, number>,
+): void {
+  if (!line.startsWith('{') || !line.includes('"calls":{')) return;
+  const { timestamp, calls } = JSON.parse(line) as {
+    timestamp: string;
+    calls: Record<string, number>;
+  };
+  const at = Date.parse(timestamp);
+  if (at < range.from || at > range.to) return;
+  for (const [name, count] of Object.entries(calls)) sums[name] = (sums[name] ?? 0) + count;
+}

@@ -1,18 +1,28 @@
-/** Throughput on a local network: bulk submission through all nodes over HTTP. */
+/** Throughput on a local network: in bulk through all nodes, and by many clients one by one. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { peerAuthorization } from '../functions/validator/block-request.ts';
 import { fetchTransport } from '../sdk/http.ts';
+import { Operator } from '../sdk/operator.ts';
+import { openSession } from '../sdk/session.ts';
 import { keySigner, signCall } from '../sdk/signing.ts';
 import { postBatch } from '../sdk/validator-api.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import type { MeasuredNetwork } from './network.ts';
+import { callsWithin } from './step-log.ts';
 
 export interface NetworkThroughput {
   transactions: number;
+  /** That submit at the same time. */
+  clients: number;
+  /** Transactions of a request. */
   bulk: number;
   blocks: number;
   seconds: number;
   perSecond: number;
+  /** Calls to AWS of all functions of the validators for each committed transaction. */
+  callsEach: number;
+  /** Those calls by operation, over the whole run. */
+  calls: Readonly<Record<string, number>>;
 }
 
 const options = { transport: fetchTransport, signal: undefined };
@@ -26,7 +36,7 @@ export async function networkThroughput(
   const { network } = measured;
   const sorted = await signProbes(measured, count);
   const before = await headHeight(measured);
-  const started = performance.now();
+  const startedAt = Date.now();
   const batches: Transaction[][] = [];
   for (let from = 0; from < count; from += bulk) batches.push(sorted.slice(from, from + bulk));
   await Promise.all(
@@ -46,9 +56,64 @@ export async function networkThroughput(
     height = found.height;
     if (found.ids.length === 0) await sleep(50);
   }
-  const seconds = (performance.now() - started) / 1000;
+  const clients = network.validators.length;
   const blocks = height - before;
-  return { transactions: count, bulk, blocks, seconds, perSecond: count / seconds };
+  return figures(measured, { transactions: count, clients, bulk, startedAt, blocks });
+}
+
+/**
+ * Clients that each submit one transaction, follow it to a receipt that verifies, and submit the
+ * next. Throws where one of them fails.
+ */
+export async function singleThroughput(
+  measured: MeasuredNetwork,
+  count: number,
+  clients: number,
+): Promise<NetworkThroughput> {
+  const { network } = measured;
+  const operators = await Promise.all(
+    network.validators.map(async ({ id }) => {
+      const session = openSession(network, { preferred: id });
+      return new Operator(session, await measured.operator(id));
+    }),
+  );
+  const before = await headHeight(measured);
+  const startedAt = Date.now();
+  let next = 0;
+  const client = async (operator: Operator): Promise<void> => {
+    while (next < count) {
+      next += 1;
+      await operator.probe(`single-${startedAt}-${next}`);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: clients }, async (_, index) => {
+      const operator = operators[index % operators.length];
+      if (operator) await client(operator);
+    }),
+  );
+  const blocks = (await headHeight(measured)) - before;
+  return figures(measured, { transactions: count, clients, bulk: 1, startedAt, blocks });
+}
+
+/** Functions log their calls when they end: the last ones have this long, milliseconds. */
+const LOG_MS = 500;
+
+async function figures(
+  { folder, network }: MeasuredNetwork,
+  run: Omit<NetworkThroughput, 'seconds' | 'perSecond' | 'callsEach' | 'calls'> & {
+    startedAt: number;
+  },
+): Promise<NetworkThroughput> {
+  const endedAt = Date.now();
+  const { startedAt, ...rest } = run;
+  const seconds = (endedAt - startedAt) / 1000;
+  await sleep(LOG_MS);
+  const accounts = network.validators.map(({ id }) => id);
+  const calls = callsWithin(folder, accounts, startedAt, Date.now());
+  const all = Object.values(calls).reduce((sum, one) => sum + one, 0);
+  const each = { perSecond: run.transactions / seconds, callsEach: all / run.transactions };
+  return { ...rest, seconds, ...each, calls };
 }
 
 async function signProbes(measured: MeasuredNetwork, count: number): Promise<Transaction[]> {
@@ -57,11 +122,13 @@ async function signProbes(measured: MeasuredNetwork, count: number): Promise<Tra
     network.validators.map(async ({ id }) => keySigner((await measured.operator(id)).signingKey)),
   );
   const name = network.genesis.document.network;
+  const startedAt = Date.now();
   return Promise.all(
     Array.from({ length: count }, (_, index) => {
       const signer = signers[index % signers.length];
       if (!signer) throw new RangeError('no operator');
-      const call = { fn: 'governance.probe', args: { label: `load-${index}` } };
+      const label = `load-${startedAt}-${index}`;
+      const call = { fn: 'governance.probe', args: { label } };
       return signCall(call, { network: name, now: Date.now(), kind: 'transaction', signer });
     }),
   );

@@ -3,6 +3,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { counted } from './call-count.ts';
 
 /** A function's run is 10 s: better a retry than a call that hangs. */
 const requestHandler = {
@@ -18,18 +19,24 @@ let kms: KMSClient | undefined;
 
 /** Endpoint, region and credentials come from the function's environment (AWS_ENDPOINT_URL too). */
 export function dynamoClient(): DynamoDBClient {
-  return (dynamo ??= new DynamoDBClient({ maxAttempts: attemptsMax, requestHandler }));
+  return (dynamo ??= counted(new DynamoDBClient({ maxAttempts: attemptsMax, requestHandler })));
 }
 
 /** The host of a queue's URL decides where a call goes, so that peers' queues are reached. */
 export function sqsClient(): SQSClient {
-  return (sqs ??= new SQSClient({
-    maxAttempts: 2,
-    useQueueUrlAsEndpoint: true,
-    requestHandler: { connectionTimeout: 500, requestTimeout: 1_000, throwOnRequestTimeout: true },
-  }));
+  return (sqs ??= counted(
+    new SQSClient({
+      maxAttempts: 2,
+      useQueueUrlAsEndpoint: true,
+      requestHandler: {
+        connectionTimeout: 500,
+        requestTimeout: 1_000,
+        throwOnRequestTimeout: true,
+      },
+    }),
+  ));
 }
 
 export function kmsClient(): KMSClient {
-  return (kms ??= new KMSClient({ maxAttempts: attemptsMax, requestHandler }));
+  return (kms ??= counted(new KMSClient({ maxAttempts: attemptsMax, requestHandler })));
 }

@@ -65,6 +65,7 @@ export const logFields = {
   until: count,
   // Counts of schedules.
   count,
+  calls: counts,
   active: count,
   pending: count,
   refused: count,

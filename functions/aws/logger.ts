@@ -2,6 +2,7 @@
 
 import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger';
 import type { LogAttributes, UnformattedAttributes } from '@aws-lambda-powertools/logger/types';
+import { takeCalls } from './call-count.ts';
 import type { RequestLine } from './http.ts';
 import { allowedEvent, allowedFields } from './log-fields.ts';
 import { countRefusal } from './metrics.ts';
@@ -43,9 +44,15 @@ export function logRequest(line: RequestLine): void {
   } else if (line.code === 'unavailable') {
     logger.warn('request', { ...facts, cause: error instanceof Error ? error.name : 'unknown' });
   } else {
-    logger.info('request', facts);
+    logger.info('request', { ...facts, calls: takeCalls() });
   }
   if (line.code !== undefined) countRefusal('Refused', line.code, 1);
+}
+
+/** Logs the calls to AWS of a run that has no line of its own. */
+export function logCalls(): void {
+  const calls = takeCalls();
+  if (Object.keys(calls).length > 0) logger.info('calls', { calls });
 }
 
 /** Name, code and place of a failure; messages of libraries may quote what was sent. */

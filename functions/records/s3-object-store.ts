@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { fromBase64, toBase64 } from '../../lib/crypto/bytes.ts';
+import { counted } from '../aws/call-count.ts';
 import type { ObjectStore, StoredObject, StoredPart } from './object-store.ts';
 
 const CHECKSUM_HEADER = 'x-amz-checksum-sha256';
@@ -23,13 +24,15 @@ const UNKNOWN_OBJECT: ReadonlySet<string> = new Set(['NotFound', 'NoSuchKey']);
 
 /** A client whose addresses clients can reach: by path where an endpoint is configured. */
 export function s3Client(endpoint: string | undefined): S3Client {
-  return new S3Client({
-    maxAttempts: 4,
-    // Checksums that nobody asked for would become part of presigned addresses.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-  });
+  return counted(
+    new S3Client({
+      maxAttempts: 4,
+      // Checksums that nobody asked for would become part of presigned addresses.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    }),
+  );
 }
 
 export function s3ObjectStore(client: S3Client, bucket: string): ObjectStore {

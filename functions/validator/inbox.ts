@@ -8,6 +8,7 @@ import { PageCache } from '../../lib/ledger/page-cache.ts';
 import { MAIN_LEDGER } from '../../lib/wire/ledger.ts';
 import { parseWith } from '../../lib/wire/codec.ts';
 import { verifyGenesis } from '../../lib/wire/genesis.ts';
+import { takeCalls } from '../aws/call-count.ts';
 import { dynamoClient, kmsClient, sqsClient } from '../aws/clients.ts';
 import { dynamoBlockStore, dynamoFetchedStore } from '../aws/dynamo-block-store.ts';
 import { dynamoGenesisStore } from '../aws/dynamo-genesis-store.ts';
@@ -134,6 +135,7 @@ async function runBatch(batch: LedgerBatch): Promise<void> {
     ...times,
     received,
     events: events.map(nameOf),
+    calls: takeCalls(),
   });
   if (batch.ledger === MAIN_LEDGER) await comeBack(ready, batch.ledger);
   await tellReplicator();

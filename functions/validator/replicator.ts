@@ -11,7 +11,7 @@ import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
 import { dynamoPageStore } from '../aws/dynamo-page-store.ts';
 import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
-import { describeFailure, logger } from '../aws/logger.ts';
+import { describeFailure, logCalls, logger } from '../aws/logger.ts';
 import { sqsCopyNotes } from '../aws/sqs-copy-notes.ts';
 import { validatorGenesis } from '../aws/validator-genesis.ts';
 import { s3Client, s3ObjectStore } from '../records/s3-object-store.ts';
@@ -72,5 +72,6 @@ export const handler = middy<SQSEvent | EventBridgeEvent<string, unknown>, void>
     const own = { network, hospital, genesis: document, key, fetchUrl: fetch, now, log };
     const comeBack = await replicate({ ...parts, ...own }, deadline);
     if (comeBack !== null && comeBack < SCHEDULE_MS) await notes.send(comeBack);
+    logCalls();
   },
 );

@@ -18,7 +18,7 @@ import { dynamoKeyringStore } from '../aws/dynamo-keyring-store.ts';
 import { dynamoPageStore } from '../aws/dynamo-page-store.ts';
 import { dynamoReplicaStore } from '../aws/dynamo-replica-store.ts';
 import { kmsEnvelope } from '../aws/kms-envelope.ts';
-import { logger } from '../aws/logger.ts';
+import { logCalls, logger } from '../aws/logger.ts';
 import { sqsInboxSender, sqsTimerSender } from '../aws/sqs-self-sender.ts';
 import { backfill, type BackfillOutcome } from './backfill.ts';
 import { isBackfilling } from './backfill-job.ts';
@@ -57,7 +57,7 @@ const keyring = new Keyring({
 const inbox = sqsInboxSender(sqsClient(), environment.INBOX_URL, () => Promise.resolve(null));
 let genesis: Genesis | null = null;
 
-export const handler = middy<TimerEvent, SQSBatchResponse>().handler(receive);
+export const handler = middy<TimerEvent, SQSBatchResponse>().handler(receive).after(logCalls);
 
 async function receive(event: TimerEvent, context: Context): Promise<SQSBatchResponse> {
   const deadline = clock() + context.getRemainingTimeInMillis() - TELL_MS;
