@@ -12,6 +12,7 @@ import type { Network } from './network-file.ts';
 import { compareHistories, type HistoryVerdict, requireOneHistory } from './one-history.ts';
 import { type CertifiedResult, Proofs } from './proofs.ts';
 import { readFresh, readSeen } from './read-state.ts';
+import { Pace } from './pace.ts';
 import { awaitCertified, type ClientNotice, settle, type SettleContext } from './settle.ts';
 import { type Call, type RequestSigner, signCall } from './signing.ts';
 import {
@@ -62,6 +63,7 @@ export class NetworkClient {
   readonly transport: Transport;
   readonly #pool: ValidatorPool;
   readonly #notify: (notice: ClientNotice) => void;
+  readonly #pace = new Pace();
   #members: KnownMembers;
   /** When the newest header was tied to the remembered one. */
   #tiedAt = -Infinity;
@@ -300,6 +302,7 @@ export class NetworkClient {
       clock: this.clock,
       pool: this.#pool,
       proofs: this.proofs,
+      pace: this.#pace,
       notify: this.#notify,
     };
   }

@@ -5,6 +5,7 @@ import type { Transaction } from '../lib/wire/transaction.ts';
 import { backOffMs, type Clock } from './clock.ts';
 import { SdkError } from './errors.ts';
 import { type HttpAnswer, problemError, problemOf } from './http.ts';
+import type { Pace } from './pace.ts';
 import type { CertifiedResult, Proofs } from './proofs.ts';
 import { Refusals } from './refusals.ts';
 import { type CallOptions, getTransaction, postTransaction } from './validator-api.ts';
@@ -21,11 +22,10 @@ export interface SettleContext extends CallOptions {
   readonly clock: Clock;
   readonly pool: ValidatorPool;
   readonly proofs: Proofs;
+  readonly pace: Pace;
   readonly notify: (notice: ClientNotice) => void;
 }
 
-/** Without a receipt for this long, one more validator gets the transaction. */
-const SPREAD_AFTER_MS = 2_500;
 /** A block whose time is just before the expiry may be certified a little later. */
 const EXPIRY_GRACE_MS = 30_000;
 const POLL_BASE_MS = 80;
@@ -115,15 +115,22 @@ class Settling {
   }
 
   async run(waitMs: number): Promise<CertifiedResult> {
-    const { clock, signal } = this.#context;
+    const { clock, pace, signal } = this.#context;
     const giveUpAt = this.#transaction.expiresAt + EXPIRY_GRACE_MS;
+    const startedAt = clock.now();
     for (let round = 0; clock.now() < giveUpAt; round += 1) {
       if (signal?.aborted) throw aborted(this.#transaction.id);
-      if (this.#holders.size === 0 || clock.now() - this.#placedAt > SPREAD_AFTER_MS) {
+      if (this.#holders.size === 0 || clock.now() - this.#placedAt > pace.spreadMs) {
         await this.#place();
       }
-      const result = await this.#poll(round === 0 ? waitMs : 0);
-      if (result) return result;
+      const headStartMs =
+        round === 0 && waitMs > 0 && this.#holders.size > 0 ? pace.headStartMs : 0;
+      if (headStartMs > 0) await clock.sleep(headStartMs, signal);
+      const result = await this.#poll(round === 0 && headStartMs === 0 ? waitMs : 0);
+      if (result) {
+        pace.took(clock.now() - startedAt);
+        return result;
+      }
       await clock.sleep(this.#pauseMs(round), signal);
     }
     throw this.#expired();

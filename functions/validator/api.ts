@@ -13,6 +13,7 @@ import { kmsPublicKey } from '../aws/kms-signing-key.ts';
 import { logRequest } from '../aws/logger.ts';
 import { sleep } from '../aws/parallel.ts';
 import { sqsInboxSender } from '../aws/sqs-self-sender.ts';
+import { withKeptBodies } from './api/kept-bodies.ts';
 import { operationsOf } from './api/operations.ts';
 import { ApiRuntime } from './api/runtime.ts';
 import { apiEnvironmentSchema } from './environment.ts';
@@ -40,7 +41,7 @@ const runtime = new ApiRuntime({
   apiUrl: environment.API_URL,
   ports: {
     replicas: dynamoReplicaStore(ledger),
-    blocks: dynamoBlockStore(ledger),
+    blocks: withKeptBodies(dynamoBlockStore(ledger)),
     pages: dynamoPageStore(ledger),
     mempool: dynamoMempool(ledger, { now: clock }),
     genesis: dynamoGenesisStore(ledger),
