@@ -46,6 +46,8 @@ function makeFolder(owner: object): { folder: string; ownerFile: string } {
     ['ministack/core/__init__.py', ''],
     ['ministack/services/__init__.py', ''],
     ['ministack/services/lambda_svc.py', '_ESM_IDLE_WAKE_GAP_SECONDS = 0.05\n'],
+    ['ministack/services/apigateway_v1.py', 'async def _call_lambda_raw(): pass\n'],
+    ['ministack/services/dynamodb.py', 'def _condition_syntax_error(): pass\n'],
     ['ministack/core/persistence.py', FAKE_PERSISTENCE],
     ['owner.json', JSON.stringify(owner)],
   ] as const) {
