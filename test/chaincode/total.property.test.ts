@@ -51,7 +51,7 @@ beforeAll(async () => {
     time + 30 * DAY,
     height,
   ]);
-}, 60_000);
+});
 
 /** Random arguments that fit, or some that were said, with a field or two made anew. */
 function argsOf(fn: string): Arbitrary<Args> {

@@ -35,10 +35,10 @@ beforeAll(async () => {
   await patientOf(connected, ANNA);
   await writeFile(file('tariff.json'), JSON.stringify(tariff));
   await writeFile(file('policies.json'), JSON.stringify(policies));
-}, 60_000);
+});
 afterAll(() => connected.world.close());
 
-describe('a prescription, from the keyboard', { timeout: 240_000 }, () => {
+describe('a prescription, from the keyboard', () => {
   it('is written, opened, given and handed out once', async () => {
     const what = [
       '--medicine',
@@ -93,7 +93,7 @@ describe('a prescription, from the keyboard', { timeout: 240_000 }, () => {
   });
 });
 
-describe('an insurer, from the keyboard', { timeout: 240_000 }, () => {
+describe('an insurer, from the keyboard', () => {
   it('estimates and pays by its files, and keeps its book', async () => {
     const estimate = ['claim', 'estimate', ...asking, 'atc:L02BA01*30=45.00', '--yes', '--json'];
     const asked = (await good(ANNA, estimate)).json['claimId'] as string;

@@ -80,7 +80,7 @@ describe('a doctor who lost the keys', () => {
     expect(told.err).toContain('Ada Okonjo has new keys');
     const records = await good('new.keystore', ['records', '--json']);
     expect(JSON.stringify(records.json)).toContain('Anna Muster');
-  }, 60_000);
+  });
 
   it('objects where nothing was lost', async () => {
     const made = await good('thief.keystore', [
@@ -101,7 +101,7 @@ describe('a doctor who lost the keys', () => {
     expect(shown.out).toContain('vetoed');
     const again = await typed('new.keystore', ['reenrol', 'object']);
     expect(again.exitCode).toBe(1);
-  }, 60_000);
+  });
 });
 
 describe('renewal', () => {
@@ -113,7 +113,7 @@ describe('renewal', () => {
     const after = await good('new.keystore', ['renew', '--json']);
     expect(after.json['thumbprint']).not.toBe(before.json['thumbprint']);
     expect(after.json['validUntil']).toBeGreaterThan(before.json['validUntil'] as number);
-  }, 60_000);
+  });
 });
 
 describe('staff of no register', () => {
@@ -127,7 +127,7 @@ describe('staff of no register', () => {
     const done = await good('olga.keystore', [...argv, '--letter', file('olga.letter'), '--json']);
     expect(done.json).toMatchObject({ status: 'active' });
     await good('operator:hospital-c', ['approve', file('olga.certificate'), '--yes']);
-  }, 30_000);
+  });
 });
 
 describe('naming', () => {
@@ -152,7 +152,7 @@ describe('naming', () => {
     expect(inbox.out).toContain('was told who you are (court-order)');
     const not = await typed('anna.keystore', ['unmask', 'approve', id, '--yes']);
     expect(not.exitCode).toBe(1);
-  }, 60_000);
+  });
 });
 
 describe('a doctor who leaves', () => {
@@ -170,5 +170,5 @@ describe('a doctor who leaves', () => {
     expect(permissions.at(-1)?.revoked).toMatchObject({ height: expect.any(Number) as number });
     const back = await typed('new.keystore', ['reenrol', 'show']);
     expect(back.exitCode).toBe(1);
-  }, 60_000);
+  });
 });

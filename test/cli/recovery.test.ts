@@ -72,7 +72,7 @@ beforeAll(async () => {
   await mkdir(folder);
   for (let at = 0; at < 3; at += 1) await writeFile(join(folder, `${at}.txt`), `document ${at}`);
   await good(['upload', folder, ...keystore('ada'), '--category', 'laboratory']);
-}, 60_000);
+});
 afterAll(() => world.close());
 
 describe('guardians', () => {

@@ -1,11 +1,10 @@
 /** A representative as typed by both: card, appointment, acting with `--for`, and the end of it. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeWorld, type World } from '../sdk/world.ts';
 import { networkFile, run, type Run, type RunOptions } from './cli-world.ts';
 
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 let world: World;
 let network: string;
 const file = (name: string): string => join(world.folder, name);

@@ -49,7 +49,7 @@ beforeAll(async () => {
   await good(['approve', file('ada.certificate'), '--yes'], operator('hospital-a'));
   await writeFile(file('protocol.pdf'), 'the protocol');
   await writeFile(file('decision.pdf'), 'the decision');
-}, 120_000);
+});
 afterAll(() => world.close());
 
 describe('a study on the command line', () => {
@@ -71,7 +71,7 @@ describe('a study on the command line', () => {
     expect(shown.out).toContain('Carla Conte');
     const listed = await good(['study', 'list', ...as('ada')]);
     expect(listed.out).toContain('open');
-  }, 60_000);
+  });
 
   it('is joined by a grant that shows it, and released to', async () => {
     for (const [at, { name, birthDate }] of people.entries()) {
@@ -97,7 +97,7 @@ describe('a study on the command line', () => {
     expect(again.json['released']).toEqual([]);
     const seen = await good(['study', 'releases', ...as('patient-0')]);
     expect(seen.out).toContain('waits until enough are alike');
-  }, 120_000);
+  });
 
   it('is counted, published and fetched into folders that name nobody', async () => {
     const count = ['research', 'publish', '--study', STUDY, ...as('carla')];
@@ -129,7 +129,7 @@ describe('a study on the command line', () => {
     }
     const seen = await good(['study', 'releases', ...as('patient-0')]);
     expect(seen.out).toContain('given to the researcher');
-  }, 60_000);
+  });
 
   it('is left by a patient, and closed by the researcher', async () => {
     await good(['study', 'leave', STUDY, '--yes', ...as('patient-0')]);
@@ -142,5 +142,5 @@ describe('a study on the command line', () => {
     const refused = await typed(fetch);
     expect(refused.exitCode).toBe(1);
     expect(refused.err).toContain('closed');
-  }, 60_000);
+  });
 });

@@ -38,7 +38,7 @@ beforeAll(async () => {
   for (let at = 0; at < 7; at += 1) await writeFile(join(folder, `${at}.txt`), `document ${at}`);
   await good(['upload', folder, ...ada, '--category', 'laboratory']);
   await copyFile(file('anna.keystore'), file('stolen.keystore'));
-}, 60_000);
+});
 afterAll(() => world.close());
 
 describe('carequorum rotate', () => {

@@ -312,5 +312,5 @@ describe('the schedule', () => {
     }
     registry.verdict = 'verified';
     expect(await recheckActive(context)).toMatchObject({ confirmed: 12, isStopped: false });
-  }, 20_000);
+  });
 });

@@ -53,7 +53,7 @@ const asking = { insurer: INSURER, policy: 'SM-4711', currency: 'EUR', lines: [l
 beforeAll(async () => {
   connected = await makeConnectedWorld();
   anna = await patientOf(connected, 'Anna Müller');
-}, 60_000);
+});
 afterAll(() => connected.world.close());
 
 const received = async (who: 'north' | 'south', prescriptionId: string) =>

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await grant(patient, { to: { npi: '1000000020' }, ...terms(['read']) });
   await grant(patient, { to: { npi: '1000000038' }, ...terms(['read']) });
   await upload('first.txt');
-}, 60_000);
+});
 afterAll(() => world.close());
 
 async function upload(name: string): Promise<void> {
@@ -103,7 +103,7 @@ describe('renewal', () => {
     expect((await tend(patient)).resealed).toEqual([]);
     // The directory goes on naming one person, whose key the ledger proves.
     await grant(patient, { to: { npi: '1000000020' }, ...terms(['read']) });
-  }, 60_000);
+  });
 
   it('goes on where it was interrupted, with the keys that it began with', async () => {
     const cut = vi.spyOn(colleague.session.client, 'submit');
@@ -120,7 +120,7 @@ describe('renewal', () => {
     const identity = await findIdentity(world.session(), patient.signer, { subject });
     expect(identity).toMatchObject({ kid: colleague.keystore.kid, status: 'active' });
     expect(await readAll(colleague)).toEqual(['first.txt']);
-  }, 60_000);
+  });
 
   it('comes by itself when the certificate ends in less than a month', async () => {
     world.skewMs.value += 340 * DAY;
@@ -129,7 +129,7 @@ describe('renewal', () => {
     expect(isRenewalDue(uploader)).toBe(false);
     await tend(patient);
     await upload('second.txt');
-  }, 60_000);
+  });
 });
 
 describe('a lost device', () => {
@@ -169,7 +169,7 @@ describe('a lost device', () => {
     expect(await readAll(again)).toContain('third.txt');
     expect(await readAll(colleague)).toContain('third.txt');
     doctor = again;
-  }, 120_000);
+  });
 
   it('that is not lost: its holder objects, and goes on', async () => {
     const { subject } = doctor.data.enrolment as { subject: string };
@@ -189,7 +189,7 @@ describe('a lost device', () => {
     // The directory lists two keys of one person: the patient seals to the one that counts.
     const given = await grant(patient, { to: { npi: '1000000020' }, ...terms(['read']) });
     expect(given.grantee.kid).toBe(doctor.keystore.kid);
-  }, 60_000);
+  });
 
   it('needs a letter of the own hospital’s operator', async () => {
     const { subject } = doctor.data.enrolment as { subject: string };
@@ -231,5 +231,5 @@ describe('a lapse', () => {
     });
     const refused = await renewKeys(colleague, nodeFiles).catch((error: unknown) => error);
     expect(refused).toMatchObject({ details: { problem: { code: 'revoked' } } });
-  }, 60_000);
+  });
 });

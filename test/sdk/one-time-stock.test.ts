@@ -72,7 +72,7 @@ describe('a stock of one-time certificates', () => {
     const [permission] = await patient.permissions();
     expect(permission?.revoked).not.toBeNull();
     isAway(false);
-  }, 120_000);
+  });
 
   it('goes on with the last one while the service is away, and with no other twice', async () => {
     isAway(true);

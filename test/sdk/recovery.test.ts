@@ -149,7 +149,7 @@ describe('a lost keystore', () => {
       'owner_key_retired',
     );
     expect(await guardiansStanding(done.patient)).toMatchObject({ stale: 'none', known: null });
-  }, 60_000);
+  });
 
   it('goes on after an interruption anywhere', async () => {
     const patient = await world.patient('Agnes', ['laboratory']);
@@ -176,7 +176,7 @@ describe('a lost keystore', () => {
     const done = await rotate(next);
     expect(done.finished?.status).toBe('COMMITTED');
     expect(await done.patient.pseudonyms()).toEqual([patient.pseudonym, done.patient.pseudonym]);
-  }, 60_000);
+  });
 });
 
 describe('what a recovery is refused for', () => {

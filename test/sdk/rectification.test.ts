@@ -28,7 +28,7 @@ beforeAll(async () => {
     await grant(patient, { to: { name: 'Ada Okonjo' }, rights: ['write'], ...terms });
     await grant(patient, { to: { name: 'Bruno Castellan' }, rights: ['read'], ...terms });
   }
-}, 120_000);
+});
 afterAll(() => world.close());
 
 it('goes from the wrong patient to the right one, and nobody goes on relying on it', async () => {
@@ -56,7 +56,7 @@ it('goes from the wrong patient to the right one, and nobody goes on relying on 
   const [right] = await reader.records(anja.pseudonym);
   await reader.read(right!, () => fileSink(`${out}.3`));
   expect(await readFile(`${out}.3`, 'utf8')).toBe('potassium 6.9 mmol/l');
-}, 120_000);
+});
 
 it('has a notice for records of substance use treatment, and for no others', () => {
   expect(redisclosureNotice('substance-use-treatment')).toContain('42 CFR PART 2');

@@ -1,7 +1,7 @@
 /** Representatives with real keys: what they open, give and end; and what is left afterwards. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Power } from '../../lib/chaincode/representative-values.ts';
 import type { MedicalRecord } from '../../lib/chaincode/values.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
@@ -21,7 +21,6 @@ import { rotate } from '../../sdk/rotation.ts';
 import { tend } from '../../sdk/tend.ts';
 import { makeWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 300_000 });
 const DAY = 86_400_000;
 const ALL: readonly Power[] = ['read', 'grant', 'revoke', 'countersign', 'history'];
 let world: World;

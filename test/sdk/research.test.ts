@@ -112,7 +112,7 @@ beforeAll(async () => {
     const bundle = JSON.stringify(patientBundle(people[at]!, 100 + at));
     await upload(doctor, patient, `bundle-${at}.json`, bundle);
   }
-}, 240_000);
+});
 afterAll(() => world.close());
 
 async function releaseAll(doctor: Clinician, studyId = STUDY) {
@@ -140,7 +140,7 @@ describe('a study', () => {
     expect(all.plan.classes.map(({ members }) => members.length)).toEqual([3, 3]);
     await publish(coordinator, all);
     expect(await ownReleases(patients[0]!)).toMatchObject([{ published: true }]);
-  }, 120_000);
+  });
 
   it('gives the researcher data with its source, and nobody’s name, number or pseudonym', async () => {
     const { patients: found, access } = await fetchPublication(researcher, STUDY, 1);
@@ -171,7 +171,7 @@ describe('a study', () => {
       classes.set(row.classId, boxes.add(JSON.stringify(row.box)));
     }
     expect([...classes.values()].every((boxes) => boxes.size === 1)).toBe(true);
-  }, 60_000);
+  });
 
   it('keeps a name within the study, and has another one in the next', async () => {
     const next = 'another-study';
@@ -182,7 +182,7 @@ describe('a study', () => {
     const { studies } = patients[0]!.data;
     expect(studies?.[STUDY]).toEqual(before);
     expect(studies?.[next]?.pseudonym).not.toBe(before?.pseudonym);
-  }, 60_000);
+  });
 
   it('is not released what cannot be cleaned, and the doctor reads why', async () => {
     const [doctor, patient] = [doctors[0]!, patients[0]!];
@@ -190,7 +190,7 @@ describe('a study', () => {
     const done = await releaseAll(doctor);
     const refused = done.filter(({ kind }) => kind === 'refused');
     expect(refused).toMatchObject([{ code: 'scanned_document' }]);
-  }, 60_000);
+  });
 
   it('holds back what would tell one of a class apart', async () => {
     const [doctor, patient] = [doctors[0]!, patients[0]!];
@@ -201,7 +201,7 @@ describe('a study', () => {
     expect(later.plan.classes).toEqual([]);
     expect(later.plan.held).toHaveLength(1);
     await expect(publish(coordinator, later)).rejects.toMatchObject({ code: 'bad_input' });
-  }, 60_000);
+  });
 
   it('counts nothing that is not what the ledger and the patient committed to', async () => {
     const { study } = await studyPeople(coordinator, STUDY);
@@ -228,7 +228,7 @@ describe('a study', () => {
     const { refused } = await collect(coordinator, STUDY);
     world.handlers['http://records.test'] = handler;
     expect(refused).toMatchObject([{ sequence: 0, why: 'the custodian has another row of it' }]);
-  }, 60_000);
+  });
 
   it('gives nothing more of whoever left, whose data the custodian deletes', async () => {
     await leaveStudy(patients[1]!, STUDY);
@@ -240,5 +240,5 @@ describe('a study', () => {
     await eraseEverything(patients[2]!);
     const { patients: left } = await fetchPublication(researcher, STUDY, 1);
     expect(left).toEqual([]);
-  }, 120_000);
+  });
 });

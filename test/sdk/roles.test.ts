@@ -32,7 +32,7 @@ let patient: Patient;
 beforeAll(async () => {
   world = await makeWorld();
   patient = await world.patient('Anna Müller', ['laboratory']);
-}, 60_000);
+});
 afterAll(() => world.close());
 
 /** Somebody whom no registry lists: invited by the operator, then cosigned. */

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const stolen = join(world.folder, 'stolen.keystore');
   await copyFile(cast.patient.keystore.path, stolen);
   thief = await Patient.open(world.session(), await openKeystore(stolen, PASSPHRASE));
-}, 60_000);
+});
 afterAll(() => world.close());
 
 const toFriend = { to: { name: 'Carla Ditto' }, rights: ['read' as const] };
@@ -62,7 +62,7 @@ it('ends what was left out, given or extended meanwhile, and gives the rest agai
   }
   cast.patient = await reopen(cast);
   expect(cast.patient.data.rotation).toBeUndefined();
-}, 60_000);
+});
 
 it('remembers the choice over an interruption: a run without one goes on with it', async () => {
   const old = cast.patient;
@@ -79,4 +79,4 @@ it('remembers the choice over an interruption: a run without one goes on with it
   expect(done.permissions.shared).toEqual([]);
   expect(done.permissions.leftOut).toHaveLength(2);
   expect(await done.patient.permissions()).toEqual([]);
-}, 60_000);
+});

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await upload(cast, 'one.txt', Buffer.from('the first document'));
   await upload(cast, 'two.txt', Buffer.from('the second document'), 'radiation-dose');
   await putPrivate(cast.patient, { name: 'note', bytes: new Uint8Array([1, 2, 3]) });
-}, 60_000);
+});
 afterAll(() => world.close());
 
 /** Numbers from 0 up to but without 1, the same for the same seed (mulberry32). */

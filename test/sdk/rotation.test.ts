@@ -37,7 +37,7 @@ describe('a rotation', () => {
     const stolen = join(world.folder, 'stolen.keystore');
     await copyFile(cast.patient.keystore.path, stolen);
     thief = await Patient.open(world.session(), await openKeystore(stolen, PASSPHRASE));
-  }, 60_000);
+  });
 
   it('brings everything over, and gives exactly the permissions that held', async () => {
     const before = cast.patient.pseudonym;

@@ -24,7 +24,7 @@ beforeAll(async () => {
     if (path.split('/').length === 4) arrived.push(path);
     return set(path, bytes);
   };
-}, 60_000);
+});
 afterAll(() => world.close());
 beforeEach(() => (arrived = []));
 
@@ -91,7 +91,7 @@ describe('an upload that is killed', () => {
     expect(new Set(arrived).size).toBe(arrived.length);
     expect(tickets.bytes).toBeNull();
     await expectAllReadable(cast, cast.patient);
-  }, 120_000);
+  });
 
   it('begins anew where the document changed meanwhile, under another key', async () => {
     const name = 'changed.txt';

@@ -27,7 +27,7 @@ beforeAll(async () => {
   ada = clinicianInCases(await world.doctor('Ada Lindqvist', 0, '1000000012'));
   bruno = clinicianInCases(await world.doctor('Bruno Castellan', 1, '1000000020'));
   ({ caseId } = await openByPatient(anna, { attending: ada.who, rule: DEFAULT_RULE }));
-}, 120_000);
+});
 
 afterAll(() => world.close());
 
@@ -62,7 +62,7 @@ it('keeps what the ledger names alone, from its author, by a receipt of that cas
   expect(await reason(custodian.putCaseNote(text, reading))).toBe('receipt_wrong_kind');
   world.skewMs.value += 301_000;
   expect(await reason(custodian.caseContents(reading, false))).toBe('receipt_expired');
-}, 60_000);
+});
 
 async function openKey(): Promise<{ publicKey: Uint8Array }> {
   const { seeds } = await openCase(ada, caseId);
@@ -93,7 +93,7 @@ it('shows a note that the custodian swaps or drops as not readable, and the othe
   } finally {
     world.handlers['http://records.test'] = real;
   }
-}, 60_000);
+});
 
 it('opens nothing new with an old key and all that is stored', async () => {
   await changeMembers(ada, caseId, { add: [{ subject: bruno.who, withHistory: true }] });
@@ -118,7 +118,7 @@ it('opens nothing new with an old key and all that is stored', async () => {
     await expect(hpkeOpen(seed, opening)).rejects.toMatchObject({ code: 'open_failed' });
   }
   expect(await reason(openCase(bruno, caseId))).toBe('not_in_case');
-}, 60_000);
+});
 
 it('has nothing left at the custodian after an erasure, and lets nobody read', async () => {
   const stored = (): string[] => world.wraps.keys().filter((key) => key.includes(caseId));
@@ -127,4 +127,4 @@ it('has nothing left at the custodian after an erasure, and lets nobody read', a
   expect(stored()).toEqual([]);
   expect(await reason(openCase(ada, caseId))).toBe('patient_erased');
   expect(await reason(writeNote(ada, caseId, { text: 'Late.' }))).toBe('patient_erased');
-}, 60_000);
+});

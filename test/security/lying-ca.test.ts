@@ -9,7 +9,7 @@ import { makeWorld, type World } from '../sdk/world.ts';
 let world: World;
 beforeAll(async () => {
   world = await makeWorld();
-}, 60_000);
+});
 afterAll(() => world.close());
 
 it('a membership service that lies is stopped or seen, each time', async () => {
@@ -44,4 +44,4 @@ it('a membership service that lies is stopped or seen, each time', async () => {
     'It brings the lapsed doctor back, with an operator whom it deceived',
   ]);
   for (const { proof } of steps.all) expect(proof).toMatch(/block|hospitals|ledger|sealed/);
-}, 60_000);
+});

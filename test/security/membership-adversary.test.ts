@@ -51,7 +51,7 @@ beforeAll(async () => {
   const target = { pseudonym, category: 'laboratory', mediaType: 'text/plain' };
   await doctor.upload(await fileSource(path, 'finding.txt'), target);
   await doctor.list(pseudonym);
-}, 60_000);
+});
 afterAll(() => world.close());
 
 function tap(origin: string, keep: (text: string) => void): void {

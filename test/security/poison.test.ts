@@ -149,7 +149,7 @@ describe('arguments at random', () => {
       own.apply(await recordSeen(own, transaction));
       expect(await wasSeen(own, transaction)).toBe(true);
     }
-  }, 60_000);
+  });
 });
 
 describe('certificates at random', () => {
@@ -168,7 +168,7 @@ describe('certificates at random', () => {
         expect(error).toBeInstanceOf(CertificateError);
       }
     }
-  }, 60_000);
+  });
 });
 
 describe('signers at random', () => {

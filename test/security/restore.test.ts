@@ -28,7 +28,7 @@ async function restore(store: MemoryItemStore, items: Items): Promise<void> {
   await (store as ItemStore).stage(items);
 }
 
-describe('an enrolment table of before', { timeout: 120_000 }, () => {
+describe('an enrolment table of before', () => {
   it('brings nobody back, and ends nobody', async () => {
     const store = world.membership.store as MemoryItemStore;
     const revoked = await world.doctor('Ada Okonjo', 0, '1000000012');

@@ -28,7 +28,7 @@ let doctors: Cast | undefined;
 beforeAll(async () => {
   world = await makeWorld();
   honest = world.handlers['http://records.test']!;
-}, 60_000);
+});
 afterAll(() => world.close());
 
 async function castWith(bytes: Uint8Array): Promise<Cast> {
@@ -89,7 +89,7 @@ describe('a custodian that cheats', () => {
     const { patient, finished } = await rotate(await reopen(cast));
     expect(finished).not.toBeNull();
     await expectAllReadable(cast, patient);
-  }, 60_000);
+  });
 
   it('is caught where it serves the old bytes, or bytes of another layer', async () => {
     const cast = await castWith(Buffer.from('glucose 5.1'));
@@ -105,7 +105,7 @@ describe('a custodian that cheats', () => {
     }
     world.objects.set(path!, now);
     await expectAllReadable(cast, patient);
-  }, 60_000);
+  });
 
   it('is caught where it hands over another key than that of the layer', async () => {
     const cast = await castWith(Buffer.from('glucose 5.1'));
@@ -123,7 +123,7 @@ describe('a custodian that cheats', () => {
     restore();
     const [record] = await patient.records();
     await expect(readOwn(patient, record!)).rejects.toThrow('Below its layers');
-  }, 60_000);
+  });
 
   it('stops the rotation, and no more, where it gives no key that opens', async () => {
     const cast = await castWith(Buffer.from('glucose 5.1'));
@@ -136,7 +136,7 @@ describe('a custodian that cheats', () => {
     restore();
     const { patient } = await rotate(await reopen(cast));
     await expectAllReadable(cast, patient);
-  }, 60_000);
+  });
 
   it('is not waited for where it lost a record: the patient decides', async () => {
     const cast = await castWith(Buffer.from('glucose 5.1'));
@@ -149,7 +149,7 @@ describe('a custodian that cheats', () => {
     expect(done.finished).not.toBeNull();
     expect(done.records.left).toEqual([record!.id]);
     expect(await done.patient.records()).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe('receipts of before', () => {
@@ -181,7 +181,7 @@ describe('receipts of before', () => {
     const key = patient.ownerKey;
     await expect(custodian.access({ key, receipt: again.receipt })).rejects.toThrow(refused);
     await expectAllReadable(cast, second.patient);
-  }, 60_000);
+  });
 });
 
 describe('a large record', () => {
@@ -216,5 +216,5 @@ describe('a large record', () => {
     const wrong = { pseudonym: moved.patient.pseudonym, recordId: record!.id };
     const foreign = custodian.relayer(wrong, moved.patient.ownerKey, null);
     await expect(foreign).rejects.toThrow('unknown_record');
-  }, 120_000);
+  });
 });

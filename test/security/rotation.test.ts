@@ -31,7 +31,7 @@ beforeAll(async () => {
   names = { recordIds, pseudonyms: [cast.patient.pseudonym] };
   before = await tryEverything(world, loot, names);
   oldObjects = new Map([...world.objects].map(([path, bytes]) => [path, Uint8Array.from(bytes)]));
-}, 120_000);
+});
 afterAll(() => world.close());
 
 describe('what a thief of the keystore can open of all that is stored', () => {
@@ -72,7 +72,7 @@ describe('what a thief of the keystore can open of all that is stored', () => {
     }
     expect(seen.length).toBeGreaterThan(1);
     layerKeys = seen;
-  }, 120_000);
+  });
 
   it('has no key in clear, of before or after: no root, seed, file key or layer key', () => {
     const now = stealFrom(cast.patient);
@@ -103,5 +103,5 @@ describe('what a thief of the keystore can open of all that is stored', () => {
     expect(what.filter((one) => one.startsWith('document'))).toHaveLength(2);
     for (const path of oldObjects.keys()) world.objects.delete(path);
     expect(world.objects).toEqual(present);
-  }, 60_000);
+  });
 });
