@@ -11,12 +11,13 @@ import {
 } from '../lib/membership/certificates.ts';
 import { oneTimeAheadMsMax } from '../lib/membership/one-time.ts';
 import { problemCodeOf } from './http.ts';
-import type { NetworkClient } from './network-client.ts';
+import type { CallControl, NetworkClient } from './network-client.ts';
 import { parseValue } from './pages.ts';
 import { keySigner } from './signing.ts';
 
 const authorityValue = z.object({
   certificate: z.string(),
+  since: z.object({ height: z.int() }),
   former: z.array(z.object({ publicKey: z.string(), countsUntil: z.int().nullable() })),
 });
 
@@ -24,6 +25,16 @@ interface Issuer {
   readonly publicKey: Uint8Array;
   /** Last moment at which its certificates count. */
   readonly until: number;
+}
+
+/** The key that certifies people now, as the ledger proves it. */
+export interface AuthorityInForce {
+  /** Uncompressed P-256 point. */
+  readonly publicKey: Uint8Array;
+  /** Block that put it into force; 0 for that of genesis. */
+  readonly since: number;
+  /** Keys that were in force before it. */
+  readonly former: readonly Uint8Array[];
 }
 
 export class Authorities {
@@ -58,25 +69,37 @@ export class Authorities {
     return this.#issuerOf(der) !== undefined;
   }
 
-  /** Asks the ledger, by a key that was made for it: who enrols is not known there yet. */
+  /** Takes the ledger's word of who certifies, from proofs that start at genesis. */
   async refresh(): Promise<void> {
-    const key = await generateSigningKey();
-    const call = { fn: 'network.authority', args: { key: toBase64url(key.publicKey) } };
-    const signer = keySigner(key);
-    const value = await this.#client
-      .query(call, signer, { fresh: true })
-      .catch((error: unknown) => {
-        // A stranger cannot order anything, which a fresh read may need: then what is newest here.
-        if (problemCodeOf(error) === null) throw error;
-        return this.#client.query(call, signer);
-      });
-    const { certificate, former } = parseValue(authorityValue, value, call.fn);
+    await this.inForce();
+  }
+
+  /** As `refresh`; gives what is in force. Throws SdkError where no validator proves it. */
+  async inForce(control: CallControl = {}): Promise<AuthorityInForce> {
+    const { certificate, since, former } = await this.#ask(control);
     const { publicKey } = await verifyAuthority(fromBase64url(certificate), this.#client.name);
     const retired = former.map((one) => ({
       publicKey: fromBase64url(one.publicKey),
       until: one.countsUntil ?? -Infinity,
     }));
     this.#issuers = [{ publicKey, until: Infinity }, ...retired];
+    const keys = retired.map((one) => one.publicKey);
+    return { publicKey, since: since.height, former: keys };
+  }
+
+  /** By a key that was made for it: who enrols is not known to the ledger yet. */
+  async #ask(control: CallControl): Promise<z.infer<typeof authorityValue>> {
+    const key = await generateSigningKey();
+    const call = { fn: 'network.authority', args: { key: toBase64url(key.publicKey) } };
+    const signer = keySigner(key);
+    const value = await this.#client
+      .query(call, signer, { ...control, fresh: true })
+      .catch((error: unknown) => {
+        // A stranger cannot order anything, which a fresh read may need: then what is newest here.
+        if (problemCodeOf(error) === null) throw error;
+        return this.#client.query(call, signer, control);
+      });
+    return parseValue(authorityValue, value, call.fn);
   }
 
   #issuerOf(der: Uint8Array): Issuer | undefined {

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { toHex } from '../../lib/crypto/bytes.ts';
 import { SdkError } from '../../sdk/errors.ts';
-import { fetchTransport } from '../../sdk/http.ts';
 import type { Network } from '../../sdk/network-file.ts';
 import type { CommandContext } from '../context.ts';
 import { type Finding, findings, type Verdict } from '../doctor/finding.ts';
@@ -19,8 +18,9 @@ export function addDoctor(program: Command, run: Runner): void {
     .summary('check a set-up: what is wrong, and what to do about it')
     .description(
       'Checks the network file and the signatures of genesis, a keystore if one is given, and every party: ' +
-        'whether it answers, has the same genesis document, votes, keeps up, and has the right time. For each ' +
-        'thing that it finds it says what to do. Nothing is changed and nobody is asked for a passphrase. ' +
+        'whether it answers, has the same genesis document, votes, keeps up, and has the right time; and whether ' +
+        'the membership service holds the key that the operators put into force last, which is followed from genesis. ' +
+        'For each thing that it finds it says what to do. Nothing is changed and nobody is asked for a passphrase. ' +
         'Exit code: 0 if nothing is wrong (there may be warnings), 1 if something is.',
     );
   examples(keystoreOptions(command), [
@@ -36,7 +36,7 @@ async function doctor(context: CommandContext, options: CommonOptions): Promise<
   const found = [
     'fault' in read ? read.fault : networkFile(context, read.network),
     ...(await keystoreFindings(context, options, network)),
-    ...(network === null ? [] : await partyFindings(context, network)),
+    ...(network === null ? [] : await partyFindings(context)),
   ];
   const count = (verdict: Verdict): number => found.filter((one) => one.verdict === verdict).length;
   const counts = { wrong: count('wrong'), warnings: count('warning'), ok: count('ok') };
@@ -82,10 +82,10 @@ async function keystoreFindings(
   return checkKeystore({ path, open, genesis, now: context.now() });
 }
 
-async function partyFindings(context: CommandContext, network: Network): Promise<Finding[]> {
-  const transport = context.environment.transport ?? fetchTransport;
+async function partyFindings(context: CommandContext): Promise<Finding[]> {
+  const session = await context.session();
   return context.look('Asking every party', (signal) =>
-    checkParties({ network, transport, signal, now: () => context.now() }),
+    checkParties({ session, signal, now: () => context.now() }),
   );
 }
 

@@ -1,29 +1,19 @@
 /** Asks every party of a network how it is, and compares what they say with each other. */
 import { z } from 'zod';
-import { fromBase64url, toHex } from '../../lib/crypto/bytes.ts';
-import { verifyAuthority } from '../../lib/membership/certificates.ts';
+import { toHex } from '../../lib/crypto/bytes.ts';
 import { quorumSize } from '../../lib/wire/validators.ts';
-import type { Transport } from '../../sdk/http.ts';
 import type { Network } from '../../sdk/network-file.ts';
-import { spanText, timeText } from '../times.ts';
+import { spanText } from '../times.ts';
+import { type Answer, ask, type PartiesCheck } from './ask.ts';
+import { checkAuthority } from './authority.ts';
 import { type Finding, findings } from './finding.ts';
 
-export interface PartiesCheck {
-  readonly network: Network;
-  readonly transport: Transport;
-  readonly now: () => number;
-  readonly signal: AbortSignal;
-}
-
-const ANSWER_MS_MAX = 6_000;
-const ANSWER_CHARS_MAX = 4_000_000;
 /** Blocks behind the highest: a few are the ordinary way of things under load. */
 const LAG_FEW = 5;
 /** From then on a snapshot is taken instead of blocks. */
 const LAG_MANY = 256;
 /** `Date` has whole seconds, and an answer takes a while. */
 const SKEW_NOTED_MS = 3_000;
-const AUTHORITY_END_SOON_MS = 180 * 86_400_000;
 
 const healthSchema = z.object({
   network: z.string().max(64).optional(),
@@ -34,14 +24,6 @@ const healthSchema = z.object({
   initialised: z.boolean().optional(),
 });
 type Health = z.infer<typeof healthSchema>;
-
-/** What one call brought; null where nothing answered. */
-interface Answer {
-  readonly status: number;
-  readonly json: unknown;
-  /** How much the party's clock is ahead of ours, milliseconds; null where it says no time. */
-  readonly aheadMs: number | null;
-}
 
 interface Asked {
   readonly id: string;
@@ -55,9 +37,9 @@ interface Asked {
 
 /** Never throws for what is wrong with a party. */
 export async function checkParties(check: PartiesCheck): Promise<Finding[]> {
-  const { network } = check;
+  const { network } = check.session;
   const asked = await Promise.all([
-    ...network.validators.map(({ id, url }) => askValidator(check, id, url)),
+    ...check.session.client.validators.map(({ id, url }) => askValidator(check, id, url)),
     askService(check, 'membership', network.membershipUrl),
     askService(check, 'records', network.recordsUrl),
   ]);
@@ -66,7 +48,7 @@ export async function checkParties(check: PartiesCheck): Promise<Finding[]> {
     ...checkHeights(asked),
     checkQuorum(asked, network),
     ...checkClocks(asked, network),
-    await checkAuthority(check),
+    ...(await checkAuthority(check)),
   ];
 }
 
@@ -87,43 +69,6 @@ async function askService(check: PartiesCheck, id: string, url: string): Promise
 function healthOf(answer: Answer | string): Health | null {
   if (typeof answer === 'string') return null;
   return healthSchema.safeParse(answer.json).data ?? null;
-}
-
-/** The answer, or why there is none. */
-async function ask(
-  { transport, signal, now }: PartiesCheck,
-  url: string,
-): Promise<Answer | string> {
-  const timeout = AbortSignal.timeout(ANSWER_MS_MAX);
-  const before = now();
-  try {
-    const response = await transport(url, {
-      method: 'GET',
-      headers: { accept: 'application/json' },
-      signal: AbortSignal.any([signal, timeout]),
-      redirect: 'error',
-    });
-    const text = await response.text();
-    const middle = (before + now()) / 2;
-    const date = Date.parse(response.headers.get('date') ?? '');
-    // The header is cut to whole seconds: on average half a second is missing.
-    const aheadMs = Number.isNaN(date) ? null : date + 500 - middle;
-    return { status: response.status, json: parseJson(text), aheadMs };
-  } catch (error) {
-    if (signal.aborted) throw error;
-    if (timeout.aborted) return `no answer within ${ANSWER_MS_MAX / 1000} seconds`;
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return cause instanceof Error ? cause.message : 'no answer';
-  }
-}
-
-function parseJson(text: string): unknown {
-  if (text.length > ANSWER_CHARS_MAX) return null;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
 }
 
 function checkParty(one: Asked, network: Network): Finding[] {
@@ -250,17 +195,4 @@ function checkClocks(asked: readonly Asked[], network: Network): Finding[] {
       return findings('clock', id)[verdict](says, 'Its operator sets it, by NTP.');
     });
   return [mine, ...others];
-}
-
-async function checkAuthority({ network, now }: PartiesCheck): Promise<Finding> {
-  const ca = findings('authority', 'membership');
-  const { document } = network.genesis;
-  const der = fromBase64url(document.membership.caCertificate);
-  const { notAfter } = await verifyAuthority(der, document.network);
-  const left = notAfter - now();
-  const step = 'The operators name a successor: docs/keys.md.';
-  if (left <= 0) return ca.wrong(`its certificate ended at ${timeText(notAfter)}`, step);
-  return left < AUTHORITY_END_SOON_MS
-    ? ca.warning(`its certificate ends in ${spanText(left)}`, step)
-    : ca.ok(`its certificate is good for ${spanText(left)}`);
 }

@@ -3,7 +3,10 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../cli/doctor/finding.ts';
-import { toHex } from '../../lib/crypto/bytes.ts';
+import { toBase64url, toHex } from '../../lib/crypto/bytes.ts';
+import { generateSigningKey } from '../../lib/crypto/p256.ts';
+import { issueAuthority, randomSerial } from '../../lib/membership/certificates.ts';
+import { approveProposal, parseAuthority, propose } from '../../sdk/governance.ts';
 import { formatNetworkFile } from '../../sdk/network-file.ts';
 import type { FakeAnswer, FakeHandler } from '../sdk/fake-fetch.ts';
 import { problem } from '../sdk/fake-fetch.ts';
@@ -50,12 +53,17 @@ function dated(id: string, answer: FakeAnswer): FakeAnswer {
   return { ...answer, headers: { ...answer.headers, date } };
 }
 
-/** What a validator says of itself; `changes` is what is wrong with it. */
+/** What a validator says of itself; `changes` is what is wrong with it. Queries are answered as ever. */
 function validator(id: string, changes: Record<string, unknown> = {}): FakeHandler {
   const { genesisHash = toHex(world.net.genesis.hash), ...health } = changes;
   const name = world.net.genesis.document.network;
   const said = { status: 'ok', network: name, height: 40, learner: false, halted: '', ...health };
-  return ({ url }) => dated(id, { json: url.pathname === '/v1/network' ? { genesisHash } : said });
+  return async (request) => {
+    const { pathname } = request.url;
+    if (pathname === '/v1/network') return dated(id, { json: { genesisHash } });
+    if (pathname === '/v1/health') return dated(id, { json: said });
+    return dated(id, await (real[`http://${id}.test`] as FakeHandler)(request));
+  };
 }
 
 async function doctor(argv: readonly string[] = [], env = {}): Promise<Run & { report: Report }> {
@@ -245,15 +253,88 @@ describe('the network file', () => {
   });
 });
 
-describe('certificates', () => {
-  it("the authority's own are watched long ahead", async () => {
-    world.skewMs.value = 10 * 365 * DAY - 100 * DAY;
-    const { report } = await doctor();
-    expect(one(report, 'authority')).toMatchObject({ verdict: 'warning' });
+describe('the key of the membership service', () => {
+  it('is that of genesis at first, whatever the dates of its certificate', async () => {
     world.skewMs.value = 11 * 365 * DAY;
-    expect(one((await doctor()).report, 'authority')).toMatchObject({ verdict: 'wrong' });
+    const { report } = await doctor();
+    expect(one(report, 'authority')).toMatchObject({
+      verdict: 'ok',
+      says: 'has the key of genesis in force',
+    });
+    expect(one(report, 'authority_keys')).toMatchObject({ verdict: 'ok' });
+  });
+
+  it('is not judged where nobody proves which one is in force', async () => {
+    const away: FakeHandler = () => problem(503, 'unavailable');
+    for (const { id } of world.net.validators) {
+      const answers = well[`http://${id}.test`] as FakeHandler;
+      broken(id, (request) => (request.method === 'POST' ? away(request) : answers(request)));
+    }
+    const { report, exitCode } = await doctor();
+    expect(one(report, 'authority')).toMatchObject({ verdict: 'skipped' });
+    expect(exitCode).toBe(0);
+  });
+
+  it('of another service is wrong', async () => {
+    const key = await generateSigningKey();
+    const made = await issueAuthority({
+      ...{ network: 'local-test', signer: key, serial: randomSerial(), notBefore: Date.now() },
+    });
+    showing({ caCertificate: toBase64url(made) });
+    const { report, exitCode } = await doctor();
+    expect(one(report, 'authority_keys')).toMatchObject({
+      verdict: 'wrong',
+      says: expect.stringContaining('another service') as string,
+    });
+    expect(exitCode).toBe(1);
+  });
+
+  it('may be a successor that the operators put in: it is followed, and right', async () => {
+    const { caCertificate } = world.net.genesis.document.membership;
+    Object.assign(world.handlers, real);
+    world.authorityKeys.push(await generateSigningKey());
+    const shown = await world.transport('http://membership.test/v1/bootstrap', { method: 'GET' });
+    const text = await shown.text();
+    const { nextCertificate } = JSON.parse(text) as { nextCertificate: string };
+    Object.assign(world.handlers, well);
+    expect(one((await doctor()).report, 'authority_keys')?.says).toContain('have not put in');
+
+    Object.assign(world.handlers, real);
+    const certificate = parseAuthority(text);
+    const change = { kind: 'authority', certificate, compromised: true } as const;
+    const { proposalId } = await propose(world.operator(0), change);
+    for (const at of [1, 2]) await approveProposal(world.operator(at), proposalId);
+    Object.assign(world.handlers, well);
+    const right = await doctor();
+    expect(one(right.report, 'authority')).toMatchObject({
+      verdict: 'ok',
+      says: expect.stringMatching(
+        /by the operators since block \d+ \(1 key is retired\)/,
+      ) as string,
+    });
+    expect(one(right.report, 'authority_keys')).toMatchObject({ verdict: 'ok' });
+    expect(right.exitCode).toBe(0);
+
+    // A service that was set up anew without its second key, or with a third as its newest.
+    showing({ caCertificate });
+    const lost = await doctor();
+    expect(one(lost.report, 'authority_keys')).toMatchObject({ verdict: 'wrong' });
+    expect(one(lost.report, 'authority_keys')?.nextStep).toContain('docs/governance.md');
+    expect(lost.exitCode).toBe(1);
+    showing({ caCertificate, nextCertificate: caCertificate });
+    expect(one((await doctor()).report, 'authority_keys')).toMatchObject({ verdict: 'warning' });
+    showing({ caCertificate, nextCertificate });
+    expect((await doctor()).exitCode).toBe(0);
   });
 });
+
+/** What the membership service shows of its keys. */
+function showing(keys: Record<string, string>): void {
+  const answers = well['http://membership.test'] as FakeHandler;
+  broken('membership', (request) =>
+    request.url.pathname === '/v1/bootstrap' ? { json: keys } : answers(request),
+  );
+}
 
 describe('a keystore', () => {
   const env = { CAREQUORUM_PASSPHRASE: PASSPHRASE };
