@@ -207,8 +207,12 @@ export class CommandContext {
     throw this.#wrongPerson(person.kind, 'an operator');
   }
 
-  /** Shows what is about to happen, and asks. Throws `aborted` on no. */
-  async confirm(lines: readonly string[], question: string): Promise<void> {
+  /** Shows what is about to happen, and asks. Throws `aborted` on no, which `refused` then says. */
+  async confirm(
+    lines: readonly string[],
+    question: string,
+    refused = 'You did not say yes: nothing was done.',
+  ): Promise<void> {
     if (!(this.#options.yes === true && this.#options.json === true)) {
       for (const line of lines) this.note(line);
     }
@@ -216,7 +220,7 @@ export class CommandContext {
     this.#requirePerson('This has to be confirmed', 'Add --yes to do it without being asked.');
     const answer = (await this.environment.ask(`${question} [y/N] `)).trim().toLowerCase();
     if (answer === 'y' || answer === 'yes') return;
-    throw new SdkError('aborted', 'You did not say yes: nothing was done.', {
+    throw new SdkError('aborted', refused, {
       nextStep: 'Run the command again and answer y, or change what it is to do.',
     });
   }

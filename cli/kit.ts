@@ -41,11 +41,12 @@ export function kitParts(facts: KitFacts): KitPart[] {
       'Send request.json to the guardians. Ring each of them up and read out the number that the computer shows. They run:  carequorum recover approve request.json --package PACKAGE --out approval.json   and send you approval.json.',
       `With ${needed} approvals run:  carequorum recover start --keystore new.keystore --letter LETTER --approval FILE --approval FILE`,
       `Wait for ${delayText}. That time is for your safety: if somebody else were doing this in your name, you would be told and could stop it.`,
-      'Run:  carequorum recover finish --keystore new.keystore   You get new keys, and your records are encrypted anew. Then name guardians again and throw this sheet away.',
+      'Run:  carequorum recover finish --keystore new.keystore   It shows whom you let read, and asks: leave out whom you do not know. You get new keys, and your records are encrypted anew. Then name guardians again, make a new emergency card if you had one, and throw this sheet away.',
     ].map((text, at) => line(`${at + 1}.  ${text}`)),
     head('If you lost nothing and are told of a recovery'),
     line(
-      'Then somebody else is trying. Run at once:  carequorum recover veto --keystore YOUR.keystore   Then name ' +
+      'Then somebody else is trying. Run at once:  carequorum recover veto --keystore YOUR.keystore   (with ' +
+        '--rotation-key FILE if you made a rotation key: without it you only gain time)   Then name ' +
         'guardians anew, and ask yourself who of them would have signed.',
     ),
     head('For whoever finds this sheet'),

@@ -24,7 +24,7 @@ export interface ChoiceOptions {
   readonly leaveOut?: readonly string[];
 }
 
-export interface Choice {
+interface Choice {
   readonly keep: readonly Permission[];
   readonly leaveOut: readonly Permission[];
   /** Ids of those that were given or extended since. */
@@ -93,12 +93,16 @@ export async function choiceLines(
   { keep, leaveOut, recent }: Choice,
 ): Promise<string[]> {
   const holders = await holdersOf(patient, [...keep, ...leaveOut]);
+  const unknown = new Set(keep.filter((one) => isUnknown(one, holders)).map(({ id }) => id));
+  // What a representative gave stands on the appointment, and ends with it.
+  const cannot = (one: Permission): boolean =>
+    unknown.has(one.id) || (one.appointmentId !== null && unknown.has(one.appointmentId));
+  const again = keep.filter((one) => !cannot(one));
   const line = (one: Permission): string => {
-    const isUnknown = one.granteeKind === 'representative' && !holders.has(one.grantee);
-    const unknown = isUnknown
+    const name = isUnknown(one, holders)
       ? 'a representative whose card is not in your keystore'
       : shortId(one.grantee);
-    const who = holders.get(one.grantee) ?? unknown;
+    const who = holders.get(one.grantee) ?? name;
     const { categories } = namedTerms(patient, one);
     const mark = recent.has(one.id) ? '  ← given or extended since then' : '';
     const until = `until ${timeText(one.until)}, given ${timeText(one.granted.time)}`;
@@ -106,15 +110,29 @@ export async function choiceLines(
     return `    ${id}…  ${who} may ${listText(one.rights)} ${listText(categories)} ${until}${mark}`;
   };
   return [
-    ...(keep.length === 0 ? [] : ['These permissions are given again:', ...keep.map(line)]),
-    ...(leaveOut.length === 0
-      ? []
-      : ['These end now and are NOT given again:', ...leaveOut.map(line)]),
-    ...(keep.length === 0
+    ...listed('These permissions are given again:', again.map(line)),
+    ...listed(
+      'These end, as your keystore lacks the card of the representative; appoint anew whom you want:',
+      keep.filter(cannot).map(line),
+    ),
+    ...listed('These end now and are NOT given again:', leaveOut.map(line)),
+    ...(again.length === 0
       ? []
       : [
           'Nobody but you can tell which of them a thief gave with your keys: look at each one.',
           'To leave some out, say no, then add --leave-out with their ids, or --since DATE to see what is new.',
         ]),
   ];
+}
+
+function listed(heading: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [heading, ...lines];
+}
+
+/** A representative who cannot be appointed again: the card is not in the keystore. */
+function isUnknown(
+  { granteeKind, grantee }: Permission,
+  holders: ReadonlyMap<string, string>,
+): boolean {
+  return granteeKind === 'representative' && !holders.has(grantee);
 }

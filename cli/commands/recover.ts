@@ -27,10 +27,15 @@ import {
 import type { CommandResult } from '../output.ts';
 import { certifiedJson, certifiedLine } from '../results.ts';
 import { type RotationKeyOptions, rotationKeyOf } from '../rotation-key.ts';
+import {
+  rotateAsChosen,
+  rotationOptions,
+  rotationResult,
+  type RunOptions,
+} from '../rotation-run.ts';
 import type { Runner } from '../runner.ts';
 import { parseDay, timeText } from '../times.ts';
 import { openLines, readPackage } from './guardians.ts';
-import { rotateShown, rotationResult } from './rotate.ts';
 
 interface StartOptions extends CommonOptions {
   readonly name?: string;
@@ -367,22 +372,24 @@ function addFinish(recover: Command, run: Runner): void {
     .command('finish')
     .summary('patients: get your keys, and new ones for everything')
     .description(
-      'After the waiting: asks the hospitals for their parts, opens your keys, and at once gets new ones for ' +
-        'everything, as `carequorum rotate` does; the old ones can do nothing else any more. Ctrl-C stops it ' +
-        'between two records; run it again and it goes on.',
-    )
-    .option('--leave-behind', 'give up records that the custodian lost or that never opened');
-  examples(receiptsOption(keystoreOptions(command)), [
+      'After the waiting: asks the hospitals for their parts and opens your keys, which can do nothing any more ' +
+        'but get new ones. Then it shows every permission, as whoever found the lost keystore may have given some, ' +
+        'and asks; after a yes it goes on as `carequorum rotate` does. --since DATE marks those that were given or ' +
+        'extended from then on, and --leave-out ends those that you name. Ctrl-C stops it between two records; run ' +
+        'it again and it goes on.',
+    );
+  examples(yesOption(receiptsOption(keystoreOptions(rotationOptions(command)))), [
     'carequorum recover finish --keystore new.keystore',
-    'carequorum recover finish --keystore new.keystore --leave-behind --json',
-  ]).action((options: CommonOptions & { leaveBehind?: boolean }) =>
+    'carequorum recover finish --keystore new.keystore --since 2026-11-02 --leave-out recent',
+    'carequorum recover finish --keystore new.keystore --leave-behind --yes --json',
+  ]).action((options: CommonOptions & RunOptions) =>
     run(options, (context) => finish(context, options)),
   );
 }
 
 async function finish(
   context: CommandContext,
-  options: CommonOptions & { leaveBehind?: boolean },
+  options: CommonOptions & RunOptions,
 ): Promise<CommandResult> {
   const session = await context.session();
   const keystore = await context.keystore();
@@ -394,13 +401,23 @@ async function finish(
       nextStep: 'See `carequorum guardians list`.',
     });
   }
-  const done = await rotateShown(context, patient, options);
-  const { json, lines } = rotationResult(done, options);
+  const done = await rotateAsChosen(context, patient, options, { asked: askedToFinish });
+  const { json, lines } = rotationResult(done);
   return {
     json,
     lines: [...lines, 'You are back. Name your guardians anew: carequorum guardians set'],
   };
 }
+
+const askedToFinish = {
+  opening: [
+    'Your keys are back. Whoever has the lost keystore may know them, so you get new ones for everything:',
+    '  · the keys of before are dead from that moment on, whoever holds them;',
+    '  · your records are encrypted again, which may take minutes; you can stop and go on;',
+    '  · those whom you leave in below may read or write on, under the same terms.',
+  ],
+  refused: 'You did not say yes: your keys are back, and of no use until you get new ones.',
+};
 
 async function openKeys(context: CommandContext, recovery: Recovery): Promise<Patient> {
   return context.work('Asking the hospitals for their parts', () => recovery.openKeys());

@@ -193,6 +193,8 @@ describe('guardians', () => {
   });
 
   it('give the keys back after a loss, and everything is readable with new ones', async () => {
+    const summary = ['emergency', 'prepare', '--allergy', 'Penicillin', ...keystore('anna')];
+    await good([...summary, '--yes']);
     await rm(file('anna.keystore'));
     const approvals = await askGuardians('new', packages());
     expect((await good(['recover', 'status', ...keystore('new')])).out).toContain('Not started');
@@ -204,8 +206,26 @@ describe('guardians', () => {
     expect((await good(['recover', 'status', ...keystore('new')])).out).toContain('Waiting until');
     world.skewMs.value += DELAY;
     expect((await good(['recover', 'status', ...keystore('new')])).out).toContain('is over');
-    const { out } = await good(['recover', 'finish', ...keystore('new')]);
-    expect(out).toContain('3 records came over; 2 permissions given again.');
+    const finish = ['recover', 'finish', ...keystore('new')];
+    expect(await bad(finish)).toContain('This has to be confirmed');
+    const asked = await typed(finish, { answers: ['n'] });
+    expect(asked.exitCode).toBe(130);
+    expect(asked.err).toMatch(/These permissions are given again:\n.*Ada Okonjo.*laboratory/);
+    expect(asked.err).toContain('your keys are back, and of no use until you get new ones');
+    const marked = await typed([...finish, '--since', '1h'], { answers: ['n'] });
+    expect(marked.err).toMatch(/psychotherapy.*← given or extended since then/);
+    const [given = ''] = /[\w-]{6,}…(?=.*psychotherapy)/.exec(marked.err) ?? [];
+    const leaving = [...finish, '--leave-out', given];
+    const seen = await typed(leaving, { answers: ['n'] });
+    expect(seen.err).toMatch(/NOT given again:\n.*psychotherapy/);
+    // The old keys are released and not renewed: they can do nothing else meanwhile.
+    const again = ['grant', ...keystore('new'), '--to', '1000000012', '--rights', 'read'];
+    const wanted = [...again, '--category', 'laboratory', '--until', '1d', '--yes'];
+    expect(await bad(wanted)).toContain('can only rotate');
+    const { out } = await good(leaving, { answers: ['y'] });
+    expect(out).toContain('3 records came over; 1 permission given again.');
+    expect(out).toContain('1 permission ended and is not given again.');
+    expect(out).toContain('Your emergency card is VOID');
     expect(out).toContain('carequorum guardians set');
     const { json } = await good(['records', ...keystore('new'), '--json']);
     const records = json['records'] as { id: string; path: string }[];
