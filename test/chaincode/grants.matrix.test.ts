@@ -8,10 +8,12 @@ import { clinicians, expected } from './authorisation.ts';
 import {
   type Attempt,
   attempts,
+  canHold,
   expectedOf,
   expectedOfTeam,
   type GrantCase,
   grantCases,
+  type GrantedRight,
   moments,
   plainCases,
   plainTeamCases,
@@ -30,6 +32,7 @@ import {
   type PatientKeys,
   type Person,
   recordArgs,
+  studyArgs,
   TAG,
   text32,
   valueOf,
@@ -39,6 +42,7 @@ import {
 const names = Object.keys(attempts) as Attempt[];
 const recordId = id16('the record');
 const permissionId = id16('the grant');
+const studyId = 'the-study';
 const FROM_MS = 1_000_000;
 const LENGTH_MS = 1_000_000;
 
@@ -59,7 +63,25 @@ beforeAll(async () => {
   valueOf(await base.submit(uploader, 'record.register', record));
   const stored = { recordId, objectDigest: text32('digest') };
   valueOf(await base.submit(base.custodian, 'record.stored', stored));
+  await studyOpens();
 });
+
+/** A study that three hospitals opened and the patient joined. */
+async function studyOpens(): Promise<void> {
+  const researcher = await base.registered('researcher');
+  const coordinator = await base.registered('coordinator', { hospital: 1 });
+  valueOf(await base.submit(researcher, 'study.register', studyArgs(coordinator, { studyId })));
+  for (const at of [0, 1, 2]) {
+    const approval = { studyId, ethicsDigest: text32('ethics') };
+    valueOf(await base.submit(base.operator(at), 'study.approve', approval));
+  }
+  const joins = { studyId, commitment: text32('participant') };
+  valueOf(await base.submit(patient, 'study.join', joins));
+}
+
+/** What a grant to share says besides. */
+const sharing = (rights: readonly GrantedRight[]) =>
+  rights.includes('share') ? { purposes: ['TREAT', 'RESCH'], study: studyId, anonymise: true } : {};
 
 /** The world in which the grant was given, at the moment of the attempt. */
 async function worldOf(role: Role, given: GrantCase): Promise<World> {
@@ -74,7 +96,8 @@ async function worldOf(role: Role, given: GrantCase): Promise<World> {
     }[given.months];
     const categories = [given.category === 'same' ? TAG : OTHER_TAG];
     const rights = [...given.rights];
-    const terms = { permissionId, rights, categories, from, until, ...months };
+    const times = { from, until, ...months };
+    const terms = { permissionId, rights, categories, ...times, ...sharing(rights) };
     const args = grantArgs(world, people.get(role)!, terms);
     valueOf(await world.submit(patient, 'permission.grant', args));
     if (given.isRevoked)
@@ -98,6 +121,12 @@ async function tried(world: World, who: Person, attempt: Attempt): Promise<strin
         return await judged(world, who, 'access.list', { pseudonym, purpose: 'TREAT' });
       case 'write':
         return await judged(world, who, 'record.register', recordArgs(patient));
+      case 'release':
+        return await judged(world, who, 'release.submit', {
+          ...{ releaseId: id16('a release'), studyId, recordId },
+          ...{ rowCommitment: text32('row'), rowDigest: text32('row') },
+          payloadDigest: text32('payload'),
+        });
       case 'look up':
         await world.ask(who, 'record.get', { recordId });
         return 'permit';
@@ -120,7 +149,7 @@ async function judged(world: World, who: Person, fn: string, args: object): Prom
 
 /** A role cannot be given what it may not hold: the grant itself is refused. */
 const holds = (role: Role, { rights }: GrantCase): boolean =>
-  role !== 'pharmacist' || rights === null || !rights.includes('write');
+  (rights ?? []).every((right) => canHold(role, right));
 
 describe.each(clinicians)('grants × moments × attempts: %s', (role) => {
   const cases = grantCases().filter((one) => holds(role, one));
@@ -153,7 +182,8 @@ async function teamWorldOf(role: Role, given: TeamCase): Promise<World> {
   await run(lead, 'team.publish-key', key);
   const from = base.time + FROM_MS;
   const until = from + LENGTH_MS;
-  const terms = { permissionId, rights: [...given.rights], from, until };
+  const rights = [...given.rights];
+  const terms = { permissionId, rights, from, until, ...sharing(rights) };
   const { grantee, ...args } = grantArgs(world, who, terms);
   expect(grantee).toBe(who.subject);
   await run(patient, 'permission.grant', { ...args, team: teamId, teamEpoch: 1 });
@@ -185,8 +215,12 @@ describe.each(clinicians)('grants to a care team × standing × moments × attem
   });
 });
 
-it('a pharmacist cannot be granted what the role does not hold', async () => {
-  const args = grantArgs(base, people.get('pharmacist')!, { rights: ['read', 'write'] });
+it.each<[Role, GrantedRight[]]>([
+  ['pharmacist', ['read', 'write']],
+  ['pharmacist', ['read', 'share']],
+  ['nurse', ['read', 'share']],
+])('a %s cannot be granted %s', async (role, rights) => {
+  const args = grantArgs(base, people.get(role)!, { rights, ...sharing(rights) });
   expect(await base.fork().submit(patient, 'permission.grant', args)).toMatchObject({
     code: 'right_not_for_role',
   });
@@ -237,8 +271,9 @@ A doctor holds a grant of a patient, and tries these on a record of a category w
 
 ${names.map((one) => `- **${one}**: ${attempts[one]}`).join('\n')}
 
-The moment is one of: ${Object.values(moments).join('; ')}. A nurse is judged alike; a pharmacist can be
-granted \`read\` alone, and \`write\` is refused with \`role_denied\`. Each row differs from an open grant in one thing.
+The moment is one of: ${Object.values(moments).join('; ')}. A grant to share names a study, which the patient
+joined. A nurse is judged alike, but cannot be granted \`share\`; a pharmacist can be granted \`read\` alone: what a
+role cannot hold is refused with \`role_denied\`. Each row differs from an open grant in one thing.
 
 ${head(['the grant', ...names])}${grants.join('\n')}
 
@@ -246,7 +281,7 @@ ${head(['the grant', ...names])}${grants.join('\n')}
 
 The grant is to a team of a hospital; a doctor tries the same as above. What counts is who is in the team at
 that moment: ${Object.values(standings).join('; ')}. Through a team nobody holds more than the own role can hold: a
-pharmacist in a team that may write is refused. The tests run ${teamCases().length} states with every role and attempt.
+pharmacist in a team that may write is refused, and so is a nurse in one that may share. The tests run ${teamCases().length} states with every role and attempt.
 
 ${head(['the doctor, and the grant', ...names])}${teams.join('\n')}
 `;

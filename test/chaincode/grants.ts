@@ -9,12 +9,15 @@ export const attempts = {
   'look up': '`record.get`',
   keys: '`patient.get` with the category',
   write: '`record.register` in the category',
+  release: '`release.submit` to the study that a grant to share names',
 } as const;
 export type Attempt = keyof typeof attempts;
 
+export type GrantedRight = 'read' | 'write' | 'share';
+
 /** A grant as the patient gave it; `between` is the moment, from before its start to after its end. */
 export interface GrantCase {
-  readonly rights: readonly ('read' | 'write')[] | null;
+  readonly rights: readonly GrantedRight[] | null;
   readonly category: 'same' | 'other';
   readonly months: 'open' | 'covered' | 'earlier';
   readonly moment: Moment;
@@ -30,7 +33,7 @@ export const moments: Readonly<Record<Moment, string>> = {
   end: 'at the moment in which it ends',
 };
 
-const rightsOfCases = [['read'], ['write'], ['read', 'write']] as const;
+const rightsOfCases = [['read'], ['write'], ['read', 'write'], ['read', 'share']] as const;
 const noGrant: GrantCase = {
   rights: null,
   category: 'same',
@@ -90,7 +93,7 @@ export type Standing = keyof typeof standings;
 /** A grant to a care team, and somebody who would use it. */
 export interface TeamCase {
   readonly standing: Standing;
-  readonly rights: readonly ('read' | 'write')[];
+  readonly rights: readonly GrantedRight[];
   readonly moment: Moment;
   readonly isRevoked: boolean;
 }
@@ -117,6 +120,7 @@ export function plainTeamCases(): TeamCase[] {
     { ...plain, standing: 'member', moment: 'before' },
     { ...plain, standing: 'member', moment: 'end' },
     { ...plain, standing: 'member', isRevoked: true },
+    { ...plain, standing: 'member', rights: ['read', 'share'] },
   ];
 }
 
@@ -134,11 +138,17 @@ export function teamTitleOf({ standing, rights, moment, isRevoked }: TeamCase): 
 export function expectedOfTeam(attempt: Attempt, role: Role, given: TeamCase): string {
   const { standing, moment, isRevoked } = given;
   const isIn = standing === 'member' || standing === 'newcomer';
-  const held = given.rights.filter((right) => right === 'read' || role !== 'pharmacist');
+  const held = given.rights.filter((right) => canHold(role, right));
   return expectedOf(attempt, role, {
     ...noGrant,
     ...{ rights: isIn ? held : null, moment, isRevoked },
   });
+}
+
+/** What a role can hold at all; docs/roles.md says it too. */
+export function canHold(role: Role, right: GrantedRight): boolean {
+  if (right === 'read') return true;
+  return right === 'write' ? role !== 'pharmacist' : role === 'doctor';
 }
 
 export function titleOf({ rights, category, months, moment, isRevoked }: GrantCase): string {
@@ -154,18 +164,19 @@ export function titleOf({ rights, category, months, moment, isRevoked }: GrantCa
 }
 
 /** Which right an attempt needs. */
-const rightOf: Readonly<Record<Attempt, 'read' | 'write' | null>> = {
+const rightOf: Readonly<Record<Attempt, GrantedRight | null>> = {
   read: 'read',
   'read for payment': 'read',
   list: 'read',
   'look up': 'read',
   keys: null,
   write: 'write',
+  release: 'share',
 };
 
 /**
  * `permit`, or the reason of the refusal: the first of the rules that objects, in this order.
- * Roles limit what can be granted at all: a pharmacist holds `read` alone.
+ * Roles limit what can be granted at all: a pharmacist holds `read` alone, and only a doctor `share`.
  */
 export function expectedOf(attempt: Attempt, role: Role, given: GrantCase): string {
   const reason = reasonOf(attempt, role, given);
@@ -174,14 +185,16 @@ export function expectedOf(attempt: Attempt, role: Role, given: GrantCase): stri
 }
 
 function reasonOf(attempt: Attempt, role: Role, given: GrantCase): string {
-  const canWrite = role === 'doctor' || role === 'nurse';
-  if (attempt === 'write' && !canWrite) return 'role_denied';
+  const right = rightOf[attempt];
+  if ((right === 'write' || right === 'share') && !canHold(role, right)) return 'role_denied';
   const { rights, category, months, moment, isRevoked } = given;
+  // A release is of a study: without a grant that names it, nothing is said of any record.
+  if (attempt === 'release' && rights === null) return 'unknown_record';
+  if (attempt === 'release' && !rights?.includes('share')) return 'study_not_granted';
   if (rights === null) return 'no_permission';
   if (isRevoked) return 'permission_revoked';
   if (moment === 'end') return 'permission_expired';
   if (moment === 'before') return 'permission_not_yet_valid';
-  const right = rightOf[attempt];
   if (right !== null && !rights.includes(right)) return 'right_not_granted';
   const namesCategory = attempt !== 'list';
   if (namesCategory && category === 'other') return 'category_not_granted';
