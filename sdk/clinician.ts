@@ -263,12 +263,17 @@ export class Clinician {
       rights: one.rights.filter((right) => allowed.includes(right)),
     }));
     const named = { id: team.id, name: team.name };
+    const given = permissions.filter(({ revoked }) => revoked === null);
+    if (given.length === 0) return this.#opened(permissions, named, () => null);
     const held = await heldTeamKey(this, team).catch((error: unknown) => {
       if (error instanceof SdkError) return null;
       throw error;
     });
     if (held === null) return this.#opened(permissions, named, () => null);
-    const deposited = await session.custodian.shares(held.signingKey, { teamId: team.id });
+    const now = session.clock.now();
+    const live = given.filter(({ until }) => now < until);
+    const wanted = new Map(live.map(({ id, shareDigest }) => [id, shareDigest]));
+    const deposited = await session.sources.shares(held.signingKey, wanted, team.id);
     const sealedById = new Map(deposited.map((one) => [one.permissionId, one.sealed]));
     return this.#opened(permissions, named, ({ id, teamEpoch }) => {
       const sealed = sealedById.get(id);

@@ -12,6 +12,7 @@ import {
   metadataAnswer,
   type RecordAccess,
   sharesAnswer,
+  teamKeyAnswer,
 } from './custodian-client.ts';
 import { callJson, type HttpAnswer, parseAnswer, problemError, type Transport } from './http.ts';
 import type { ValidatorAddress } from './validator-pool.ts';
@@ -64,22 +65,32 @@ export class CopiesClient {
     return found;
   }
 
-  /** Shares that are sealed to this key and kept there. */
+  /** Shares that are sealed to this key, or to a care team of its holder, and kept there. */
   async shares(
     at: ValidatorAddress,
     key: SigningKey,
+    teamId?: string,
   ): Promise<{ permissionId: string; sealed: SealedText }[]> {
     const found: { permissionId: string; sealed: SealedText }[] = [];
     let page: z.infer<typeof sharesAnswer> | null = null;
     const nextPage = this.#bound(at);
     do {
       nextPage();
-      const body = page?.next === undefined ? {} : { after: page.next };
+      const body = {
+        ...(teamId === undefined ? {} : { teamId }),
+        ...(page?.next === undefined ? {} : { after: page.next }),
+      };
       const answer = await this.#call(at, 'shares', { key, receipt: null }, body);
       page = parseAnswer(sharesAnswer, answer, at.id);
       for (const { permissionId, ...sealed } of page.shares) found.push({ permissionId, sealed });
     } while (page.next !== undefined);
     return found;
+  }
+
+  /** What a member of a care team of that hospital sealed to the holder of this key, or null. */
+  async teamKey(at: ValidatorAddress, teamId: string, key: SigningKey): Promise<SealedText | null> {
+    const answer = await this.#call(at, 'team-keys', { key, receipt: null }, { teamId });
+    return parseAnswer(teamKeyAnswer, answer, at.id).sealed;
   }
 
   /** Called before each page. Throws `bad_answer` where there are too many. */
@@ -97,7 +108,7 @@ export class CopiesClient {
 
   async #call(
     at: ValidatorAddress,
-    path: 'access' | 'metadata' | 'shares',
+    path: 'access' | 'metadata' | 'shares' | 'team-keys',
     { key, receipt }: Permit,
     body: Readonly<Record<string, unknown>>,
   ): Promise<HttpAnswer> {

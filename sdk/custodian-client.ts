@@ -61,7 +61,9 @@ export const sharesAnswer = z.object({
   shares: z.array(z.object({ permissionId: text }).extend(shareField.shape)),
   next: text.optional(),
 });
-const teamKeyAnswer = z.object({ sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable() });
+export const teamKeyAnswer = z.object({
+  sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable(),
+});
 export const accessAnswer = z.object({
   url: z.url({ protocol: /^https?$/ }),
   wrap: wrapField,
@@ -236,8 +238,12 @@ export class CustodianClient {
   }
 
   /** What a member of the team sealed to the holder of this key, or null. */
-  async teamKey(teamId: string, key: SigningKey): Promise<SealedText | null> {
-    const permit = { key, receipt: null };
+  async teamKey(
+    teamId: string,
+    key: SigningKey,
+    patience: Patience = 'long',
+  ): Promise<SealedText | null> {
+    const permit = { key, receipt: null, patience };
     const answer = await this.#call('POST', '/v1/team-keys/fetch', permit, { teamId });
     return parseAnswer(teamKeyAnswer, answer, 'records').sealed;
   }

@@ -120,19 +120,39 @@ export class RecordSources {
     });
   }
 
-  /** Shares that are sealed to this key; `wanted` are the ledger's digests by permission. */
+  /**
+   * Shares that are sealed to this key, or to a care team of its holder; `wanted` are the ledger's
+   * digests by permission.
+   */
   async shares(
     key: SigningKey,
     wanted: ReadonlyMap<string, string>,
+    teamId?: string,
   ): Promise<{ permissionId: string; sealed: SealedText }[]> {
     return this.#gather<{ permissionId: string; sealed: SealedText }>({
       wanted: [...wanted.keys()],
       idOf: ({ permissionId }) => permissionId,
       isRight: async ({ permissionId, sealed }) =>
         digestOfSealed(sealed) === wanted.get(permissionId),
-      atCustodian: (patience) => this.#custodian.shares(key, { patience }),
-      atHospital: (hospital) => this.#copies.shares(hospital, key),
+      atCustodian: (patience) =>
+        known(
+          this.#custodian.shares(key, { patience, ...(teamId === undefined ? {} : { teamId }) }),
+        ),
+      atHospital: (hospital) => this.#copies.shares(hospital, key, teamId),
     });
+  }
+
+  /** What a member sealed to this key in a care team; `digest` is the ledger's. Null of nobody. */
+  async teamKey(teamId: string, key: SigningKey, digest: string): Promise<SealedText | null> {
+    const listed = (sealed: SealedText | null): SealedText[] => (sealed === null ? [] : [sealed]);
+    const found = await this.#gather<SealedText>({
+      wanted: [teamId],
+      idOf: () => teamId,
+      isRight: async (sealed) => digestOfSealed(sealed) === digest,
+      atCustodian: (patience) => known(this.#custodian.teamKey(teamId, key, patience).then(listed)),
+      atHospital: async (hospital) => listed(await this.#copies.teamKey(hospital, teamId, key)),
+    });
+    return found[0] ?? null;
   }
 
   /** The custodian has everything; hospitals have their part, so several are asked. */
@@ -159,7 +179,8 @@ export class RecordSources {
       for (const one of list) if (!found.has(how.idOf(one))) found.set(how.idOf(one), one);
       isAnswered ||= list.length > 0;
     }
-    if (!isAnswered) await ask('long');
+    // Who wants nothing waits for nobody.
+    if (!isAnswered && how.wanted.length > 0) await ask('long');
     return [...found.values()];
   }
 
@@ -210,6 +231,14 @@ export class RecordSources {
     if (id === 'records') this.#restsUntil = 0;
     else this.#known = id;
   }
+}
+
+/** Nothing, where the custodian was not told of a member: the team's hospital knows by the ledger. */
+async function known<T>(asked: Promise<T[]>): Promise<T[]> {
+  return asked.catch((error: unknown) => {
+    if (problemCodeOf(error) === 'not_in_team') return [];
+    throw error;
+  });
 }
 
 /** Whatever one hospital says or sends, another may have the right bytes: one must not end a read. */

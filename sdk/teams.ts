@@ -237,7 +237,7 @@ export async function heldTeamKey(mate: TeamMate, team: CareTeam): Promise<HeldT
   const mine = keys.find(({ signingKey }) => thumbprint(signingKey.publicKey) === own?.seal?.kid);
   if (!own?.seal || !mine) throw noSeal(team);
   const { signingKey, encryption } = mine;
-  const sealed = await session.custodian.teamKey(team.id, signingKey);
+  const sealed = await session.sources.teamKey(team.id, signingKey, own.seal.digest);
   if (!sealed) throw noSeal(team);
   if (digestOfSealed(sealed) !== own.seal.digest) throw wrongSeal(team);
   const seeds = await openSeal(sealed, encryption.seed, {

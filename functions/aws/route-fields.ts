@@ -42,3 +42,8 @@ export const metadataAnswer = z.strictObject({
   ),
   next: z.string().optional(),
 });
+/** What members of a care team sealed to one, of either. */
+export const teamKeyAnswer = z.strictObject({
+  teamId: idText,
+  sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable(),
+});

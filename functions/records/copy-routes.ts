@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { chaincodeBounds } from '../../lib/chaincode/bounds.ts';
 import { recordsBounds } from '../../lib/records/bounds.ts';
 import { sealedSchema } from '../../lib/records/sealed.ts';
+import { teamSealsSchema } from '../../lib/records/team-key.ts';
 import type { DocumentedRoute } from '../aws/openapi.ts';
 import {
   dpopHeader,
@@ -32,6 +33,8 @@ export const copiedSharesSchema = z.strictObject({
     .min(1)
     .max(Math.min(SHARES_MAX, chaincodeBounds.copyPermissionsMax)),
 });
+/** Receipt of `copy.team`. */
+export const copiedTeamSchema = z.strictObject({ receipt: receiptField });
 export const restoreSchema = z.strictObject({
   /** Of a fresh `copy.held`. */
   receipt: receiptField,
@@ -106,6 +109,14 @@ export const copyRoutes: readonly DocumentedRoute[] = [
         ),
       }),
     },
+  },
+  {
+    method: 'POST',
+    path: '/v1/copies/team-keys',
+    body: copiedTeamSchema,
+    summary: 'For hospitals: what members of an own care team sealed to each other.',
+    parameters,
+    answers: { 200: z.strictObject({ seals: teamSealsSchema }) },
   },
   {
     method: 'POST',

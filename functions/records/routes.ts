@@ -21,6 +21,7 @@ import {
   metadataAnswer,
   metadataField,
   receiptField,
+  teamKeyAnswer,
   wrapField,
 } from '../aws/route-fields.ts';
 
@@ -358,12 +359,7 @@ const readRoutes: readonly DocumentedRoute[] = [
     body: fetchTeamKeySchema,
     summary: 'What a member sealed to the key that proves itself: the seeds of a team’s keys.',
     parameters: [dpopHeader],
-    answers: {
-      200: z.strictObject({
-        teamId: idText,
-        sealed: sealedSchema(recordsBounds.teamSealBytesMax).nullable(),
-      }),
-    },
+    answers: { 200: teamKeyAnswer },
   },
   {
     method: 'POST',

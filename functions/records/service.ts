@@ -17,6 +17,7 @@ import {
   copiedObjectSchema,
   copiedRecordsSchema,
   copiedSharesSchema,
+  copiedTeamSchema,
   eraseSchema,
   restoreSchema,
 } from './copy-routes.ts';
@@ -63,7 +64,7 @@ import {
   withdrawalSchema,
 } from './release-routes.ts';
 import { fetchShares, putShare, withdrawShare } from './shares.ts';
-import { fetchTeamKey, putTeamKeys } from './team-keys.ts';
+import { fetchTeamKey, putTeamKeys, teamKeysForCopies } from './team-keys.ts';
 import { abortUpload, openUpload, uploadStatus } from './uploads.ts';
 
 /** Operations by `METHOD /path`, one for each row of `functions/records/routes.ts`. */
@@ -163,6 +164,9 @@ function copyOperations(context: RecordsContext): Operations {
     ),
     'POST /v1/copies/shares': withBody(copiedSharesSchema, (body, request) =>
       sharesForCopies(context, request, body),
+    ),
+    'POST /v1/copies/team-keys': withBody(copiedTeamSchema, (body, request) =>
+      teamKeysForCopies(context, request, body),
     ),
     'POST /v1/restores': withBody(restoreSchema, (body, request) =>
       openRestore(context, request, body),

@@ -16,7 +16,7 @@ import { conflict } from './record-state.ts';
 import { requireNotRotated } from './rotation-state.ts';
 import type { fetchSharesSchema, shareSchema, withdrawSchema } from './routes.ts';
 import { requireNotErased } from './tombstones.ts';
-import { requireMember } from './team-keys.ts';
+import { requireMember } from './team-state.ts';
 
 const PAGE_CHARS_MAX = 4_500_000;
 const PAGE_ITEMS = 100;
@@ -127,7 +127,7 @@ export async function fetchShares(
   { after: start, teamId }: z.infer<typeof fetchSharesSchema>,
 ): Promise<HttpAnswer> {
   const caller = await requireCaller(context, request);
-  if (teamId !== undefined) await requireMember(context, teamId, caller.kid);
+  if (teamId !== undefined) await requireMember(context.store, teamId, caller.kid);
   return { status: 200, body: await sharesPage(context.store, teamId ?? caller.kid, start) };
 }
 

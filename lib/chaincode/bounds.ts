@@ -10,6 +10,8 @@ export const chaincodeBounds = {
   teamMembersMax: 32,
   teamsOfSubjectMax: 8,
   teamEpochMax: 65_535,
+  /** Renewals of a member's key after which an old seal of a team counts no more. */
+  sealRenewalsMax: 8,
   /** Units of one fill, fills of one prescription, how far apart, how long it may hold. */
   fillUnitsMax: 100_000,
   fillsMax: 24,

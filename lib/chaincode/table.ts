@@ -21,6 +21,7 @@ import { escrowGet } from './escrow.ts';
 import type { ChaincodeFunction } from './functions.ts';
 import { governanceProbe, networkHead } from './governance.ts';
 import { copyDeleted, copyHeld, copyList, copyRequest, patientChooseHospitals } from './copy.ts';
+import { copyTeam } from './copy-team.ts';
 import { erasureGet, patientErase, patientErased, recordErase, recordErased } from './erasure.ts';
 import { networkAuthority } from './authority.ts';
 import { historyList } from './history.ts';
@@ -195,6 +196,7 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   copyRequest,
   copyHeld,
   copyDeleted,
+  copyTeam,
   copyList,
   recordErase,
   patientErase,

@@ -99,11 +99,51 @@ export async function teamPermit(
   { id: teamId, hospital, version, epoch, members }: Team,
 ): Promise<{ [name: string]: PlainValue }> {
   const people = await reader.many(members.map(({ subject }) => cells.subject(subject)));
-  const memberKids = people.map((one, at) => {
+  const present = people.map((one, at) => {
     if (!one) throw new Error(`member ${members[at]?.subject} has no identity`);
     return one.kid;
   });
-  return { teamId, hospital, version, epoch, memberKids };
+  const sealed = (await countedSeals(reader, members)).map(({ kid }) => kid);
+  return { teamId, hospital, version, epoch, memberKids: [...new Set([...present, ...sealed])] };
+}
+
+/** What one member sealed to another, whose key counts. */
+interface CountedSeal {
+  readonly subject: string;
+  readonly kid: string;
+  readonly digest: string;
+  /** Whether the member is at work: a device that was reported lost is given nothing. */
+  readonly isActive: boolean;
+}
+
+/**
+ * Seals that are still good: to a member's present key, or to one that the member renewed. Not to
+ * one whose device was lost, so that another key took its place without it.
+ */
+export async function countedSeals(
+  reader: Reader,
+  members: readonly TeamMember[],
+): Promise<CountedSeal[]> {
+  const counted: CountedSeal[] = [];
+  for (const { subject, seal } of members) {
+    const person = await reader.get(cells.subject(subject));
+    if (!seal || !person || !(await isRenewalOf(reader, person.kid, seal.kid))) continue;
+    const { kid, digest } = seal;
+    counted.push({ subject, kid, digest, isActive: person.status === 'active' });
+  }
+  return counted;
+}
+
+/** Whether a key is another one, or came from it by renewals alone. */
+async function isRenewalOf(reader: Reader, present: string, earlier: string): Promise<boolean> {
+  let kid = present;
+  for (let step = 0; step <= chaincodeBounds.sealRenewalsMax; step += 1) {
+    if (kid === earlier) return true;
+    const origin = (await reader.get(cells.identity(kid)))?.origin;
+    if (origin?.how !== 'renewed') return false;
+    kid = origin.kid;
+  }
+  return false;
 }
 
 /** A person whose identity ended is in no team any more. */

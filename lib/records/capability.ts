@@ -148,13 +148,21 @@ const teamSchema = z.object({
   fn: z.enum(['team.create', 'team.change', 'team.close', 'team.publish-key', 'team.seal']),
   teamId: id,
   version: z.int().min(1),
-  memberKids: z.array(text32).max(recordsBounds.teamMembersMax),
+  /** Present keys of members, and those of before that something is still sealed to. */
+  memberKids: z.array(text32).max(2 * recordsBounds.teamMembersMax),
   seals: z
     .array(z.object({ kid: text32, digest: text32 }))
     .max(recordsBounds.teamMembersMax)
     .default([]),
 });
 export type TeamCapability = z.infer<typeof teamSchema>;
+/** `copy.team`: this hospital may copy these seals until then. */
+const teamCopySchema = teamSchema.extend({
+  fn: z.literal('copy.team'),
+  readerKid: text32,
+  usableUntil: timeField,
+});
+
 
 /** A registration, a publication, or what renewed keys with a permission: keys under this root. */
 const publishSchema = z.object({
@@ -331,6 +339,7 @@ const schemas = {
   rotate: rotateSchema,
   settle: settleSchema,
   finish: finishSchema,
+  'team-copy': teamCopySchema,
   private: privateSchema,
   release: releaseSchema,
   collect: collectSchema,

@@ -181,6 +181,7 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'copy.request': { pseudonym, permissionIds: [] },
     'copy.held': { pseudonym, records: [{ recordId, objectDigest: digest }] },
     'copy.deleted': { pseudonym, recordIds: [recordId], all: false },
+    'copy.team': { teamId: permissionId },
     'record.erase': { recordIds: [recordId] },
     'record.erased': { recordIds: [recordId] },
     'patient.erased': { pseudonym },

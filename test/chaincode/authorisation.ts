@@ -87,6 +87,7 @@ export const expected: Record<string, Role[]> = {
   'copy.held': ['hospital'],
   'copy.deleted': ['hospital'],
   'copy.list': ['patient'],
+  'copy.team': ['hospital'],
   'record.erase': ['patient'],
   'patient.erase': ['patient'],
   'record.erased': ['custodian', 'hospital'],

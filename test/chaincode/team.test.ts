@@ -5,16 +5,20 @@ import { cells } from '../../lib/chaincode/cells.ts';
 import { chaincodeBounds } from '../../lib/chaincode/bounds.ts';
 import { decide, heldBy, objectionOf } from '../../lib/chaincode/decision.ts';
 import { readerOf } from '../../lib/chaincode/draft.ts';
+import { renewalSigningBytes } from '../../lib/chaincode/identity.ts';
+import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { rightsOfRole } from '../../lib/chaincode/roles.ts';
 import { identitySchema, type Permission } from '../../lib/chaincode/values.ts';
 import { decodeWith, encodeCbor } from '../../lib/wire/codec.ts';
 import { limits } from '../../lib/limits.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
 import {
+  type Acting,
   DAY,
   grantArgs,
   id16,
   MONTH,
+  NETWORK,
   OTHER_TAG,
   outcome,
   type PatientKeys,
@@ -251,6 +255,84 @@ describe('team.seal', () => {
     expect(outcome(await world.submit(lead, 'team.seal', stale))).toBe('team_changed');
     const other = { ...(await args()), epoch: 2 };
     expect(outcome(await world.submit(lead, 'team.seal', other))).toBe('team_key_superseded');
+  });
+});
+
+describe('keys that count', () => {
+  async function renewed(world: World, person: Person): Promise<Person> {
+    const { subject, hospital, kid: previousKid } = person;
+    const next = await world.clinician('doctor', { subject, hospital });
+    const { publicKey } = next.key;
+    const signed = renewalSigningBytes({ network: NETWORK, previousKid, publicKey });
+    const previousSignature = toBase64url(await person.key.sign(signed));
+    const args = { certificate: next.certificate, previousKid, previousSignature };
+    valueOf(await world.submit(world.operator(), 'identity.renew', args));
+    return next;
+  }
+
+  const permit = async (world: World) =>
+    valueOf(await world.submit(world.hospital(), 'copy.team', { teamId }));
+
+  it('are present ones, and of before while a member has only renewed: the seal stays good', async () => {
+    const world = base.fork();
+    const seal = { kid: lead.kid, digest: text32(`seal ${lead.subject}`) };
+    let person = lead;
+    for (let time = 0; time < chaincodeBounds.sealRenewalsMax; time += 1) {
+      person = await renewed(world, person);
+    }
+    const { memberKids, seals } = await permit(world);
+    expect(seals).toEqual([seal]);
+    expect(memberKids).toEqual([person.kid, nurse.kid, pharmacist.kid, lead.kid]);
+    // Whatever else happens to the team, the custodian keeps it.
+    const { version } = await teamNow(world);
+    const change = { teamId, version, add: [newcomer.subject] };
+    const value = valueOf(await world.submit(world.operator(), 'team.change', change));
+    expect(value['memberKids']).toContain(lead.kid);
+    await renewed(world, person);
+    expect((await permit(world))['seals']).toEqual([]);
+  });
+
+  it('are not those of a device that was lost, once another key took its place', async () => {
+    const world = base.fork();
+    const { subject } = lead;
+    const { certificate } = await world.clinician('doctor', { subject });
+    const asked = { certificate, reason: 'device-lost' };
+    valueOf(await world.submit(world.operator(), 'identity.reenrol', asked));
+    valueOf(await world.submit(world.operator(1), 'identity.approve-reenrolment', { subject }));
+    world.time += world.parameters.recoveryDelayMs;
+    valueOf(await world.submit(world.operator(), 'identity.finish-reenrolment', { subject }));
+    const { memberKids, seals } = await permit(world);
+    expect(seals).toEqual([]);
+    expect(memberKids).not.toContain(lead.kid);
+  });
+});
+
+describe('copy.team', () => {
+  const ask = (world: World, who: Acting, id = teamId) =>
+    world.submit(who, 'copy.team', { teamId: id });
+
+  it('is for the team’s hospital, names its read key, and what the custodian may give', async () => {
+    const world = base.fork();
+    const { time, parameters } = world;
+    const value = valueOf(await ask(world, world.hospital()));
+    expect(value).toEqual({
+      ...{ fn: 'copy.team', teamId, hospital: 'hospital-a', version: 2, epoch: 1 },
+      memberKids: [lead.kid, nurse.kid, pharmacist.kid],
+      seals: [{ kid: lead.kid, digest: text32(`seal ${lead.subject}`) }],
+      readerKid: (world.hospital() as { kid: string }).kid,
+      usableUntil: time + parameters.receiptUsableMs,
+    });
+  });
+
+  it('is refused to others, of no team, and of one that is closed', async () => {
+    const world = base.fork();
+    expect(outcome(await ask(world, world.hospital(1)))).toBe('other_hospital');
+    for (const who of [lead, alice, world.operator(), world.custodian, world.validator()]) {
+      expect(outcome(await ask(world, who))).toBe('role_denied');
+    }
+    expect(outcome(await ask(world, world.hospital(), id16('no team')))).toBe('unknown_team');
+    valueOf(await world.submit(world.operator(), 'team.close', { teamId }));
+    expect(outcome(await ask(world, world.hospital()))).toBe('team_closed');
   });
 });
 

@@ -349,4 +349,38 @@ describe('keys of care teams', () => {
     expect(await put({ fn: 'team.close', version: 5, memberKids: [] })).toBe('ok');
     expect((await fetch(ada))['code']).toBe('not_in_team');
   });
+
+  it('gives seals to the hospital that a receipt names, and learns who is in the team', async () => {
+    const { custodian, ada, bob, eve, kids, put, fetch } = await makeTeam();
+    const [first, second] = kids;
+    const sealed = sealedText(120);
+    const seals = [first, second].map((kid) => ({ kid, digest: digestOf(sealed) }));
+    const key = { fn: 'team.publish-key', version: 2, memberKids: [first, second], seals };
+    const brought = [first, second].map((kid) => ({ kid, sealed }));
+    expect(await put(key, brought)).toBe('ok');
+    const copied = async (by: SigningKey, change: object = {}) => {
+      const value = {
+        ...{ fn: 'copy.team', teamId, epoch: 1, hospital: 'hospital-a', version: 2 },
+        ...{ memberKids: [first, second], seals, readerKid: thumbprint(eve.publicKey) },
+        usableUntil: custodian.clock.now + 1_000,
+        ...change,
+      };
+      const receipt = await custodian.receiptOf(value);
+      const answer = await custodian.call('POST', '/v1/copies/team-keys', {}, { key: by, receipt });
+      return answer.body;
+    };
+    expect(await copied(eve)).toEqual({ seals: brought });
+    expect((await copied(ada))['code']).toBe('proof_wrong_key');
+    expect((await copied(eve, { usableUntil: 5 }))['code']).toBe('receipt_expired');
+    expect((await copied(eve, { fn: 'team.seal' }))['code']).toBe('receipt_wrong_kind');
+    const others = seals.map((one) => ({ ...one, digest: digestOf(sealedText(121)) }));
+    expect(await copied(eve, { seals: others })).toEqual({ seals: [] });
+    // The second one's identity ended: the ledger let it out, and nobody else tells the custodian.
+    const left = { version: 3, memberKids: [first], seals: [seals[0]] };
+    expect(await copied(eve, left)).toEqual({ seals: [brought[0]] });
+    expect((await fetch(bob))['code']).toBe('not_in_team');
+    expect(await copied(eve)).toEqual({ seals: [brought[0]] });
+    expect((await fetch(bob))['code']).toBe('not_in_team');
+    expect(await fetch(ada)).toEqual({ teamId, sealed });
+  });
 });

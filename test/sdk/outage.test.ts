@@ -8,8 +8,19 @@ import type { Clinician } from '../../sdk/clinician.ts';
 import { chooseHospitals, listCopies } from '../../sdk/copies.ts';
 import { grant, revoke } from '../../sdk/grants.ts';
 import type { Patient } from '../../sdk/patient.ts';
-import { fileSink, fileSource } from '../../sdk/platform/node.ts';
-import { closeTeam, createTeam, makeTeamKey, teamById } from '../../sdk/teams.ts';
+import { fileSink, fileSource, nodeFiles } from '../../sdk/platform/node.ts';
+import { CopiesClient } from '../../sdk/copies-client.ts';
+import { problemCodeOf } from '../../sdk/http.ts';
+import { renewKeys } from '../../sdk/renewal.ts';
+import {
+  changeTeam,
+  closeTeam,
+  createTeam,
+  makeTeamKey,
+  sealTeamKey,
+  teamById,
+} from '../../sdk/teams.ts';
+import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { problem } from './fake-fetch.ts';
 import type { HospitalWorld } from './hospital-world.ts';
 import { makeWorld, type World } from './world.ts';
@@ -171,6 +182,91 @@ describe('while the custodian is away', () => {
     const texts = await readAll();
     expect(texts.map((text) => text.length).sort((a, b) => a - b)).toEqual([32, 9_500_000]);
     expect(reader.session.sources.standIn).toBe('hospital-b');
+  });
+
+  describe('a care team', () => {
+    let nurse: Clinician;
+    let teamId: string;
+    const team = () => teamById(reader, teamId);
+    const subjectOf = ({ data }: Clinician): string => data.enrolment!.subject!;
+    beforeEach(async () => {
+      nurse = await world.doctor('Carla Ditto', 1, '1000000038');
+      const members = [subjectOf(reader), subjectOf(nurse)];
+      ({ teamId } = await createTeam(world.operator(1), { name: 'Ward 7', members }));
+      await makeTeamKey(reader, await team());
+      await upload();
+      const until = Date.now() + 48 * HOUR;
+      const terms = { rights: ['read'], categories: ['laboratory'], until } as const;
+      await grant(patient, { to: { team: 'Ward 7' }, ...terms });
+    });
+
+    it('reads by its grant from the copies of its hospital, each member of it', async () => {
+      await hospital.replicate();
+      expect(hospital.log.map(({ event }) => event)).toContain('team copied');
+      stopCustodian();
+      for (const one of [reader, nurse]) expect(await readAll(one)).toEqual([CONTENT]);
+      expect(reader.session.sources.standIn).toBe('hospital-b');
+    });
+
+    it('gives nothing to who left or whose identity ended, and tells the custodian', async () => {
+      await hospital.replicate();
+      const { custodian } = reader.session;
+      const copies = new CopiesClient(world.transport, reader.session.clock);
+      const place = { id: 'hospital-b', url: 'http://hospital-b.test' };
+      const said = (asked: Promise<unknown>) =>
+        asked.then((sealed) => (sealed ? 'sealed' : 'nothing'), problemCodeOf);
+      const ask = ({ keystore: { signingKey } }: Clinician) =>
+        Promise.all([
+          said(copies.teamKey(place, teamId, signingKey)),
+          said(custodian.teamKey(teamId, signingKey)),
+        ]);
+      expect(await ask(reader)).toEqual(['sealed', 'sealed']);
+      expect(await ask(writer)).toEqual(['not_in_team', 'not_in_team']);
+      await changeTeam(world.operator(1), await team(), { remove: [subjectOf(nurse)] });
+      await hospital.replicate();
+      expect(await ask(nurse)).toEqual(['not_in_team', 'not_in_team']);
+      // Nobody brings the custodian what ends an identity, but the hospital.
+      await world.operator(1).revoke(reader.keystore.kid, 'other');
+      expect(await ask(reader)).toEqual(['sealed', 'sealed']);
+      await hospital.replicate();
+      expect(await ask(reader)).toEqual(['not_in_team', 'not_in_team']);
+    });
+
+    it('is copied anew once somebody joins, and forgotten once it holds nothing', async () => {
+      await hospital.replicate();
+      const late = await world.doctor('Dora Lind', 1, '1000000046');
+      await changeTeam(world.operator(1), await team(), { add: [subjectOf(late)] });
+      await hospital.replicate();
+      await sealTeamKey(reader, await team());
+      await hospital.replicate();
+      const restart = stopCustodian();
+      expect(await readAll(late)).toEqual([CONTENT]);
+      restart();
+      await closeTeam(world.operator(1), await team());
+      await hospital.replicate();
+      expect(hospital.store.keys().filter((key) => key.startsWith('team#'))).toEqual([]);
+    });
+
+    const custodianForgets = () => world.wraps.remove([wrapKeys.teamKeys(teamId)]);
+
+    it('reads on after a member renewed the key, and though the custodian lost the seals', async () => {
+      const renewed = await renewKeys(nurse, nodeFiles);
+      await changeTeam(world.operator(1), await team(), { remove: [subjectOf(reader)] });
+      await hospital.replicate();
+      await custodianForgets();
+      expect(await readAll(renewed.clinician)).toEqual([CONTENT]);
+      stopCustodian();
+      expect(await readAll(renewed.clinician)).toEqual([CONTENT]);
+    });
+
+    it('is not asked for again and again where a member never brought what it sealed', async () => {
+      await custodianForgets();
+      await hospital.replicate();
+      const asked = world.ledger.height;
+      world.skewMs.value += 60_000;
+      await hospital.replicate();
+      expect(world.ledger.height).toBe(asked);
+    });
   });
 
   it('the patient reads too, and another hospital serves where the own one is away', async () => {

@@ -3,9 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
-import { hpkeInfo, hpkeSeal } from '../../lib/crypto/hpke.ts';
+import { hpkeInfo, hpkeOpen, hpkeSeal } from '../../lib/crypto/hpke.ts';
 import { randomBytes } from '../../lib/crypto/random.ts';
-import { sealedDigest, type SealedText, toSealedText } from '../../lib/records/sealed.ts';
+import {
+  fromSealedText,
+  sealedDigest,
+  type SealedText,
+  toSealedText,
+} from '../../lib/records/sealed.ts';
+import { wrapKeys } from '../../lib/records/wrap-keys.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
 import type { MedicalRecord } from '../../lib/chaincode/values.ts';
 import type { Clinician } from '../../sdk/clinician.ts';
@@ -15,6 +21,7 @@ import { grant, type Granted } from '../../sdk/grants.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { keepUp, narrow } from '../../sdk/permission-changes.ts';
 import { fileSink, fileSource } from '../../sdk/platform/node.ts';
+import { openShare } from '../../sdk/seal.ts';
 import {
   changeTeam,
   createTeam,
@@ -72,6 +79,34 @@ async function outcome(who: Clinician): Promise<string> {
       (error: { code: string }) => error.code,
     );
 }
+
+describe('the hospital of the team', () => {
+  it('holds seals and shares for an outage, and opens neither with its own keys', async () => {
+    const hospital = world.hospitals.get('hospital-a')!;
+    await hospital.replicate();
+    const kept = await hospital.store.get(wrapKeys.teamKeys(teamId));
+    const { seals } = kept!.value as { seals: { kid: string; sealed: SealedText }[] };
+    const kids = [ada, bruno].map(({ keystore }) => keystore.kid);
+    expect(seals.map(({ kid }) => kid).sort()).toEqual(kids.sort());
+    const network = anna.session.client.name;
+    const recipient = await subjectOf(ada);
+    const info = hpkeInfo({ network, purpose: 'team-key', subject: teamId, recipient });
+    const { sealed } = seals.find(({ kid }) => kid === ada.keystore.kid)!;
+    const openSeal = (seed: Uint8Array) =>
+      hpkeOpen(seed, { ...fromSealedText(sealed), info, aad: new Uint8Array() });
+    const { permissionId } = given;
+    const found = await hospital.store.get(wrapKeys.share(teamId, permissionId));
+    const openIt = (seed: Uint8Array) =>
+      openShare(found!.value as SealedText, { seed, network, permissionId, grantee: teamId });
+    const { seeds } = await heldTeamKey(ada, await team());
+    expect(await openSeal(ada.keystore.encryption.seed)).toBeInstanceOf(Uint8Array);
+    expect(await openIt(seeds.get(1)!)).toMatchObject({ pseudonym: anna.pseudonym });
+    // Of the keys that a hospital has, one opens what is sealed to it.
+    const { seed } = world.net.validators[0]!.share;
+    await expect(openSeal(seed)).rejects.toThrow();
+    await expect(openIt(seed)).rejects.toThrow();
+  });
+});
 
 describe('a member who hands on another key than the team’s', () => {
   it('is found out by the one who gets it, and another member can repair it', async () => {

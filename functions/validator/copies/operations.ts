@@ -16,9 +16,15 @@ import { metadataPage } from '../../records/access.ts';
 import type { ObjectStore } from '../../records/object-store.ts';
 import { requireSealed } from '../../records/record-state.ts';
 import { sharesPage } from '../../records/shares.ts';
+import { requireMember, sealTo } from '../../records/team-state.ts';
 import { findCopy } from './copy-store.ts';
 import { reportDamaged } from './damaged.ts';
-import { copyAccessSchema, copyMetadataSchema, copySharesSchema } from './routes.ts';
+import {
+  copyAccessSchema,
+  copyMetadataSchema,
+  copySharesSchema,
+  copyTeamKeySchema,
+} from './routes.ts';
 
 const PRESIGN_SECONDS = 60;
 
@@ -38,9 +44,14 @@ export function copyOperations(context: CopiesContext): Operations {
     'POST /v1/copies/metadata': withBody(copyMetadataSchema, (body, request) =>
       listCopies(context, request, body),
     ),
-    'POST /v1/copies/shares': withBody(copySharesSchema, async ({ after }, request) => {
-      const caller = await requireCaller(context, request);
-      return { status: 200, body: await sharesPage(context.store, caller.kid, after) };
+    'POST /v1/copies/shares': withBody(copySharesSchema, async ({ teamId, after }, request) => {
+      const { kid } = await requireCaller(context, request);
+      if (teamId !== undefined) await requireMember(context.store, teamId, kid);
+      return { status: 200, body: await sharesPage(context.store, teamId ?? kid, after) };
+    }),
+    'POST /v1/copies/team-keys': withBody(copyTeamKeySchema, async ({ teamId }, request) => {
+      const { kid } = await requireCaller(context, request);
+      return { status: 200, body: { teamId, sealed: await sealTo(context.store, teamId, kid) } };
     }),
   };
 }

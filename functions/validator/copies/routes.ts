@@ -10,6 +10,7 @@ import {
   idText,
   metadataAnswer,
   receiptField,
+  teamKeyAnswer,
 } from '../../aws/route-fields.ts';
 
 export const copyAccessSchema = z.strictObject({
@@ -25,9 +26,13 @@ export const copyMetadataSchema = z.strictObject({
   after: z.string().max(128).optional(),
 });
 export const copySharesSchema = z.strictObject({
+  /** What was given to this care team of the hospital, in place of what was given to a person. */
+  teamId: idText.optional(),
   /** `next` of the answer before. */
   after: idText.optional(),
 });
+
+export const copyTeamKeySchema = z.strictObject({ teamId: idText });
 
 const parameters = [dpopHeader];
 
@@ -56,7 +61,8 @@ export const copyRoutes: readonly DocumentedRoute[] = [
     method: 'POST',
     path: '/v1/copies/shares',
     body: copySharesSchema,
-    summary: 'Shares that are sealed to the holder of the key that proves itself.',
+    summary:
+      'Shares that are sealed to the holder of the key that proves itself, or to a team of its.',
     parameters,
     answers: {
       200: z.strictObject({
@@ -64,5 +70,13 @@ export const copyRoutes: readonly DocumentedRoute[] = [
         next: idText.optional(),
       }),
     },
+  },
+  {
+    method: 'POST',
+    path: '/v1/copies/team-keys',
+    body: copyTeamKeySchema,
+    summary: 'As /v1/team-keys/fetch of the custodian, for a care team of the hospital.',
+    parameters,
+    answers: { 200: teamKeyAnswer },
   },
 ];

@@ -5,6 +5,7 @@ import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { recordsBounds } from '../../../lib/records/bounds.ts';
 import { createDpop } from '../../../lib/records/dpop.ts';
 import { sealedSchema } from '../../../lib/records/sealed.ts';
+import { teamSealsSchema } from '../../../lib/records/team-key.ts';
 import { parseWith } from '../../../lib/wire/codec.ts';
 import { boundedJson } from '../../aws/bounded-json.ts';
 import { CustodianAway, type ReplicatorContext } from './context.ts';
@@ -38,6 +39,7 @@ const sharesSchema = z.object({
     }),
   ),
 });
+const teamKeysSchema = z.object({ seals: teamSealsSchema });
 const erasureSchema = z.object({ status: z.enum(['working', 'erased']) });
 const restoreSchema = z.object({
   status: z.enum(['open', 'there']),
@@ -74,6 +76,12 @@ export async function sharesAtCustodian(
     found.push(...parseWith(sharesSchema, answer).shares);
   }
   return found;
+}
+
+/** What members of an own care team sealed to each other; the receipt is of `copy.team`. */
+export async function teamKeysAtCustodian(context: ReplicatorContext, receipt: Uint8Array) {
+  const answer = await call(context, '/v1/copies/team-keys', receipt, {});
+  return parseWith(teamKeysSchema, answer).seals;
 }
 
 /** Where the bytes of a record are for a minute. */

@@ -1,4 +1,4 @@
-/** One run of the replicator: new blocks, then patients who are due, then orders to erase. */
+/** One run of the replicator: new blocks, care teams, patients who are due, orders to erase. */
 
 import { z } from 'zod';
 import type { Reader } from '../../../lib/chaincode/draft.ts';
@@ -9,6 +9,7 @@ import { auditedAt, type Due, dueList, markAllDue, settleDue } from './due.ts';
 import { bringErasures } from './erasures.ts';
 import { reconcile } from './reconcile.ts';
 import { scanBlocks } from './scan.ts';
+import { lookAtTeams } from './teams.ts';
 
 const LEASE = { pk: 'service', sk: 'lease' };
 /** Longer than a function may run: two runs never work at once. */
@@ -41,14 +42,18 @@ async function work(context: ReplicatorContext, deadline: number): Promise<ComeB
   const head = await context.feed.head();
   if (!head) return null;
   const { isDone } = await scanBlocks(context, head, deadline);
+  const teamsMs = await lookAtTeams(context, head.state, deadline);
   const isOver = await lookAtDue(context, head.state, deadline);
   const erasuresMs = await bringErasures(context, head.state);
   if (!isDone || isOver) return 0;
   const [next] = await dueList(context.store, 1);
   const dueMs = next ? Math.max(0, next.at - context.now()) : null;
-  return dueMs === null || erasuresMs === null
-    ? (dueMs ?? erasuresMs)
-    : Math.min(dueMs, erasuresMs);
+  return soonest([teamsMs, dueMs, erasuresMs]);
+}
+
+function soonest(waits: readonly ComeBack[]): ComeBack {
+  const known = waits.filter((one) => one !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
 /** True where the time was over before everybody had a turn. */

@@ -9,6 +9,7 @@ import type { TransactionResult } from '../../../lib/wire/result.ts';
 import type { ReplicatorContext } from './context.ts';
 import { markDue } from './due.ts';
 import { noteErasures } from './erasures.ts';
+import { markTeamsDue, touchesTeams } from './teams.ts';
 
 const CURSOR = { pk: 'service', sk: 'cursor' };
 const cursorSchema = z.strictObject({ height: z.int().min(0) });
@@ -48,6 +49,7 @@ export async function scanBlocks(
     const touched = results.flatMap(touchedBy);
     await markDue(store, await pseudonymsOf(state, touched), now());
     await noteErasures(store, results);
+    if (results.some(touchesTeams)) await markTeamsDue(store);
     at += 1;
   }
   if (at > start) {
