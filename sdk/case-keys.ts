@@ -3,7 +3,7 @@ import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
 import { xWingKeyPair } from '../lib/crypto/x-wing.ts';
 import type { SealedText } from '../lib/records/sealed.ts';
 import { type CasePerson, type CaseView, PATIENT, showCase } from './case-data.ts';
-import { type CaseContents, openCase } from './case-reading.ts';
+import { type CaseContents, openCase, wakeCase } from './case-reading.ts';
 import { type CaseSeeds, sealSeeds } from './case-seals.ts';
 import { findGrantee, findIdentity } from './directory.ts';
 import { SdkError } from './errors.ts';
@@ -84,6 +84,9 @@ async function renew(
 ): Promise<CaseRekeyed> {
   const isHistoryWanted = add.some(({ withHistory }) => withHistory);
   const held: CaseContents | null = isHistoryWanted ? await openCase(person, caseId) : null;
+  // Seals that the custodian did not take would be lost, and with them what is written next.
+  const isAtRest = held === null && (await showCase(person, caseId)).generation > 0;
+  if (isAtRest) await wakeCase(person, caseId);
   return retried(async () => {
     const view = await showCase(person, caseId);
     const generation = view.generation + 1;

@@ -16,7 +16,7 @@ import { caseList, type CaseNote, type CasePerson, type CaseQuestion } from './c
 import { type CaseSeeds, openSeals } from './case-seals.ts';
 import { SdkError } from './errors.ts';
 import type { CertifiedResult } from './proofs.ts';
-import { reasonOf } from './http.ts';
+import { isStaleReceipt, reasonOf } from './http.ts';
 
 const FORMAT = 'carequorum-case-note-1';
 /** Characters of one text. */
@@ -92,10 +92,17 @@ async function fetchCase(person: CasePerson, caseId: string): Promise<Fetched> {
       return { access, ...(await session.custodian.caseContents(permit, isClosed)) };
     } catch (error) {
       // A case at rest is certified by validators of before: its next block is of those of now.
-      const isStale = reasonOf(error) === 'stale_set';
-      if (!isStale || isClosed || attempt >= READS_MAX) throw error;
+      if (!isStaleReceipt(error) || isClosed || attempt >= READS_MAX) throw error;
     }
   }
+}
+
+/**
+ * Makes a block that pins the validators of now, before something that the custodian has to take: the
+ * first block after a rest is certified by those of before, whose word it takes for a day.
+ */
+export async function wakeCase({ session, signer }: CasePerson, caseId: string): Promise<void> {
+  await session.client.submit({ fn: 'case.read', args: {}, ledger: caseId }, signer);
 }
 
 async function askToRead(person: CasePerson, caseId: string) {

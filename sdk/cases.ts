@@ -1,14 +1,15 @@
 /** Cases: opened by consent, written in by members, settled by votes, closed with an anchor. */
 import { fromBase64url, toBase64url } from '../lib/crypto/bytes.ts';
+import type { SigningKey } from '../lib/crypto/p256.ts';
 import { randomId } from '../lib/crypto/random.ts';
 import { xWingKeyPair } from '../lib/crypto/x-wing.ts';
 import { decodeReceipt } from '../lib/ledger/receipt.ts';
 import { encodeCbor } from '../lib/wire/codec.ts';
 import { type CasePerson, type CaseRule, showCase } from './case-data.ts';
 import { rekeyCase } from './case-keys.ts';
-import { type CaseText, sealNote } from './case-reading.ts';
+import { type CaseText, sealNote, wakeCase } from './case-reading.ts';
 import { SdkError } from './errors.ts';
-import { reasonOf } from './http.ts';
+import { isStaleReceipt, reasonOf } from './http.ts';
 import type { Settled } from './network-client.ts';
 import type { CertifiedResult } from './proofs.ts';
 
@@ -151,7 +152,16 @@ export async function writeNotes(
     // The key changed meanwhile: all of them are refused alike, and none is there twice.
     const isRace = settled.every((one) => isKeyGone(one));
     if (isRace && attempt < ATTEMPTS_MAX) continue;
-    return deposited(person, made, settled, onDone);
+    const written = await deposited(person, made, settled, onDone);
+    const stale = written.flatMap((one, at) => (isStaleReceipt(one) ? [at] : []));
+    if (stale.length === 0 || attempt >= ATTEMPTS_MAX) return written;
+    // After a rest: those notes are there without a text, and take the place of it by new ones.
+    const again = stale.map((at): NewNote => {
+      return { ...(notes[at] as NewNote), corrects: (made[at] as Made).noteId };
+    });
+    const rewritten = await writeNotes(person, caseId, again);
+    for (const [index, at] of stale.entries()) written[at] = rewritten[index] as Written;
+    return written;
   }
 }
 
@@ -191,16 +201,30 @@ async function deposited(
       next += 1;
       const { noteId, sealed } = made[index] as Made;
       const result = settled[index] as Settled;
-      if (!(result instanceof SdkError)) {
-        await session.custodian.putCaseNote(sealed, { key, receipt: result.receipt });
-      }
-      written[index] = result instanceof SdkError ? result : { noteId, result };
+      const receipt = result instanceof SdkError ? null : result.receipt;
+      const refusal = receipt && (await refusedAsStale(session, sealed, { key, receipt }));
+      written[index] = result instanceof SdkError ? result : (refusal ?? { noteId, result });
       done += 1;
       onDone(done, made.length);
     }
   };
   await Promise.all(Array.from({ length: DEPOSITS_IN_FLIGHT }, worker));
   return written;
+}
+
+/** Null once the custodian keeps the text; its refusal where it believes the receipt no more. */
+async function refusedAsStale(
+  { custodian }: CasePerson['session'],
+  sealed: Made['sealed'],
+  permit: { key: SigningKey; receipt: Uint8Array },
+): Promise<SdkError | null> {
+  try {
+    await custodian.putCaseNote(sealed, permit);
+    return null;
+  } catch (error) {
+    if (error instanceof SdkError && isStaleReceipt(error)) return error;
+    throw error;
+  }
 }
 
 /** Puts a question with its options to those who vote by the rule of the case. */
@@ -210,6 +234,8 @@ export async function askQuestion(
   { text, options }: { text: string; options: readonly string[] },
 ): Promise<{ questionId: string; result: CertifiedResult }> {
   const said: CaseText = { kind: 'question', text, options: [...options] };
+  // A question without its text could not be taken back.
+  await wakeCase(person, caseId);
   for (let attempt = 1; ; attempt += 1) {
     const key = await presentKey(person, caseId);
     const { noteId, sealed, digest, size, generation } = await seal(person, caseId, said, key);

@@ -128,20 +128,22 @@ export async function maintainEmergency(patient: Patient): Promise<Maintained> {
   const now = patient.session.clock.now();
   let done: Maintained = 'fine';
   let { delivery } = data;
+  let isStale = false;
   if (delivery) {
     const rest = await deliverEscrow(escrowOwner(patient), deliveryOfData(delivery));
+    ({ isStale } = rest);
     if (rest.missing.length < delivery.missing.length) done = 'repaired';
     delivery = deliveryToData(rest);
     await patient.keepEmergency({ ...data, delivery });
   }
   await tellMembership(patient);
-  if (now - data.checkedAt < CHECK_MS) return done;
+  if (!isStale && now - data.checkedAt < CHECK_MS) return done;
   const { escrow, isCurrent } = await escrowStanding(escrowOwner(patient), 'emergency');
   if (escrow?.ended) {
     await patient.keepEmergency(undefined);
     return 'withdrawn';
   }
-  if (isCurrent && escrow?.generation === data.generation) {
+  if (!isStale && isCurrent && escrow?.generation === data.generation) {
     await patient.keepEmergency({ ...(patient.data.emergency ?? data), delivery, checkedAt: now });
     return done;
   }

@@ -24,6 +24,7 @@ import {
 import { sealedDigest, toSealedText } from '../lib/records/sealed.ts';
 import { SdkError } from './errors.ts';
 import type { EscrowDelivery } from './escrow-delivery.ts';
+import { isStaleReceipt } from './http.ts';
 import { endEscrowAt, putEscrowShare, type Released, releaseEscrowShare } from './escrow-client.ts';
 import { type EscrowPermit, validatorAt } from './escrow-client.ts';
 import { parseValue } from './pages.ts';
@@ -163,12 +164,16 @@ async function sealFor(shareKey: Uint8Array, place: SharePlace, share: Uint8Arra
   }
 }
 
-/** Hands the missing shares to whoever answers; gives what is missing still. */
+/**
+ * Hands the missing shares to whoever answers; gives what is missing still. `isStale` where somebody
+ * takes the receipt no more, as those who certified it were replaced: then a new deposit is due.
+ */
 export async function deliverEscrow(
   { session, key }: Omit<EscrowOwner, 'signer'>,
   delivery: EscrowDelivery,
-): Promise<EscrowDelivery> {
+): Promise<EscrowDelivery & { readonly isStale: boolean }> {
   const { escrowId, payload, receipt } = delivery;
+  let isStale = false;
   const outcomes = await Promise.all(
     delivery.missing.map(async (one) => {
       try {
@@ -178,11 +183,12 @@ export async function deliverEscrow(
         return null;
       } catch (error) {
         if (!(error instanceof SdkError)) throw error;
+        isStale ||= isStaleReceipt(error);
         return one;
       }
     }),
   );
-  return { ...delivery, missing: outcomes.filter((one) => one !== null) };
+  return { ...delivery, missing: outcomes.filter((one) => one !== null), isStale };
 }
 
 /** Whether at least as many hold their share as are needed to open it. */

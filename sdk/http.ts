@@ -89,6 +89,11 @@ export function problemCodeOf(error: unknown): string | null {
   return (error.details['problem'] as Problem).code;
 }
 
+/** Whether a party takes a receipt no more, as those who certified it were replaced long ago. */
+export function isStaleReceipt(error: unknown): boolean {
+  return problemCodeOf(error) === 'receipt_stale_set';
+}
+
 /** Whether a party does not answer now, or has no capacity: later it may. */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof SdkError)) return false;

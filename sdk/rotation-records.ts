@@ -7,11 +7,12 @@ import { openLayerKey } from '../lib/records/layer-key.ts';
 import { categoryKeyPair, categorySeed, monthOf, sealingSeed } from './category-keys.ts';
 import type { RelayerAnswer } from './custodian-client.ts';
 import { SdkError } from './errors.ts';
-import { reasonOf } from './http.ts';
+import { isStaleReceipt, reasonOf } from './http.ts';
 import type { OtherKeys } from './keystore-data.ts';
 import type { Patient } from './patient.ts';
 import type { CertifiedResult } from './proofs.ts';
 import { type Revisions, revisionAt } from './publication.ts';
+import type { Call } from './signing.ts';
 import { epochOf } from './read.ts';
 import { notProven, type RotateOptions } from './rotation-options.ts';
 import {
@@ -252,11 +253,19 @@ class Mover {
 
   /** The ledger has it from a run before this one: the custodian is told by that receipt. */
   async #settleAgain(record: MedicalRecord, fn: string, outcome: Outcome): Promise<Outcome> {
+    const { client } = this.#patient.session;
     this.#history ??= this.#patient.history();
     const history = await this.#history;
     const entry = history.findLast((one) => one.fn === fn && one.recordId === record.id);
     if (!entry) throw notProven(`${fn} of ${record.id}`);
-    await this.#settle(record.id, await this.#patient.session.client.certified(entry.transaction));
+    try {
+      await this.#settle(record.id, await client.certified(entry.transaction));
+    } catch (error) {
+      if (!isStaleReceipt(error)) throw error;
+      // Those who certified it were replaced since: said again, it changes nothing.
+      const call = { fn, args: argsOf(record, fn) };
+      await this.#settle(record.id, await client.submit(call, this.#patient.signer));
+    }
     return outcome;
   }
 
@@ -264,4 +273,12 @@ class Mover {
     const { session, ownerKey: key } = this.#patient;
     await session.custodian.settleRecord(recordId, { key, receipt });
   }
+}
+
+/** What the ledger has of a record that came over, or was left, in the words that brought it there. */
+function argsOf(record: MedicalRecord, fn: string): Call['args'] {
+  const { id: recordId, generation, objectDigest, categoryTag, epoch } = record;
+  if (fn === 'record.leave') return { recordId };
+  const { metadataCommitment, wrapDigest } = record;
+  return { recordId, generation, objectDigest, categoryTag, epoch, metadataCommitment, wrapDigest };
 }

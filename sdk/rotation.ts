@@ -27,7 +27,7 @@ import { eraseEnded } from './emergency.ts';
 import { SdkError } from './errors.ts';
 import { grantAgain } from './grants.ts';
 import { appointAgain } from './representatives.ts';
-import { reasonOf } from './http.ts';
+import { isStaleReceipt, reasonOf } from './http.ts';
 import type { Permission } from '../lib/chaincode/values.ts';
 import type { RotationData } from './keystore-data.ts';
 import { parseValue } from './pages.ts';
@@ -256,10 +256,11 @@ const firstPage = z.object({ items: z.array(z.object({ transaction: z.string() }
 
 /** The custodian lets nothing go by the old keys from now on, and gets the new public keys. */
 async function tellCustodian(patient: Patient, begun: CertifiedResult): Promise<void> {
-  const { session, ownerKey, networkName: network, root } = patient;
-  const { receipt } = begun;
+  const { session, ownerKey: key, networkName: network, root } = patient;
   const { publicKey } = await xWingKeyPair(sealingSeed(root, network));
-  await session.custodian.startRotation(publicKey, { key: ownerKey, receipt });
+  await byReceipt(patient, begun, (receipt) =>
+    session.custodian.startRotation(publicKey, { key, receipt }),
+  );
   if (patient.data.publishedFrom !== undefined) return;
   const call = { fn: 'patient.get', args: {} };
   const value = await session.client.query(call, patient.signer, { fresh: true });
@@ -268,7 +269,26 @@ async function tellCustodian(patient: Patient, begun: CertifiedResult): Promise<
   const publication = await makePublication(root, {
     ...{ network, categories, month, revisions: new Map() },
   });
-  await patient.publish(publication, receipt);
+  await byReceipt(patient, begun, (receipt) => patient.publish(publication, receipt));
+}
+
+/**
+ * Brings a receipt of this rotation to the custodian. Days later those who certified it may have
+ * been replaced, and be believed no more: then the ledger says anew where the rotation stands.
+ */
+async function byReceipt(
+  patient: Patient,
+  { receipt }: CertifiedResult,
+  bring: (receipt: Uint8Array) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await bring(receipt);
+  } catch (error) {
+    if (!isStaleReceipt(error)) throw error;
+    const call = { fn: 'patient.rotate-renew', args: {} };
+    const renewed = await patient.session.client.submit(call, patient.signer);
+    await bring(renewed.receipt);
+  }
 }
 
 /** Gives exactly the permissions that held when the rotation began and are kept, under new keys. */
@@ -387,8 +407,10 @@ async function finish(patient: Patient): Promise<CertifiedResult> {
     if (!last) throw error;
     return client.certified(last.transaction);
   });
-  const { receipt } = finished;
-  await patient.session.custodian.finishRotation({ key: patient.ownerKey, receipt });
+  const { ownerKey: key, session } = patient;
+  await byReceipt(patient, finished, (receipt) =>
+    session.custodian.finishRotation({ key, receipt }),
+  );
   await patient.update({ rotation: undefined });
   return finished;
 }

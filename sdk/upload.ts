@@ -9,7 +9,7 @@ import type { CategoryKey } from '../lib/records/category-keys.ts';
 import type { SealedText } from '../lib/records/sealed.ts';
 import { type ByteProgress, encryptDocument, type EncryptedDocument } from './document.ts';
 import { SdkError } from './errors.ts';
-import { reasonOf } from './http.ts';
+import { isStaleReceipt, reasonOf } from './http.ts';
 import { itemSchemas, parseValue } from './pages.ts';
 import type { DocumentSource, FilePlatform, Spool } from './platform/files.ts';
 import type { CertifiedResult } from './proofs.ts';
@@ -82,7 +82,24 @@ export async function uploadDocument(
   uploader: Uploader,
   source: DocumentSource,
   target: UploadTarget,
-  { onProgress, tickets = noTickets }: UploadOptions = {},
+  options: UploadOptions = {},
+): Promise<Uploaded> {
+  try {
+    return await uploadOnce(uploader, source, target, options);
+  } catch (error) {
+    const { tickets } = options;
+    if (!tickets || !isStaleReceipt(error)) throw error;
+    // Registered so long ago that who certified it was replaced: then it is another record.
+    await tickets.clear();
+    return uploadOnce(uploader, source, target, options);
+  }
+}
+
+async function uploadOnce(
+  uploader: Uploader,
+  source: DocumentSource,
+  target: UploadTarget,
+  { onProgress, tickets = noTickets }: UploadOptions,
 ): Promise<Uploaded> {
   const { session, files, encryption } = uploader;
   const network = session.client.name;

@@ -52,7 +52,7 @@ export const completeRestoreSchema = z.strictObject({
   /** Entity tags of the parts, in order. */
   etags: z.array(z.string().max(128)).min(1).max(partsMax),
 });
-/** Receipt of `record.erase` or `patient.erase`. */
+/** Receipt of `record.erase`, `patient.erase`, or of `erasure.renew` in the place of either. */
 export const eraseSchema = z.strictObject({ receipt: receiptField });
 
 const parameters = [dpopHeader];

@@ -33,7 +33,7 @@ export async function erase(
   const order = readCapability('erase', receipt.result);
   const deadline = context.now() + WORK_MS;
   const isDone =
-    order.fn === 'record.erase'
+    'recordIds' in order
       ? await eraseRecords(context, order.recordIds)
       : await erasePatient(context, order.pseudonyms, deadline);
   if (!isDone) return { status: 200, body: { status: 'working' } };
@@ -97,7 +97,7 @@ async function sayErased(context: RecordsContext, order: EraseCapability): Promi
 
 /** Its word on records, or on each pseudonym that the patient ever had. */
 function callsOf(order: EraseCapability): Parameters<typeof signCall>[1][] {
-  if (order.fn === 'record.erase') {
+  if ('recordIds' in order) {
     return [{ fn: 'record.erased', args: { recordIds: order.recordIds } }];
   }
   return order.pseudonyms.map((pseudonym) => ({ fn: 'patient.erased', args: { pseudonym } }));

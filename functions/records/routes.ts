@@ -106,7 +106,7 @@ export const metadataSchema = z.strictObject({
 });
 
 export const rotateSchema = z.strictObject({
-  /** Of `patient.rotate-begin`. */
+  /** Of `patient.rotate-begin`, or of `patient.rotate-renew` in its place. */
   receipt: receiptField,
   /** The X-Wing key that layer keys are sealed to; its digest is on the ledger. */
   sealingKey: publicKeyField,

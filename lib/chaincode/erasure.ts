@@ -7,7 +7,7 @@ import { CUSTODIAN_PARTY, type Erasure } from './copy-values.ts';
 import { forgetCopy } from './copy.ts';
 import type { Reader } from './draft.ts';
 import { ChaincodeError } from './errors.ts';
-import { endAllEscrows, endValue } from './escrow.ts';
+import { endAllEscrows, endedEscrows, endValue } from './escrow.ts';
 import { distinct, idField, pseudonymField } from './fields.ts';
 import { defineQuery, defineTransaction, type TransactionCall } from './functions.ts';
 import { ownOrEarlier, pseudonymsOf, remember } from './history.ts';
@@ -106,6 +106,38 @@ export const patientErased = defineTransaction({
     await remember(call, pseudonym, {});
     await draft.notify({ pseudonym }, 'erasure.acknowledged');
     return { pseudonym, party };
+  },
+});
+
+export const erasureRenew = defineTransaction({
+  name: 'erasure.renew',
+  summary:
+    'Certifies an order to erase anew, as it stands: validators who were replaced since have ' +
+    'certified the first, and nobody takes their word any more.',
+  roles: ['hospital'],
+  schema: z
+    .strictObject({ recordIds: recordIdsField.optional(), pseudonym: pseudonymField.optional() })
+    .refine(
+      ({ recordIds, pseudonym }) => (recordIds === undefined) !== (pseudonym === undefined),
+      'one of them',
+    ),
+  hints: ({ recordIds = [], pseudonym }) => [
+    ...recordIds.map(keys.recordErasure),
+    ...(pseudonym === undefined ? [] : [keys.patientErasure(pseudonym)]),
+  ],
+  async run({ recordIds, pseudonym }, { draft: { reader } }) {
+    if (recordIds !== undefined) {
+      const orders = await reader.many(recordIds.map(cells.recordErasure));
+      if (orders.includes(null)) throw new ChaincodeError('not_erased');
+      return { recordIds };
+    }
+    const newest = pseudonym as string;
+    if (!(await isPatientErased(reader, newest))) throw new ChaincodeError('not_erased');
+    const pseudonyms: string[] = [];
+    for (const one of await pseudonymsOf(reader, newest)) {
+      if (await isPatientErased(reader, one)) pseudonyms.push(one);
+    }
+    return { pseudonyms, ...endValue(await endedEscrows(reader, newest)) };
   },
 });
 

@@ -122,6 +122,19 @@ export async function endAllEscrows(call: TransactionCall, pseudonym: string): P
   return ended;
 }
 
+/** What is over of all that a pseudonym ever had in escrow. */
+export async function endedEscrows(
+  reader: Pick<Reader, 'get'>,
+  pseudonym: string,
+): Promise<Escrow[]> {
+  const ended: Escrow[] = [];
+  for (const kind of escrowKindField.options) {
+    const escrow = await escrowOf(reader, pseudonym, kind);
+    if (escrow && escrow.ended !== null) ended.push(escrow);
+  }
+  return ended;
+}
+
 /** Who may open it: the ledger-proven keys to prove possession of, and to seal to. */
 export interface EscrowReader {
   readonly readerKid: string;

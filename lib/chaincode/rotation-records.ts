@@ -107,18 +107,21 @@ export const recordLeave = defineTransaction({
   name: 'record.leave',
   summary:
     'Leaves a record behind in a rotation: one that was never stored, or that the custodian lost. ' +
-    'Nobody can read it any more.',
+    'Nobody can read it any more. May be repeated until the rotation is finished.',
   roles: ['patient'],
   schema: z.strictObject({ recordId: idField }),
   hints: ({ recordId }) => [keys.record(recordId)],
   async run({ recordId }, call) {
     const { draft } = call;
-    const { record, rotation, own } = await movable(call, recordId);
+    const { record, rotation, own } = await movable(call, recordId, { isLeaving: true });
     if (record.pseudonym === own) throw new ChaincodeError('already_moved');
+    const value = { recordId, pseudonym: own, ownerKid: call.actor.kid, left: true };
+    // Said again it changes nothing: the custodian may want a receipt of validators of now.
+    if (record.rotation?.step === 'left') return value;
     draft.put(cells.record(recordId), { ...record, rotation: { to: own, step: 'left' } });
     draft.put(cells.rotation(own), { ...rotation, done: rotation.done + 1 });
     await remember(call, own, { recordId, categories: [record.categoryTag] });
-    return { recordId, pseudonym: own, ownerKid: call.actor.kid, left: true };
+    return value;
   },
 });
 
@@ -129,7 +132,11 @@ interface Movable {
 }
 
 /** A record of an earlier pseudonym, or one that just came over. Others' are unknown. */
-async function movable(call: TransactionCall, recordId: string): Promise<Movable> {
+async function movable(
+  call: TransactionCall,
+  recordId: string,
+  { isLeaving = false } = {},
+): Promise<Movable> {
   const { pseudonym: own } = patientOf(call.actor);
   const { reader } = call.draft;
   const rotation = await requireOpenRotation(reader, own);
@@ -143,7 +150,9 @@ async function movable(call: TransactionCall, recordId: string): Promise<Movable
   }
   // What was left behind is not counted again; what was written here has nowhere to come from.
   const isNative = record.pseudonym === own && record.rotation?.to !== own;
-  if (isNative || record.rotation?.step === 'left') {
+  const isLeftBefore = record.rotation?.step === 'left';
+  const isLeftHere = isLeftBefore && record.rotation?.to === own;
+  if (isNative || (isLeftBefore && !(isLeaving && isLeftHere))) {
     throw new ChaincodeError('already_moved');
   }
   return { record, rotation, own };

@@ -98,6 +98,24 @@ export const rotateFinish = defineTransaction({
   },
 });
 
+export const rotateRenew = defineTransaction({
+  name: 'patient.rotate-renew',
+  summary:
+    'Certifies anew where a rotation stands, for the custodian: whoever goes on after days may hold ' +
+    'receipts of validators who were replaced since.',
+  roles: ['patient'],
+  schema: z.strictObject({}),
+  async run(_args, { actor, draft }) {
+    const { pseudonym } = patientOf(actor);
+    const rotation = await draft.get(cells.rotation(pseudonym));
+    const patient = await draft.get(cells.patient(pseudonym));
+    if (!rotation || !patient) throw new ChaincodeError('rotation_over');
+    const { from, sealingKeyDigest, finished } = rotation;
+    const isFinished = finished !== null;
+    return { ...publishedKeys(pseudonym, patient), from, sealingKeyDigest, isFinished };
+  },
+});
+
 export const patientRotations = defineQuery({
   name: 'patient.rotations',
   summary: 'The rotations that led to the patient’s pseudonym, the newest first.',

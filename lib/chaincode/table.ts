@@ -22,7 +22,14 @@ import type { ChaincodeFunction } from './functions.ts';
 import { governanceProbe, networkHead } from './governance.ts';
 import { copyDeleted, copyHeld, copyList, copyRequest, patientChooseHospitals } from './copy.ts';
 import { copyTeam } from './copy-team.ts';
-import { erasureGet, patientErase, patientErased, recordErase, recordErased } from './erasure.ts';
+import {
+  erasureGet,
+  erasureRenew,
+  patientErase,
+  patientErased,
+  recordErase,
+  recordErased,
+} from './erasure.ts';
 import { networkAuthority } from './authority.ts';
 import { historyList } from './history.ts';
 import {
@@ -91,7 +98,13 @@ import {
   prescriptionList,
   prescriptionReceived,
 } from './prescription-queries.ts';
-import { guardRotation, patientRotations, rotateBegin, rotateFinish } from './rotation.ts';
+import {
+  guardRotation,
+  patientRotations,
+  rotateBegin,
+  rotateFinish,
+  rotateRenew,
+} from './rotation.ts';
 import { recordLeave, recordRelayered, recordRetag } from './rotation-records.ts';
 import {
   releaseAccess,
@@ -139,6 +152,7 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   patientPermissions,
   rotateBegin,
   rotateFinish,
+  rotateRenew,
   guardRotation,
   patientRotations,
   patientPrivate,
@@ -202,6 +216,7 @@ export const chaincodeFunctions: readonly ChaincodeFunction[] = [
   patientErase,
   recordErased,
   patientErased,
+  erasureRenew,
   erasureGet,
   escrowGet,
   emergencyDeposit,

@@ -24,7 +24,12 @@ const functions: Readonly<Record<EscrowKind, Readonly<Record<Permits, readonly s
 };
 
 /** These end whatever their patient has in escrow. */
-const endsAll: readonly string[] = ['patient.erase', 'patient.rotate-begin', 'recovery.rotate'];
+const endsAll: readonly string[] = [
+  'patient.erase',
+  'erasure.renew',
+  'patient.rotate-begin',
+  'recovery.rotate',
+];
 
 const depositSchema = z.object({
   fn: z.string(),

@@ -89,12 +89,11 @@ const heldSchema = z.object({
 });
 export type HeldRecord = z.infer<typeof heldSchema>['records'][number];
 
-/** `record.erase`, `patient.erase`: nothing may be left of these. */
-const eraseSchema = z.discriminatedUnion('fn', [
-  z.object({ fn: z.literal('record.erase'), pseudonym: text32, recordIds: z.array(id).max(1_024) }),
+/** An order to erase, or one that was certified anew: nothing may be left of these. */
+const eraseSchema = z.union([
+  z.object({ fn: z.enum(['record.erase', 'erasure.renew']), recordIds: z.array(id).max(1_024) }),
   z.object({
-    fn: z.literal('patient.erase'),
-    pseudonym: text32,
+    fn: z.enum(['patient.erase', 'erasure.renew']),
     pseudonyms: z.array(text32).max(1_024),
   }),
 ]);
@@ -156,13 +155,13 @@ const teamSchema = z.object({
     .default([]),
 });
 export type TeamCapability = z.infer<typeof teamSchema>;
+
 /** `copy.team`: this hospital may copy these seals until then. */
 const teamCopySchema = teamSchema.extend({
   fn: z.literal('copy.team'),
   readerKid: text32,
   usableUntil: timeField,
 });
-
 
 /** A registration, a publication, or what renewed keys with a permission: keys under this root. */
 const publishSchema = z.object({
@@ -172,6 +171,7 @@ const publishSchema = z.object({
     'permission.narrow',
     'permission.reseal',
     'patient.rotate-begin',
+    'patient.rotate-renew',
     'recovery.rotate',
     'permission.revoke',
     'representative.end',
@@ -182,9 +182,9 @@ const publishSchema = z.object({
   categoryKeysVersion: z.int().min(1),
 });
 
-/** A rotation begins, by the owner or by recovery: from this pseudonym to that one. */
+/** A rotation began, by the owner or by recovery: from this pseudonym to that one. */
 const rotateSchema = z.object({
-  fn: z.enum(['patient.rotate-begin', 'recovery.rotate']),
+  fn: z.enum(['patient.rotate-begin', 'patient.rotate-renew', 'recovery.rotate']),
   pseudonym: text32,
   from: text32,
   ownerKid: text32,
@@ -222,12 +222,16 @@ const privateSchema = z.object({
   sealedDigest: text32,
 });
 
-/** `patient.rotate-finish`: what was kept for the old keys alone is not wanted any more. */
-const finishSchema = z.object({
-  fn: z.literal('patient.rotate-finish'),
-  pseudonym: text32,
-  from: text32,
-});
+/** A rotation is over: what was kept for the old keys alone is not wanted any more. */
+const finishSchema = z.union([
+  z.object({ fn: z.literal('patient.rotate-finish'), pseudonym: text32, from: text32 }),
+  z.object({
+    fn: z.literal('patient.rotate-renew'),
+    pseudonym: text32,
+    from: text32,
+    isFinished: z.literal(true),
+  }),
+]);
 
 const study = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
 const participants = z
@@ -335,11 +339,11 @@ const schemas = {
   letter: letterSchema,
   recall: recallSchema,
   team: teamSchema,
+  'team-copy': teamCopySchema,
   publish: publishSchema,
   rotate: rotateSchema,
   settle: settleSchema,
   finish: finishSchema,
-  'team-copy': teamCopySchema,
   private: privateSchema,
   release: releaseSchema,
   collect: collectSchema,

@@ -185,6 +185,7 @@ function argsOf(world: World, fn: string): SignedRequest['args'] {
     'record.erase': { recordIds: [recordId] },
     'record.erased': { recordIds: [recordId] },
     'patient.erased': { pseudonym },
+    'erasure.renew': { recordIds: [recordId] },
     'erasure.get': { recordId },
     'escrow.get': { kind: 'emergency' },
     'emergency.deposit': { ...escrowArgs(world), handle: digest },

@@ -4,9 +4,11 @@ import { resolveKeys } from '../../lib/chaincode/resolve-keys.ts';
 import { rotationSigningBytes } from '../../lib/chaincode/rotation.ts';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey } from '../../lib/crypto/p256.ts';
+import { readEscrowEnd } from '../../lib/escrow/capability.ts';
 import {
   type Acting,
   DAY,
+  escrowArgs,
   grantArgs,
   NETWORK,
   OTHER_TAG,
@@ -452,5 +454,39 @@ describe('a hospital that says what is not so', () => {
     valueOf(await world.submit(anna, 'patient.erase', {}));
     valueOf(await world.submit(world.hospital(1), 'patient.erased', { pseudonym }));
     expect((await copies()).items.map((one) => one.copies)).toEqual([[]]);
+  });
+});
+
+describe('erasure.renew', () => {
+  const renew = (args: object, who: Acting = world.hospital(1)) =>
+    world.submit(who, 'erasure.renew', args as never);
+
+  it('certifies orders as they stand, by any hospital and nobody else', async () => {
+    const { pseudonym } = anna;
+    expect(outcome(await renew({ recordIds: [recordId] }))).toBe('not_erased');
+    expect(outcome(await renew({ pseudonym }))).toBe('not_erased');
+    expect(outcome(await renew({}))).toBe('bad_arguments');
+    const deposited = await world.submit(anna, 'emergency.deposit', {
+      ...{ ...escrowArgs(world), handle: text32('card') },
+    });
+    const other = await stored();
+    valueOf(await world.submit(anna, 'record.erase', { recordIds: [recordId] }));
+    expect(valueOf(await renew({ recordIds: [recordId] }))).toEqual({
+      ...{ fn: 'erasure.renew', recordIds: [recordId] },
+    });
+    expect(outcome(await renew({ recordIds: [recordId, other] }))).toBe('not_erased');
+    for (const who of [anna, writer, world.custodian, world.operator()]) {
+      expect(outcome(await renew({ recordIds: [recordId] }, who))).toBe('role_denied');
+    }
+    const whole = valueOf(await world.submit(anna, 'patient.erase', {}));
+    const value = valueOf(await renew({ pseudonym }, world.hospital(2)));
+    expect(value).toEqual({
+      ...{ fn: 'erasure.renew', pseudonyms: [pseudonym], escrows: whole['escrows'] },
+    });
+    const { escrowId } = valueOf(deposited) as { escrowId: string };
+    expect(value['escrows']).toMatchObject([{ escrowId, kind: 'emergency' }]);
+    expect(readEscrowEnd(escrowId, { status: 'COMMITTED', value })).toBe(
+      readEscrowEnd(escrowId, { status: 'COMMITTED', value: whole }),
+    );
   });
 });

@@ -11,6 +11,7 @@ import {
   type Successor,
 } from '../../lib/chaincode/rotation.ts';
 import { Draft } from '../../lib/chaincode/draft.ts';
+import { readCapability } from '../../lib/records/capability.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
 import {
   DAY,
@@ -245,9 +246,23 @@ describe('a rotation', () => {
     expect(outcome(await world.submit(next, 'patient.rotate-finish', {}))).toBe(
       'rotation_unfinished',
     );
-    expect(outcome(await world.submit(next, 'record.leave', { recordId }))).toBe('COMMITTED');
-    expect(outcome(await world.submit(next, 'record.leave', { recordId }))).toBe('already_moved');
+    const left = valueOf(await world.submit(next, 'record.leave', { recordId }));
+    // Said again it is certified anew, and counted once.
+    expect(valueOf(await world.submit(next, 'record.leave', { recordId }))).toEqual(left);
+    const state = valueOf(await world.submit(next, 'patient.rotate-renew', {}));
+    expect(readCapability('rotate', { status: 'COMMITTED', value: state })).toMatchObject({
+      ...{ pseudonym: next.pseudonym, from: alice.pseudonym, ownerKid: next.ownerKid },
+    });
+    const over = { status: 'COMMITTED', value: state } as const;
+    expect(() => readCapability('finish', over)).toThrow('permits no finish');
     expect(outcome(await world.submit(next, 'patient.rotate-finish', {}))).toBe('COMMITTED');
+    const finished = valueOf(await world.submit(next, 'patient.rotate-renew', {}));
+    expect(readCapability('finish', { status: 'COMMITTED', value: finished })).toMatchObject({
+      ...{ pseudonym: next.pseudonym, from: alice.pseudonym },
+    });
+    expect(outcome(await world.submit(next, 'record.leave', { recordId }))).toBe('rotation_over');
+    const bob = await world.patient('bob');
+    expect(outcome(await world.submit(bob, 'patient.rotate-renew', {}))).toBe('rotation_over');
   });
 });
 

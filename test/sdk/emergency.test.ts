@@ -1,6 +1,7 @@
 /** What a patient's next login repairs: hospitals that were away, new keys, deposits that broke off. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { toBase64url } from '../../lib/crypto/bytes.ts';
+import { fromBase64url, toBase64url } from '../../lib/crypto/bytes.ts';
+import { verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { generateSigningKey } from '../../lib/crypto/p256.ts';
 import { xWingKeyPair } from '../../lib/crypto/x-wing.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
@@ -22,7 +23,7 @@ import { Patient } from '../../sdk/patient.ts';
 import { rotate } from '../../sdk/rotation.ts';
 import { keySigner } from '../../sdk/signing.ts';
 import type { ShareHolder } from '../support/network.ts';
-import type { FakeHandler } from './fake-fetch.ts';
+import { type FakeHandler, problem } from './fake-fetch.ts';
 import { makeWorld, type World } from './world.ts';
 
 let world: World;
@@ -87,6 +88,23 @@ describe('emergency access', () => {
       'fine',
     );
     expect(await maintainEmergency(await login())).toBe('repaired');
+    expect(await maintainEmergency(await login())).toBe('fine');
+    expect(await whileDown(['hospital-a'], read)).toEqual(summary);
+  });
+
+  it('deposits anew where a hospital that was away takes the receipt of before no more', async () => {
+    await whileDown(['hospital-d'], () => prepareEmergency(patient, summary));
+    const origin = 'http://hospital-d.test';
+    const api = world.handlers[origin]!;
+    const { height } = world.ledger;
+    world.handlers[origin] = async (request) => {
+      const { receipt } = (request.body ?? {}) as { receipt?: string };
+      const bytes = receipt === undefined ? null : fromBase64url(receipt);
+      const isOld = bytes && (await verifyReceipt(bytes, world.net.genesis)).height <= height;
+      return isOld ? problem(403, 'receipt_stale_set') : api(request);
+    };
+    expect(await maintainEmergency(await login())).toBe('renewed');
+    world.handlers[origin] = api;
     expect(await maintainEmergency(await login())).toBe('fine');
     expect(await whileDown(['hospital-a'], read)).toEqual(summary);
   });

@@ -156,6 +156,28 @@ describe('a record that is erased', () => {
     expect(hospital.store.keys().filter((key) => key.startsWith('erasures'))).toEqual([]);
   });
 
+  it('is certified anew where those who certified it were replaced long ago', async () => {
+    const api = world.handlers['http://records.test']!;
+    const brought: string[] = [];
+    world.handlers['http://records.test'] = async (request) => {
+      if (request.url.pathname !== '/v1/erasures') return api(request);
+      const { receipt } = request.body as { receipt: string };
+      const { result } = await verifyReceipt(fromBase64url(receipt), world.net.genesis);
+      const { fn } = result.value as { fn: string };
+      brought.push(fn);
+      if (fn === 'erasure.renew') return api(request);
+      return { status: 403, json: { code: 'receipt_stale_set', title: 'refused' } };
+    };
+    expect((await eraseRecords(patient, [first.id])).isBrought).toBe(false);
+    brought.length = 0;
+    const hospital = world.hospitals.get('hospital-b')!;
+    await hospital.replicate();
+    expect(brought).toEqual(['record.erase', 'erasure.renew']);
+    expect((await erasureStatus(patient, first.id)).missing).toEqual([]);
+    expect(hospital.log.some(({ event }) => event === 'erasure stuck')).toBe(false);
+    expect(hospital.store.keys().filter((key) => key.startsWith('erasures'))).toEqual([]);
+  });
+
   it('is not dropped while the custodian says that it is still at work', async () => {
     const api = world.handlers['http://records.test']!;
     world.handlers['http://records.test'] = async (request) =>

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
+import { verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { openKeystore } from '../../sdk/keystore.ts';
 import { Patient } from '../../sdk/patient.ts';
 import { fileSink } from '../../sdk/platform/node.ts';
@@ -16,9 +18,12 @@ import {
   reopen,
   upload,
 } from './rotation-cast.ts';
+import { problem } from './fake-fetch.ts';
 import { makeWorld, type World } from './world.ts';
 
 let world: World;
+/** Each has one number of the register, so all patients have the same two. */
+let doctors: Cast | undefined;
 beforeAll(async () => {
   world = await makeWorld();
 });
@@ -31,6 +36,7 @@ describe('a rotation', () => {
   let thief: Patient;
   beforeAll(async () => {
     cast = await makeCast(world);
+    doctors = cast;
     await upload(cast, 'report.txt', Buffer.from('glucose 5.1'));
     await upload(cast, 'large.bin', large(), 'radiation-dose');
     await upload(cast, 'empty', new Uint8Array(), 'radiation-dose');
@@ -137,5 +143,48 @@ describe('a rotation', () => {
     const generations = (await done.patient.records()).map(({ generation }) => generation);
     expect(generations.sort()).toEqual([2, 3, 3, 3]);
     expect((await done.patient.history())[0]?.fn).toBe('patient.register');
+  });
+});
+
+describe('a rotation that goes on days later', () => {
+  let count = 0;
+  const records = 'http://records.test';
+
+  it.each([
+    ['before the custodian is told', /^\/v1\/rotations$/],
+    ['before the new keys are published', /^\/v1\/category-keys$/],
+    ['between a record and its custodian', /\/settle$/],
+    ['at the very end', /\/finish$/],
+  ])('though who certified it was replaced; cut %s', async (_when, cut) => {
+    const one = await makeCast(world, `Zoe ${count}`, doctors);
+    count += 1;
+    await one.writer.grants({ reload: true });
+    await one.reader.grants({ reload: true });
+    await upload(one, 'report.txt', Buffer.from('glucose 5.1'));
+    await upload(one, 'dose.txt', Buffer.from('2 Gy'), 'radiation-dose');
+    const api = world.handlers[records]!;
+    try {
+      world.handlers[records] = (request) =>
+        cut.test(request.url.pathname) ? problem(403, 'cut_here') : api(request);
+      await expect(rotate(one.patient)).rejects.toMatchObject({ code: 'problem' });
+      const { height } = world.ledger;
+      let refused = 0;
+      world.handlers[records] = async (request) => {
+        const { receipt } = request.body as { receipt?: string };
+        const bytes = receipt === undefined ? null : fromBase64url(receipt);
+        const isOld = bytes && (await verifyReceipt(bytes, world.net.genesis)).height <= height;
+        if (!isOld) return api(request);
+        refused += 1;
+        return problem(403, 'receipt_stale_set');
+      };
+      const done = await rotate(await reopen(one));
+      expect(done.finished?.status).toBe('COMMITTED');
+      expect(refused).toBeGreaterThan(0);
+    } finally {
+      world.handlers[records] = api;
+    }
+    one.patient = await reopen(one);
+    expect(one.patient.data.rotation).toBeUndefined();
+    await expectAllReadable(one, one.patient);
   });
 });

@@ -6,9 +6,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Clinician } from '../../sdk/clinician.ts';
 import { openKeystore } from '../../sdk/keystore.ts';
 import { fileSource, nodeFiles } from '../../sdk/platform/node.ts';
+import { fromBase64url } from '../../lib/crypto/bytes.ts';
+import { verifyReceipt } from '../../lib/ledger/verify-receipt.ts';
 import { planUpload } from '../../lib/records/upload-plan.ts';
 import type { TicketStore } from '../../sdk/upload-ticket.ts';
 import { type Cast, expectAllReadable, makeCast, PASSPHRASE } from './rotation-cast.ts';
+import { problem } from './fake-fetch.ts';
 import { makeWorld, type World } from './world.ts';
 
 let world: World;
@@ -119,5 +122,33 @@ describe('an upload that is killed', () => {
       await upload(path, name, tickets);
     }
     expect(tickets.bytes).toBeNull();
+  });
+
+  it('so long that who certified it was replaced becomes another record', async () => {
+    const path = await document('late.txt', Buffer.from('late'));
+    const tickets = ticketStore();
+    const origin = 'http://records.test';
+    const api = world.handlers[origin]!;
+    const before = (await cast.patient.records()).length;
+    try {
+      world.handlers[origin] = (request) =>
+        request.url.pathname === '/v1/uploads' ? problem(403, 'cut_here') : api(request);
+      await expect(upload(path, 'late.txt', tickets)).rejects.toMatchObject({ code: 'problem' });
+      expect(tickets.bytes).not.toBeNull();
+      const { height } = world.ledger;
+      world.handlers[origin] = async (request) => {
+        const { receipt } = (request.body ?? {}) as { receipt?: string };
+        const bytes = receipt === undefined ? null : fromBase64url(receipt);
+        const isOld = bytes && (await verifyReceipt(bytes, world.net.genesis)).height <= height;
+        return isOld ? problem(403, 'receipt_stale_set') : api(request);
+      };
+      const done = await upload(path, 'late.txt', tickets);
+      const added = (await cast.patient.records()).slice(before);
+      expect(added.map(({ stored }) => stored !== null)).toEqual([false, true]);
+      expect(added[1]?.id).toBe(done.recordId);
+      expect(tickets.bytes).toBeNull();
+    } finally {
+      world.handlers[origin] = api;
+    }
   });
 });

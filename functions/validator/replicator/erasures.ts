@@ -11,7 +11,8 @@ import type { ItemKey, ItemStore } from '../../aws/item-store.ts';
 import { CustodianAway, type ReplicatorContext } from './context.ts';
 import { bringErasure, CustodianRefused } from './custodian.ts';
 import { orderReceipt } from './order-receipt.ts';
-import { endOwnEscrows } from './own-escrow.ts';
+import { endOwnEscrows, EscrowRefused } from './own-escrow.ts';
+import { type Certified, say } from './say.ts';
 
 const OPEN = 'erasures';
 /** Orders that something is in the way of, by the time of their next turn. */
@@ -105,11 +106,31 @@ async function bringOne(
   isAway: boolean,
 ): Promise<boolean> {
   const order = await orderReceipt(context, transaction);
-  const [own] = await Promise.allSettled([endOwnEscrows(context, order)]);
-  if (!(await isAcknowledged(state, order.result.value))) {
+  const isOpen = !(await isAcknowledged(state, order.result.value));
+  const settle = (sent: Certified): Promise<boolean> => obeyed(context, sent, { isOpen, isAway });
+  let isThere: boolean;
+  try {
+    isThere = await settle(order);
+  } catch (error) {
+    if (!isStale(error)) throw error;
+    context.log({ event: 'erasure renewed' });
+    isThere = await settle(await renewed(context, order));
+  }
+  if (isThere) await context.store.remove([key]);
+  return isThere;
+}
+
+/** Brings an order to the own escrow, and to the custodian while that has not said that it obeyed. */
+async function obeyed(
+  context: ReplicatorContext,
+  sent: Certified,
+  { isOpen, isAway }: { isOpen: boolean; isAway: boolean },
+): Promise<boolean> {
+  const [own] = await Promise.allSettled([endOwnEscrows(context, sent)]);
+  if (isOpen) {
     if (isAway) return false;
     try {
-      await bring(context, order.receipt);
+      await bring(context, sent.receipt);
     } catch (error) {
       if (!(error instanceof CustodianAway)) throw error;
       context.log({ event: 'custodian away', error });
@@ -118,8 +139,20 @@ async function bringOne(
   }
   // The own validator's escrow is nothing that the custodian has to wait for, nor the other way.
   if (own.status === 'rejected') throw own.reason;
-  await context.store.remove([key]);
   return true;
+}
+
+/** It was certified by validators who were replaced since, and lay too long. */
+function isStale(error: unknown): boolean {
+  const isRefused = error instanceof CustodianRefused || error instanceof EscrowRefused;
+  return isRefused && error.code === 'receipt_stale_set';
+}
+
+/** The same order, certified by the validators of now. */
+async function renewed(context: ReplicatorContext, { result }: Certified): Promise<Certified> {
+  const { pseudonym, recordIds } = parseWith(orderSchema, result.value);
+  const args = recordIds ? { recordIds } : { pseudonym };
+  return say(context, { fn: 'erasure.renew', args });
 }
 
 async function bring(context: ReplicatorContext, receipt: Uint8Array): Promise<void> {

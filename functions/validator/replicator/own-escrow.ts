@@ -4,15 +4,28 @@ import { z } from 'zod';
 import { toBase64url } from '../../../lib/crypto/bytes.ts';
 import { createDpop } from '../../../lib/records/dpop.ts';
 import { parseWith } from '../../../lib/wire/codec.ts';
+import { boundedJson } from '../../aws/bounded-json.ts';
 import type { ReplicatorContext } from './context.ts';
 import type { Certified } from './say.ts';
 
 const CALL_TIMEOUT_MS = 8_000;
+const ANSWER_BYTES_MAX = 64 * 1024;
+const problemSchema = z.object({ code: z.string().max(64) });
 const orderSchema = z.looseObject({
   escrows: z.array(z.looseObject({ escrowId: z.string().max(64) })).optional(),
 });
 
-/** Safe to repeat. Throws Error where the escrow does not take the order: it is brought again. */
+/** A refusal of the own escrow, by its code. */
+export class EscrowRefused extends Error {
+  override readonly name = 'EscrowRefused';
+  readonly code: string;
+  constructor(code: string) {
+    super(`the own escrow refuses: ${code}`);
+    this.code = code;
+  }
+}
+
+/** Safe to repeat. Throws EscrowRefused, or Error where the escrow does not take the order: it is brought again. */
 export async function endOwnEscrows(
   context: ReplicatorContext,
   { receipt, result }: Certified,
@@ -33,7 +46,8 @@ export async function endOwnEscrows(
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
       redirect: 'error',
     });
-    await response.arrayBuffer();
-    if (!response.ok) throw new Error(`the own escrow answers HTTP ${response.status}`);
+    const json = await boundedJson(response, ANSWER_BYTES_MAX);
+    if (response.ok) continue;
+    throw new EscrowRefused(problemSchema.safeParse(json).data?.code ?? `http ${response.status}`);
   }
 }

@@ -15,7 +15,7 @@ const CURSOR = { pk: 'service', sk: 'cursor' };
 const cursorSchema = z.strictObject({ height: z.int().min(0) });
 /** Functions that move no copy: reading, the rules of the network, and what hospitals say. */
 const IDLE =
-  /^(?:(?:access|copy|governance|validator|history|inbox|network)\.|record\.(?:register|countersign|dispute|erased)$|patient\.(?:publish-keys|erased)$)/;
+  /^(?:(?:access|copy|erasure|governance|validator|history|inbox|network)\.|record\.(?:register|countersign|dispute|erased)$|patient\.(?:publish-keys|erased)$)/;
 
 const touchedSchema = z.looseObject({
   fn: z.string(),
