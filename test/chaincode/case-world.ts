@@ -9,7 +9,7 @@ import type { StateView } from '../../lib/ledger/state-view.ts';
 import { encodeCbor } from '../../lib/wire/codec.ts';
 import { type BlockHeader, headerHash } from '../../lib/wire/header.ts';
 import { encodeResult } from '../../lib/wire/result.ts';
-import type { SignedRequest } from '../../lib/wire/transaction.ts';
+import type { SignedRequest, Transaction } from '../../lib/wire/transaction.ts';
 import { quorumSize, validatorsHash } from '../../lib/wire/validators.ts';
 import { voteSigningBytes } from '../../lib/wire/vote.ts';
 import { type Acting, valueOf, type World } from './world.ts';
@@ -44,7 +44,10 @@ export class CaseWorld implements StateView {
   }
 
   async submit(who: Acting, fn: string, args: Args = {}): Promise<Execution> {
-    const transaction = { ...this.main.transaction(who, fn, args), ledger: this.ledger };
+    return this.run({ ...this.main.transaction(who, fn, args), ledger: this.ledger });
+  }
+
+  async run(transaction: Transaction): Promise<Execution> {
     const execution = await execute(this, transaction, this.context);
     if (execution.status === 'COMMITTED') {
       for (const { key, value } of execution.writes) {

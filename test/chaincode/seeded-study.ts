@@ -14,7 +14,7 @@ import {
   type World,
 } from './world.ts';
 
-type Say = (who: Acting, fn: string, args: SignedRequest['args']) => Promise<void>;
+type Say = (who: Acting, fn: string, args: SignedRequest['args']) => Promise<unknown>;
 
 interface StudyCast {
   readonly patients: readonly PatientKeys[];

@@ -11,11 +11,16 @@ import {
   rotationSigningBytes,
   type Successor,
 } from '../../lib/chaincode/rotation.ts';
+import type { PlainValue } from '../../lib/chaincode/functions.ts';
+import { chaincodeFunctions } from '../../lib/chaincode/table.ts';
 import { toBase64url } from '../../lib/crypto/bytes.ts';
 import { generateSigningKey, type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import type { SignedRequest } from '../../lib/wire/transaction.ts';
+import { CaseWorld } from './case-world.ts';
 import { accuseArgs, evidenceOf } from './evidence.ts';
 import { keyTexts, seatTexts } from './seats.ts';
+import { type CaseCast, caseBegins, caseEnds } from './seeded-case.ts';
+import { connectedCare } from './seeded-connected.ts';
 import { studyRuns } from './seeded-study.ts';
 import {
   type Acting,
@@ -29,6 +34,7 @@ import {
   type Person,
   recordArgs,
   registerArgs,
+  representativeKeys,
   TAG,
   text32,
   valueOf,
@@ -45,8 +51,22 @@ export interface Said {
   readonly isDone: boolean;
 }
 
+/** What a part of the story is told with. */
+export interface Teller {
+  readonly world: World;
+  /** The case ledger that the story is on. */
+  readonly stay: CaseWorld;
+  /** Goes on with another case ledger. */
+  readonly enter: (ledger: string) => CaseWorld;
+  /** Something that has to succeed; gives the ledger's answer. */
+  readonly say: (who: Acting, fn: string, args: Args) => Promise<Record<string, PlainValue>>;
+  /** Something that could be said. */
+  readonly mention: (fn: string, args: Args) => void;
+}
+
 export interface Seeded {
-  readonly states: { readonly name: string; readonly world: World }[];
+  /** Each with a case ledger, over its main ledger. */
+  readonly states: { readonly name: string; readonly at: CaseWorld }[];
   readonly actors: ReadonlyMap<string, Acting>;
   readonly said: Said[];
   /** What the ledger answered. */
@@ -63,39 +83,51 @@ const recoveryId = id16('seeded recovery');
 const pointOf = ({ publicKey }: SigningKey): string => toBase64url(publicKey);
 
 /** Tells one story, keeps the state after each part, and everything that was said. */
-class Story implements Seeded {
-  readonly states: { name: string; world: World }[] = [];
+class Story implements Seeded, Teller {
+  readonly states: { name: string; at: CaseWorld }[] = [];
   readonly actors = new Map<string, Acting>();
   readonly said: Said[] = [];
   readonly values: object[] = [];
   readonly world: World;
+  stay: CaseWorld;
 
   constructor(world: World) {
     this.world = world;
+    this.stay = new CaseWorld(world, 'a'.repeat(64));
   }
+
+  readonly enter = (ledger: string): CaseWorld => {
+    this.stay = new CaseWorld(this.world, ledger);
+    return this.stay;
+  };
 
   who<A extends Acting>(name: string, actor: A): A {
     this.actors.set(name, actor);
     return actor;
   }
 
-  /** Something that has to succeed here, so that the states hold what they are meant to hold. */
-  async say(who: Acting, fn: string, args: Args): Promise<void> {
-    const done = await this.world.submit(who, fn, args);
+  readonly say: Teller['say'] = async (who, fn, args) => {
+    const place = ofCases.has(fn) ? this.stay : this.world;
+    const done = await place.submit(who, fn, args);
     if (done.status === 'INVALID') throw new Error(`${fn} is refused: ${done.code}`);
-    this.mention(fn, args, true);
-    this.values.push(valueOf(done));
-  }
+    this.said.push({ fn, args, isDone: true });
+    const value = valueOf(done);
+    this.values.push(value);
+    return value;
+  };
 
-  /** Said by nobody here, but worth saying. */
-  mention(fn: string, args: Args, isDone = false): void {
-    this.said.push({ fn, args, isDone });
-  }
+  readonly mention: Teller['mention'] = (fn, args) => {
+    this.said.push({ fn, args, isDone: false });
+  };
 
   keep(name: string): void {
-    this.states.push({ name, world: this.world.fork() });
+    this.states.push({ name, at: this.stay.fork() });
   }
 }
+
+const ofCases: ReadonlySet<string> = new Set(
+  chaincodeFunctions.filter(({ ledger }) => ledger === 'case').map(({ name }) => name),
+);
 
 interface Cast {
   readonly alice: PatientKeys;
@@ -110,6 +142,9 @@ interface Cast {
   readonly nurse: Person;
   readonly foreigner: Person;
   readonly lost: Person;
+  readonly pharmacist: Person;
+  readonly insurer: Person;
+  readonly representative: PatientKeys;
   readonly guardians: readonly SigningKey[];
   readonly rotationKey: SigningKey;
 }
@@ -117,8 +152,12 @@ interface Cast {
 export async function seeded(): Promise<Seeded> {
   const story = new Story((await World.make()).fork());
   const cast = await castOf(story);
-  story.keep('nothing but people');
+  await probeBegins(story);
+  story.keep('nothing but people, and a probe');
   await careBegins(story, cast);
+  const [recordId] = recordIds as [string];
+  await connectedCare(story, recordId, { ...cast, patient: cast.alice });
+  await caseBegins(story, inCase(cast, cast.alice));
   await researchRuns(story, cast);
   await keysAreGuarded(story, cast);
   await institutionsAct(story, cast);
@@ -143,16 +182,15 @@ async function castOf(story: Story): Promise<Cast> {
   const keysOf = async (name: string) => story.who(name, await world.patientKeys(name));
   const person = async (role: Parameters<World['registered']>[0], hospital = 0, name = role) =>
     story.who(name, await world.registered(role, { hospital }));
-  for (const role of ['pharmacist', 'insurer', 'auditor'] as const) {
-    await person(role);
-  }
+  await person('auditor');
   const guardians = await Promise.all([0, 1, 2].map(() => generateSigningKey()));
   guardians.forEach((key, at) => {
     story.who(`guardian ${at}`, { kid: thumbprint(key.publicKey) });
   });
   story.who('nobody', { kid: text32('nobody') });
+  const alice = await patient('alice');
   const cast = {
-    ...{ alice: await patient('alice'), bob: await patient('bob'), carol: await patient('carol') },
+    ...{ alice, bob: await patient('bob'), carol: await patient('carol') },
     alicesNext: await keysOf('alice anew'),
     bobsDevice: await keysOf('bob’s new device'),
     bobsNext: await keysOf('bob anew'),
@@ -162,10 +200,26 @@ async function castOf(story: Story): Promise<Cast> {
     nurse: await person('nurse'),
     foreigner: await person('doctor', 1, 'doctor elsewhere' as 'doctor'),
     lost: await person('doctor', 0, 'doctor without a device' as 'doctor'),
+    ...{ pharmacist: await person('pharmacist'), insurer: await person('insurer') },
+    representative: story.who('representative', await representativeKeys(world, alice)),
     ...{ guardians, rotationKey: await generateSigningKey() },
   };
   story.mention('patient.register', registerArgs(await keysOf('dave')));
   return cast;
+}
+
+/** A case ledger without a patient, and the main ledger's functions for it. */
+async function probeBegins(story: Story): Promise<void> {
+  const operator = story.actors.get('operator 0')!;
+  const { ledger } = await story.say(operator, 'governance.open-probe', {});
+  story.enter(ledger as string);
+  await story.say(operator, 'case.probe', { label: 'seeded' });
+  const anchor = { ledger: ledger as string, height: 1, hash: 'b'.repeat(64) };
+  story.mention('governance.close-probe', anchor);
+}
+
+function inCase({ doctor, foreigner, nurse }: Cast, patient: PatientKeys): CaseCast {
+  return { patient, attending: doctor, second: foreigner, nurse };
 }
 
 async function careBegins(story: Story, { alice, carol, doctor, nurse, foreigner }: Cast) {
@@ -198,6 +252,7 @@ async function careBegins(story: Story, { alice, carol, doctor, nurse, foreigner
   await story.say(hospital, 'copy.request', { pseudonym, permissionIds });
   const records = [{ recordId, objectDigest: digest }];
   await story.say(hospital, 'copy.held', { pseudonym, records });
+  story.mention('copy.team', { teamId });
   story.mention('copy.deleted', { pseudonym, recordIds: [recordId], all: true });
   const revision = { categoryTag: TAG, from: '2025-10', until: '2025-11', revision: 1 };
   await story.say(alice, 'patient.publish-keys', {
@@ -209,9 +264,8 @@ async function careBegins(story: Story, { alice, carol, doctor, nurse, foreigner
 async function researchRuns(story: Story, cast: Cast): Promise<void> {
   const { carol, bob, doctor, researcher, coordinator } = cast;
   const operators = [0, 1, 2].map((at) => story.actors.get(`operator ${at}`)!);
-  const say = story.say.bind(story);
   const study = { patients: [carol, bob], doctor, researcher, coordinator, operators };
-  await studyRuns(say, story.world, study);
+  await studyRuns(story.say, story.world, study);
 }
 
 async function keysAreGuarded(story: Story, cast: Cast): Promise<void> {
@@ -320,6 +374,7 @@ function mentionRest(story: Story, { alice, nurse, foreigner }: Cast): void {
   story.mention('permission.extend', { ...target, until: world.time + 90 * DAY });
   story.mention('permission.reseal', { ...target, shareDigest: digest });
   story.mention('permission.revoke', { permissionId });
+  story.mention('record.retract', { recordId: recordIds[1]!, reason: 'written-in-error' });
   story.mention('record.dispute', { recordId, reasonCode: 'other' });
   story.mention('patient.choose-hospitals', { hospitals: ['hospital-a', 'hospital-b'] });
   story.mention('patient.get', { pseudonym, categories: [TAG] });
@@ -382,6 +437,7 @@ async function keysAreChanged(story: Story, cast: Cast): Promise<void> {
   await story.say(alicesNext, 'record.retag', { recordId: first, ...retag });
   story.mention('record.retag', { recordId: second, ...retag });
   story.mention('patient.rotate-finish', {});
+  story.mention('patient.rotate-renew', {});
   story.mention('record.leave', { recordId: third });
   world.time += world.parameters.recoveryDelayMs;
   const receiving = { recoveryId, receivingKey: pointOf(bobsDevice.owner) };
@@ -390,11 +446,13 @@ async function keysAreChanged(story: Story, cast: Cast): Promise<void> {
   story.mention('recovery.rotate', rotate);
   await story.say(carol, 'patient.erase', {});
   story.mention('patient.erased', { pseudonym: carol.pseudonym });
+  story.mention('erasure.renew', { pseudonym: carol.pseudonym });
   story.keep('keys being changed');
 }
 
 async function muchIsOver(story: Story, cast: Cast): Promise<void> {
   const { alicesNext, doctor, bob, lost } = cast;
+  await caseEnds(story, inCase(cast, alicesNext));
   const operators = [0, 1, 2].map((at) => story.actors.get(`operator ${at}`)!);
   const [first, second, third] = recordIds as [string, string, string];
   for (const recordId of [second, third]) {
