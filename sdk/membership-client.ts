@@ -29,6 +29,7 @@ import {
   fetchTransport,
   type HttpAnswer,
   type HttpRequest,
+  isAway,
   parseAnswer,
   problemCodeOf,
   problemError,
@@ -147,6 +148,8 @@ export class MembershipClient {
     readonly identity: Identity;
     /** Of an operator, for whom no registry lists. */
     readonly invitation?: string | undefined;
+    /** Of an enrolment of these keys that the service forgot. */
+    readonly certificate?: string | undefined;
   }): Promise<{ enrolmentId: string; state: EnrolmentState }> {
     const { role, signingKey, encryption } = request;
     const digest = toBase64url(encryptionKeyDigest(encryption.publicKey));
@@ -154,7 +157,7 @@ export class MembershipClient {
     const identity = Object.fromEntries(
       Object.entries(request.identity).filter(([, value]) => value !== undefined),
     );
-    const { invitation } = request;
+    const { invitation, certificate } = request;
     const answer = await this.#call('POST', '/v1/enrolments', {
       role,
       signingKey: toBase64url(signingKey.publicKey),
@@ -162,6 +165,7 @@ export class MembershipClient {
       request: await signMembershipRequest('cq-enrol', claim, signingKey),
       identity,
       ...(invitation === undefined ? {} : { operatorInvitation: invitation }),
+      ...(certificate === undefined ? {} : { certificate }),
     });
     return this.#answerChallenge(answer, { signingKey, encryption });
   }
@@ -269,18 +273,34 @@ export class MembershipClient {
     return this.#state(answer, signingKey.publicKey);
   }
 
+  /** Whether the service says that it does not know this enrolment; silence says nothing. */
+  async isForgotten(enrolmentId: string, signingKey: SigningKey): Promise<boolean> {
+    try {
+      await this.#status(enrolmentId, signingKey, { attemptsMax: 1, timeoutMs: QUICK_TIMEOUT_MS });
+      return false;
+    } catch (error) {
+      if (error instanceof SdkError && isAway(error)) return false;
+      if (problemCodeOf(error) === 'unknown_enrolment') return true;
+      throw error;
+    }
+  }
+
   /** Who had this person named, as the service tells it. */
   async notices(enrolmentId: string, signingKey: SigningKey): Promise<UnmaskNotice[]> {
     const answer = await this.#status(enrolmentId, signingKey);
     return parseAnswer(noticesAnswer, answer, 'membership').notices ?? [];
   }
 
-  async #status(enrolmentId: string, signingKey: SigningKey): Promise<HttpAnswer> {
+  async #status(
+    enrolmentId: string,
+    signingKey: SigningKey,
+    patience: { attemptsMax?: number; timeoutMs?: number } = {},
+  ): Promise<HttpAnswer> {
     const claim = { ...this.#head(), enrolmentId };
     const request = await signMembershipRequest('cq-enrol-status', claim, signingKey);
     const path = `/v1/enrolments/${encodeURIComponent(enrolmentId)}`;
     const headers = { authorization: `CQ-Enrolment ${request}` };
-    return this.#call('GET', path, undefined, { headers });
+    return this.#call('GET', path, undefined, { headers, ...patience });
   }
 
   /**

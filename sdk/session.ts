@@ -49,8 +49,8 @@ export function openSession(network: Network, options: NetworkClientOptions = {}
 }
 
 /**
- * Enrols the holder of a keystore, or asks how far an earlier enrolment is. Gives what the keystore
- * then holds; the caller saves it.
+ * Enrols the holder of a keystore, asks how far an earlier enrolment is, or enrols the same keys again where
+ * the service forgot them. Gives what the keystore then holds; the caller saves it.
  */
 export async function enrolOrResume(
   { network, membership }: Session,
@@ -71,15 +71,20 @@ export async function enrolOrResume(
   const { signingKey, encryption } = keystore;
   const { network: name } = network.genesis.document;
   if (known && known.network !== name) throw otherNetwork(known.network);
-  if (known?.status === 'active') return known;
+  const isActive = known?.status === 'active';
+  if (isActive && !(await membership.isForgotten(known.enrolmentId, signingKey))) return known;
   if (known?.status === 'pending' && identity === null) {
     const state = await membership.enrolment(known.enrolmentId, signingKey);
     return { ...known, ...fieldsOf(state) };
   }
   if (identity === null) {
-    throw new SdkError('bad_input', 'Nothing says who enrols.', {
-      nextStep: 'Give at least --name.',
-    });
+    throw isActive
+      ? new SdkError('bad_input', 'The membership service was restored and forgot you.', {
+          nextStep: 'Enrol again with the same keystore, and say who you are, as the first time.',
+        })
+      : new SdkError('bad_input', 'Nothing says who enrols.', {
+          nextStep: 'Give at least --name.',
+        });
   }
   const { enrolmentId, state } = await membership.enrol({
     role,
@@ -87,6 +92,7 @@ export async function enrolOrResume(
     encryption,
     identity,
     invitation,
+    certificate: isActive ? known.certificate : undefined,
   });
   return { network: name, enrolmentId, role, ...fieldsOf(state) };
 }

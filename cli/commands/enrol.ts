@@ -76,7 +76,8 @@ export function addEnrol(program: Command, run: Runner): void {
         'Clinicians: name, NPI, state and licence are checked against the public register; then an ' +
         'operator of your hospital approves your certificate (see `carequorum approve --help`).\n' +
         'Operators: a keystore is made and nothing is sent; tell the others its thumbprint.\n\n' +
-        'Where an enrolment is pending or was interrupted, run the same command again.',
+        'Where an enrolment is pending or was interrupted, or the membership service was restored to an older ' +
+        'state and forgot you, run the same command again: your keys stay.',
     )
     .addOption(new Option('--role <role>', 'who enrols').choices(enrollable))
     .option('--resume', 'go on with an enrolment (it does so by itself, too)')
@@ -190,9 +191,9 @@ async function enrolPatient(
   const name = options.name ?? uii.name;
   const birthDate = options.birthDate ?? uii.birthDate;
   const invitation = await letterOf(options);
-  const isNew = enrolment?.status !== 'active' && (enrolment === undefined || !!invitation);
-  if (isNew && name === undefined) throw missing('patient', ['--name']);
-  const identity = isNew ? { name: name ?? '', birthDate } : null;
+  if (enrolment === undefined && name === undefined) throw missing('patient', ['--name']);
+  const isPending = enrolment?.status === 'pending' && !invitation;
+  const identity = isPending || name === undefined ? null : { name, birthDate };
   const status = await context.work('Enrolling with the membership service', () =>
     patient.enrol(identity, invitation),
   );
@@ -232,9 +233,8 @@ async function enrolActing(
   const known = person.data.enrolment;
   const invitation = await letterOf(options);
   const { name, birthDate } = options;
-  const isNew = known?.status !== 'active' && (known === undefined || !!invitation);
-  if (isNew && name === undefined) throw missing('representative', ['--name']);
-  const identity = isNew ? { name: name ?? '', birthDate } : null;
+  if (known === undefined && name === undefined) throw missing('representative', ['--name']);
+  const identity = name === undefined ? null : { name, birthDate };
   const status = await context.work('Enrolling with the membership service', () =>
     person.enrol(identity, invitation),
   );
@@ -258,7 +258,8 @@ async function enrolClinician(
   const known = clinician.data.enrolment;
   const role = (known?.role ?? options.role) as Role | undefined;
   if (role === undefined) throw missing('clinician', ['--role']);
-  if (!known || options.letter !== undefined) {
+  const isNamed = !known || options.letter !== undefined || options.name !== undefined;
+  if (isNamed) {
     requireClinician(
       options,
       session.network.validators.map(({ id }) => id),
@@ -266,8 +267,7 @@ async function enrolClinician(
   }
   const { name = '', npi, state, licence, hospital } = options;
   const invitation = await letterOf(options);
-  const isNew = !known || (known.status === 'pending' && invitation !== undefined);
-  const identity = isNew ? { name, npi, state, licence, hospital } : null;
+  const identity = isNamed ? { name, npi, state, licence, hospital } : null;
   const enrolment = await context.work('Enrolling with the membership service', () =>
     clinician.enrol(role, identity, invitation),
   );

@@ -258,7 +258,11 @@ const membershipRows = {
     'No emergency card is known of such a person',
     'Conclude nothing from it: ask those who know the patient, or look for the card.',
   ],
-  unknown_enrolment: [404, 'There is no such enrolment', CHECK_ID],
+  unknown_enrolment: [
+    404,
+    'There is no such enrolment',
+    'Check the id; if the service was restored to an older state, enrol again.',
+  ],
   already_enrolled: [
     409,
     'The key, or the person, is enrolled already',

@@ -23,6 +23,7 @@ import {
   requireEnrolment,
   type StoredEnrolment,
 } from './enrolment.ts';
+import { subjectOf } from './held-certificate.ts';
 import { verifySelfQuery } from './registry/self-query.ts';
 import type { EnrolBody } from './routes.ts';
 
@@ -50,14 +51,15 @@ export async function enrol(context: MembershipContext, body: EnrolBody): Promis
   }
   requireFree(known);
   const id = randomId();
+  const hospital = hospitalOf(context, body, kid);
   return begin(context, known?.pointer ?? null, {
     id,
     role: body.role,
     ...{ kid, signingKey, encryptionKey },
     identity: await context.vault.seal(id, body.identity),
-    hospital: hospitalOf(context, body, kid),
+    hospital,
     isInvited,
-    subject: randomId(),
+    subject: await subjectOf(context, body, { signingKey, encryptionKey, hospital }),
     predecessor: null,
     selfQuery: await readSelfQuery(context, body),
   });

@@ -32,6 +32,8 @@ export const enrolSchema = z.strictObject({
   request: jws('cq-enrol'),
   identity: identitySchema,
   operatorInvitation: jws('cq-invitation').optional(),
+  /** Own valid certificate, of whom the service forgot: the subject in it is kept. */
+  certificate: certificateField.optional(),
   /** What NPDB certified to the clinician. */
   selfQuery: jws('npdb-self-query').max(16_384).optional(),
 });
