@@ -207,11 +207,12 @@ export class CustodianClient {
   async categoryKey(
     wanted: { pseudonym: string; categoryTag: string; month: string },
     key: SigningKey,
+    patience: Patience = 'long',
   ): Promise<{ key: CategoryKey; proof: CategoryKeyProof }> {
     const { pseudonym, categoryTag, month } = wanted;
     const path = '/v1/category-keys/fetch';
     const body = { pseudonym, categoryTag, month };
-    const answer = await this.#call('POST', path, { key, receipt: null }, body);
+    const answer = await this.#call('POST', path, { key, receipt: null, patience }, body);
     const { publicKey, revision, proof } = parseAnswer(keyAnswer, answer, 'records');
     return {
       key: { categoryTag, month, revision, publicKey: fromBase64url(publicKey) },

@@ -16,6 +16,8 @@ export type NetworkFile = z.infer<typeof networkFileSchema>;
 /** A network as a client knows it: a verified genesis, and addresses that need no trust. */
 export interface Network {
   readonly genesis: Genesis;
+  /** The document with the signatures of all its operators, as parties take it. */
+  readonly signed: NetworkFile['genesis'];
   readonly validators: readonly { readonly id: string; readonly url: string }[];
   readonly membershipUrl: string;
   readonly recordsUrl: string;
@@ -58,6 +60,7 @@ export async function networkOf(file: NetworkFile): Promise<Network> {
   const later = Object.entries(urls).filter(([id]) => !others.has(id));
   return {
     genesis,
+    signed: file.genesis,
     validators: [...first, ...later.map(([id, url]) => ({ id, url: at(id, url) }))],
     membershipUrl: at('membership', document.membership.apiUrl),
     recordsUrl: at('records', document.custodian.apiUrl),

@@ -11,6 +11,7 @@ import {
   collectGenesis,
   type GenesisParties,
   installGenesis,
+  readNetworkFile,
   signGenesis,
   writeNetworkFile,
 } from '../../sdk/genesis.ts';
@@ -192,19 +193,50 @@ function addInstall(genesis: Command, run: Runner): void {
     .summary('give the signed document to all parties')
     .description(
       'Gives the document, with the signatures of all operators, to every party, and writes the network file ' +
-        'that everybody else needs. Harmless when repeated.',
+        'that everybody else needs. Harmless when repeated.\n' +
+        'A network file alone does too: a party that lost what it held is given the document again.',
     )
-    .argument('<document>', 'file that `genesis collect` wrote')
-    .argument('<signature...>', 'files that `genesis sign` wrote, one of each operator')
-    .option('--out <file>', 'where the network file is written', 'network.json');
+    .argument('<document>', 'file that `genesis collect` wrote, or a network file')
+    .argument('[signature...]', 'files that `genesis sign` wrote, one of each operator')
+    .option(
+      '--out <file>',
+      'where the network file is written (default: network.json, if it is new)',
+    );
   examples(jsonOption(command), [
     'carequorum genesis install genesis.json genesis.json.*.sig --out network.json',
     'carequorum genesis install genesis.json a.sig b.sig c.sig d.sig --json',
+    'carequorum genesis install network.json      # to a party that lost it',
   ]).action((document: string, signatures: readonly string[], options: OutOptions) =>
     run(options, (context) =>
-      install(context, document, signatures, options.out ?? 'network.json'),
+      signatures.length === 0
+        ? installAgain(context, document, options)
+        : install(context, document, signatures, options.out ?? 'network.json'),
     ),
   );
+}
+
+/** From a network file: it holds document and signatures, and where the parties are. */
+async function installAgain(
+  context: CommandContext,
+  path: string,
+  { out }: OutOptions,
+): Promise<CommandResult> {
+  const { genesis, signed, validators, membershipUrl, recordsUrl } = await readNetworkFile(path);
+  const places = validators.map(({ id, url }) => [id, url] as const);
+  const urls = { ...Object.fromEntries(places), membership: membershipUrl, records: recordsUrl };
+  const file = await context.work('Giving it to all parties', () =>
+    installGenesis({
+      ...signed,
+      urls,
+      ...ports(context),
+      onProgress: (line) => context.note(line),
+    }),
+  );
+  if (out !== undefined) await writeNetworkFile(out, file);
+  return {
+    json: { networkFile: out ?? path, ...genesisJson(genesis) },
+    lines: [`Every party of ${genesis.document.network} has genesis ${toHex(genesis.hash)}.`],
+  };
 }
 
 async function install(

@@ -4,14 +4,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MedicalRecord } from '../../lib/chaincode/values.ts';
-import type { Clinician } from '../../sdk/clinician.ts';
+import { Clinician } from '../../sdk/clinician.ts';
 import { chooseHospitals, listCopies } from '../../sdk/copies.ts';
 import { grant, revoke } from '../../sdk/grants.ts';
+import { problemCodeOf } from '../../sdk/http.ts';
 import type { Patient } from '../../sdk/patient.ts';
 import { fileSink, fileSource, nodeFiles } from '../../sdk/platform/node.ts';
 import { CopiesClient } from '../../sdk/copies-client.ts';
-import { problemCodeOf } from '../../sdk/http.ts';
 import { renewKeys } from '../../sdk/renewal.ts';
+import { tend } from '../../sdk/tend.ts';
 import {
   changeTeam,
   closeTeam,
@@ -359,6 +360,26 @@ describe('what the custodian lost', () => {
     await hospital.replicate();
     expect(world.objects.size).toBe(1);
     expect(world.wraps.keys().some((key) => key.startsWith('list#'))).toBe(true);
+    // Category keys and shares come from the patient's device.
+    const shareOfWriter = async (): Promise<unknown> => {
+      const [grants] = await new Clinician(world.session(), writer.keystore, nodeFiles).grants();
+      return grants?.share;
+    };
+    expect(await shareOfWriter()).toBeNull();
+    const refused = await upload('second.txt').catch((error: unknown) => error);
+    expect(problemCodeOf(refused)).toBe('unknown_key');
+    expect((await tend(patient)).resealed).toHaveLength(2);
+    expect(await shareOfWriter()).not.toBeNull();
+    expect((await tend(patient)).resealed).toEqual([]);
+    await upload('second.txt');
+    await hospital.replicate();
+    stopHospitals();
+    expect(await readAll()).toEqual([CONTENT, CONTENT]);
+  });
+
+  it('stays as it is while the custodian is away', async () => {
+    stopCustodian();
+    expect((await tend(patient)).resealed).toEqual([]);
   });
 
   it('is not taken for lost where it is only spoilt, unless a reader says so', async () => {
