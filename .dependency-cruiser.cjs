@@ -3,7 +3,7 @@ const only = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: from },
-  to: { pathNot: allowed, path: '^(lib|functions|sdk|cli|cdk|local|test|bench)/' },
+  to: { pathNot: allowed, path: '^(lib|functions|sdk|cli|cdk|local|operations|test|bench)/' },
 });
 module.exports = {
   forbidden: [

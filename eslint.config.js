@@ -49,7 +49,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['cli/**/*.ts', 'local/**/*.ts', 'bench/**/*.ts', 'cdk/**/*.ts', 'test/**/*.ts'],
+    files: [
+      'cli/**/*.ts',
+      'local/**/*.ts',
+      'operations/**/*.ts',
+      'bench/**/*.ts',
+      'cdk/**/*.ts',
+      'test/**/*.ts',
+    ],
     rules: { 'no-console': 'off', 'max-lines-per-function': 'off' },
   },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },

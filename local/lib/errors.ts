@@ -17,7 +17,10 @@ export type LocalErrorCode =
   | 'interrupted'
   | 'bad_state_file'
   | 'no_recovery'
-  | 'not_proven';
+  | 'not_proven'
+  | 'bad_backup'
+  | 'wrong_table'
+  | 'table_in_use';
 
 /** A failure with what to do about it; `cure` is a command or a sentence under the message. */
 export class LocalError extends Error {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fromBase64url, toBase64 } from '../../lib/crypto/bytes.ts';
 import { type SigningKey, thumbprint } from '../../lib/crypto/p256.ts';
 import { httpHandler, type Operations } from '../../functions/aws/http.ts';
+import type { ItemStore } from '../../functions/aws/item-store.ts';
 import type { DocumentedRoute } from '../../functions/aws/openapi.ts';
 import { ServiceGenesis } from '../../functions/aws/service-genesis.ts';
 import { checkOwnAuthority } from '../../functions/membership/authority.ts';
@@ -17,7 +18,7 @@ import type { RegistryVerdict } from '../../functions/membership/registry/regist
 import { permitOf } from '../../functions/membership/unmask.ts';
 import { routes as membershipRoutes } from '../../functions/membership/routes.ts';
 import { membershipOperations } from '../../functions/membership/service.ts';
-import { createVault } from '../../functions/membership/vault.ts';
+import { createVault, type SecretWrap } from '../../functions/membership/vault.ts';
 import type { ObjectStore } from '../../functions/records/object-store.ts';
 import { routes as recordsRoutes } from '../../functions/records/routes.ts';
 import { recordsOperations } from '../../functions/records/service.ts';
@@ -125,7 +126,16 @@ export class Power {
 
 export class PowerCut extends Error {}
 
-export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<World> {
+/** Where the membership service keeps what it has, and what wraps its secrets. */
+export interface Enrolments {
+  store: ItemStore;
+  wrap: SecretWrap;
+}
+
+export async function makeWorld(
+  parameters: Partial<Parameters> = {},
+  enrolments: Enrolments = enrolmentsInMemory(),
+): Promise<World> {
   const net = await makeNetwork(4, parameters, Date.now() - 60_000);
   const power = new Power();
   const skewMs = { value: 0 };
@@ -162,7 +172,8 @@ export async function makeWorld(parameters: Partial<Parameters> = {}): Promise<W
     };
   };
   net.validators.forEach(openHospital);
-  handlers['http://membership.test'] = await membership(net, now, transport, registry, parties);
+  const outside = { transport, registry, enrolments };
+  handlers['http://membership.test'] = await membership(net, now, outside, parties);
   const wraps = memoryItemStore();
   handlers['http://records.test'] = await records(net, now, { objects, wraps, transport, power });
   const network = await networkOf({ genesis: net.signed });
@@ -262,14 +273,25 @@ async function makePatient(
   return patient;
 }
 
+/** Nothing outlives the test, and the secrets are hardly hidden. */
+function enrolmentsInMemory(): Enrolments {
+  return {
+    store: memoryItemStore(),
+    wrap: {
+      wrap: async (_purpose, secret) => secret.map((byte) => byte ^ 90),
+      unwrap: async (_purpose, wrapped) => wrapped.map((byte) => byte ^ 90),
+    },
+  };
+}
+
 async function membership(
   net: TestNetwork,
   now: () => number,
-  transport: Transport,
-  registry: World['registry'],
+  outside: { transport: Transport; registry: World['registry']; enrolments: Enrolments },
   parties: Parties,
 ): Promise<FakeHandler> {
-  const store = memoryItemStore();
+  const { transport, registry } = outside;
+  const { store, wrap } = outside.enrolments;
   const network = net.genesis.document.network;
   const operatorKeys = keysOf(net);
   const base = { network, store, authorityKeys: async () => parties.authorityKeys, now };
@@ -298,10 +320,7 @@ async function membership(
       validators: validatorClient({ fetchUrl: transport, now }),
       permit,
     }),
-    vault: createVault(store, {
-      wrap: async (_purpose, secret) => secret.map((byte) => byte ^ 90),
-      unwrap: async (_purpose, wrapped) => wrapped.map((byte) => byte ^ 90),
-    }),
+    vault: createVault(store, wrap),
     registry: { verify: async () => registry.verdict },
     npdb: { service: null, issuer: null },
   };
