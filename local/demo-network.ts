@@ -58,6 +58,7 @@ export async function openDemoNetwork(options: DemoNetworkOptions): Promise<Demo
     );
     return { networkFile, accounts: null, close: () => Promise.resolve() };
   }
+  if (plan?.emulator === 'localstack') report(HOSTED_STOP_NOTE);
   return {
     networkFile,
     accounts: {

@@ -5,6 +5,7 @@ import { layoutOf } from './lib/layout.ts';
 import { type FolderOption, localCommand } from './lib/options.ts';
 import { memberOf, requirePlan } from './lib/plan.ts';
 import { progressFor } from './lib/progress.ts';
+import { HOSTED_STOP_NOTE, isHosted } from './localstack/hosted.ts';
 
 const program = localCommand(
   'npm run network --',
@@ -21,11 +22,12 @@ program
   .description('orderly stop (SIGTERM); state is kept for restart')
   .action((id: string) =>
     runMain(async () => {
-      const { layout, name } = target(id);
+      const { layout, name, note } = target(id);
       await progress.step(`Stopped ${name}`, async (step) => {
         const stopped = await stopMember(layout, id);
         step.result(stopped ? `back with: npm run network -- restart ${id}` : 'it was not running');
       });
+      if (note !== null) progress.note(`  ${note}`);
     }),
   );
 
@@ -34,8 +36,9 @@ program
   .description('SIGKILL of its processes; its state and its KMS keys are lost')
   .action((id: string) =>
     runMain(async () => {
-      const { layout, name, isRegistry } = target(id);
+      const { layout, name, isRegistry, note } = target(id);
       await progress.step(`Killed ${name}`, () => killMember(layout, id));
+      if (note !== null) return progress.note(`  ${note}`);
       if (isRegistry) return;
       progress.note(
         '  Its state and its KMS keys are gone, as after a fire. It cannot be restarted:',
@@ -62,10 +65,14 @@ function target(id: string): {
   readonly layout: ReturnType<typeof layoutOf>;
   readonly name: string;
   readonly isRegistry: boolean;
+  /** What stopping means where the account has no process of its own. */
+  readonly note: string | null;
 } {
   const layout = layoutOf(program.opts<FolderOption>().folder);
-  const member = memberOf(requirePlan(layout), id);
-  return { layout, name: `${id} (${member.name})`, isRegistry: member.kind === 'registry' };
+  const plan = requirePlan(layout);
+  const member = memberOf(plan, id);
+  const note = isHosted(plan, member) ? HOSTED_STOP_NOTE : null;
+  return { layout, name: `${id} (${member.name})`, isRegistry: member.kind === 'registry', note };
 }
 
 await program.parseAsync();

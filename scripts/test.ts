@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runMain } from '../local/lib/console.ts';
 import { LocalError } from '../local/lib/errors.ts';
+import { requireJava } from '../local/localstack/install.ts';
 import { preparePython } from '../local/lib/python-environment.ts';
 
 const PROJECT_ROOT = resolve(import.meta.dirname, '..');
@@ -17,11 +18,15 @@ const VITEST = join(PROJECT_ROOT, 'node_modules', 'vitest', 'vitest.mjs');
 interface Part {
   readonly name: string;
   readonly title: string;
-  /** Arguments of vitest; null for `npm run check`, which counts as one test. */
+  /** Arguments of vitest; null for a program of its own, which counts as one test. */
   readonly vitest: readonly string[] | null;
   /** Starts emulators: they need the Python environment, and run one file at a time. */
   readonly emulator: boolean;
 }
+
+const LOCALSTACK = 'localstack';
+/** What takes longer hangs: five minutes are usual on two cores, once all is installed. */
+const LOCALSTACK_MS_MAX = 1_500_000;
 
 const parts: readonly Part[] = [
   { name: 'check', title: 'types, lint, format, imports', vitest: null, emulator: false },
@@ -42,6 +47,12 @@ const parts: readonly Part[] = [
     title: 'the whole network',
     vitest: ['test/e2e/', '--no-file-parallelism'],
     emulator: true,
+  },
+  {
+    name: LOCALSTACK,
+    title: 'smoke test and journey on one LocalStack',
+    vitest: null,
+    emulator: false,
   },
 ];
 
@@ -84,10 +95,8 @@ function chosenParts(names: readonly string[]): readonly Part[] {
 }
 
 async function runPart(part: Part): Promise<Counts> {
-  if (part.vitest === null) {
-    const isOk = (await run('npm', ['run', '--silent', 'check'], testEnvironment({}))) === 0;
-    return { passed: isOk ? 1 : 0, failed: isOk ? 0 : 1, skipped: 0 };
-  }
+  if (part.name === LOCALSTACK) return runLocalstack();
+  if (part.vitest === null) return oneTest(await runScript('check'));
   const args = part.vitest;
   let counts: Counts = BROKEN;
   await runMain(async () => {
@@ -95,6 +104,26 @@ async function runPart(part: Part): Promise<Counts> {
     counts = await runVitest(part.name, args, env);
   });
   return counts;
+}
+
+/** Skipped where Java or Maven are not there: they are no packages of this project. */
+async function runLocalstack(): Promise<Counts> {
+  try {
+    await requireJava();
+  } catch (error) {
+    if (!(error instanceof LocalError)) throw error;
+    say(`   skipped: ${error.message}\n   ${error.cure ?? ''}`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  return oneTest(await runScript('test:localstack', LOCALSTACK_MS_MAX));
+}
+
+function oneTest(code: number): Counts {
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+}
+
+function runScript(name: string, timeoutMs?: number): Promise<number> {
+  return run('npm', ['run', '--silent', name], testEnvironment({}), timeoutMs);
 }
 
 async function runVitest(
@@ -164,10 +193,19 @@ function testEnvironment(added: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(own), AWS_EC2_METADATA_DISABLED: 'true', ...added };
 }
 
-/** The exit code of a program that shares this terminal; 1 when a signal ended it. */
-function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/** The exit code of a program that shares this terminal; 1 when a signal ended it, as in the end of time. */
+function run(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  timeout?: number,
+): Promise<number> {
   return new Promise((settle, fail) => {
-    const child = spawn(program, args, { cwd: PROJECT_ROOT, env, stdio: 'inherit' });
+    const options = { cwd: PROJECT_ROOT, env, stdio: 'inherit' } as const;
+    const child = spawn(program, args, {
+      ...options,
+      ...(timeout === undefined ? {} : { timeout }),
+    });
     child.once('error', fail);
     child.once('close', (code) => {
       settle(code ?? 1);
@@ -201,7 +239,7 @@ function lastLineOf({ passed, failed }: Counts): string {
 function lineOf({ part, seconds, passed, failed, skipped }: Outcome): string {
   const skips = skipped > 0 ? `, ${skipped} skipped` : '';
   const mark = failed === 0 ? '✓' : '✗';
-  return `${mark} ${part.name.padEnd(8)} ${passed} passed, ${failed} failed${skips} (${seconds.toFixed(1)} s)`;
+  return `${mark} ${part.name.padEnd(10)} ${passed} passed, ${failed} failed${skips} (${seconds.toFixed(1)} s)`;
 }
 
 let lastLine = lastLineOf(BROKEN);

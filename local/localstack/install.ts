@@ -17,6 +17,8 @@ import { pipEnvironment, preparePython, pythonIsReady } from '../lib/python-envi
 /** SHA-256 over names and SHA-256 of all jars of DynamoDB Local 2.6.1 and what it needs. */
 const JARS_DIGEST = 'fc65f12e5db3d214e4f0dcf0466fe38e11f8b91224a71af28be76c00387e616e';
 const INSTALL_JAVA = 'sudo apt-get install openjdk-17-jre-headless maven   (Debian, Ubuntu)';
+/** DynamoDB Local 2 is compiled for it. */
+const JAVA_MIN = 17;
 
 const run = promisify(execFile);
 
@@ -30,12 +32,23 @@ export function localstackIsReady(): boolean {
   return pythonIsReady(pythonFolder(LOCALSTACK_REQUIREMENTS)) && existsSync(DYNAMODB_FOLDER);
 }
 
+/** Throws `missing_prerequisite`, with the command that cures it, where LocalStack cannot run here. */
+export async function requireJava(): Promise<void> {
+  const said = await requireProgram('java', ['-version']);
+  const major = Number(/version "(\d+)/.exec(said)?.[1] ?? 0);
+  if (major < JAVA_MIN) {
+    const message = `LocalStack needs Java ${JAVA_MIN} or later; java is ${major}.`;
+    throw new LocalError('missing_prerequisite', message, { cure: INSTALL_JAVA });
+  }
+  if (!existsSync(DYNAMODB_FOLDER)) await requireProgram('mvn', ['--version']);
+}
+
 /**
  * Returns the interpreter that runs LocalStack, after installing what is not there.
  * Throws `missing_prerequisite` with the command that cures it.
  */
 export async function prepareLocalstack(options: InstallOptions): Promise<string> {
-  await requireProgram('java', ['-version']);
+  await requireJava();
   const interpreter = await preparePython({ ...options, requirements: LOCALSTACK_REQUIREMENTS });
   await runCommand({
     ...options,
@@ -51,7 +64,6 @@ export async function prepareLocalstack(options: InstallOptions): Promise<string
 
 async function prepareDynamodb(options: InstallOptions): Promise<void> {
   if (existsSync(DYNAMODB_FOLDER)) return;
-  await requireProgram('mvn', ['--version']);
   const building = `${DYNAMODB_FOLDER}.building-${process.pid}`;
   rmSync(building, { recursive: true, force: true });
   mkdirSync(building, { recursive: true });
@@ -90,9 +102,11 @@ function requireKnownJars(folder: string): void {
   );
 }
 
-async function requireProgram(name: string, args: readonly string[]): Promise<void> {
+/** What the program says of itself. */
+async function requireProgram(name: string, args: readonly string[]): Promise<string> {
   try {
-    await run(name, args, { env: pipEnvironment(process.env) });
+    const { stdout, stderr } = await run(name, args, { env: pipEnvironment(process.env) });
+    return stdout + stderr;
   } catch (cause) {
     throw new LocalError('missing_prerequisite', `LocalStack needs ${name}, which does not run.`, {
       cure: INSTALL_JAVA,

@@ -1,7 +1,10 @@
 // All accounts in one LocalStack: one process and one port, and accounts that are stopped without ending.
+import { execFile } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { parseConfig } from '../../cdk/config.ts';
 import {
@@ -12,13 +15,13 @@ import {
 } from '../../local/lib/account-actions.ts';
 import { makeConfiguration } from '../../local/lib/configuration.ts';
 import { writeJsonFile } from '../../local/lib/json-file.ts';
-import { accountLayout, type Layout, layoutOf } from '../../local/lib/layout.ts';
+import { accountLayout, type Layout, layoutOf, PROJECT_ROOT } from '../../local/lib/layout.ts';
 import { takeOwnership } from '../../local/lib/owner.ts';
 import { memberOf, type Plan, preparePlan, processesOf } from '../../local/lib/plan.ts';
 import { ownIdentity } from '../../local/lib/process-identity.ts';
 import { keepsState, stopProcesses } from '../../local/lib/stop-network.ts';
 import { localstackCommand } from '../../local/localstack/command.ts';
-import { lifeOfMember } from '../../local/localstack/hosted.ts';
+import { HOSTED_STOP_NOTE, lifeOfMember } from '../../local/localstack/hosted.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const servers: Server[] = [];
@@ -130,6 +133,16 @@ test('a killed account keeps its keys there, so it is stopped, and cannot be bui
   await killMember(layout, 'hospital-b');
   expect(calls).toHaveLength(2);
   await expect(rebuildMember(layout, 'hospital-b')).rejects.toMatchObject({ code: 'bad_option' });
+});
+
+test.each(['stop', 'kill'])('%s says what it means here', { timeout: 60_000 }, async (action) => {
+  const { port } = await emulator();
+  const { layout } = await runningNetwork(port);
+  const program = join(PROJECT_ROOT, 'local', 'network.ts');
+  const args = [program, '--folder', layout.root, action, 'hospital-b'];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(stdout).toContain(HOSTED_STOP_NOTE);
+  expect(stdout).not.toContain('KMS keys are gone');
 });
 
 test('a stop forgets the network, whose state is gone, and keeps its folder', async () => {
