@@ -1,5 +1,6 @@
 /** The whole network: six accounts in emulators, deployed by cdk, driven through the SDK. */
 import { afterAll, beforeAll, describe } from 'vitest';
+import { correlationSuite } from './correlation.ts';
 import { custodianFaults, nodeFaults, queueFaults, transactionFaults } from './faults.ts';
 import { scanOnDiskSuite, scanSuite } from './scan.ts';
 import { startWorld, type World } from './support/world.ts';
@@ -19,6 +20,7 @@ afterAll(async () => {
 
 const lost: string[] = [];
 const facts = scanSuite(getWorld);
+correlationSuite(getWorld);
 queueFaults(getWorld, facts);
 transactionFaults(getWorld, facts);
 custodianFaults(getWorld, facts);
