@@ -38,13 +38,14 @@ export const logger = new Logger({
 
 /** Logs a request of a REST API. */
 export function logRequest(line: RequestLine): void {
-  const { error, ...facts } = line;
+  const { error, ...told } = line;
+  const facts = { ...told, calls: takeCalls() };
   if (line.code === 'internal') {
     logger.error('request', { ...facts, failure: describeFailure(error) });
   } else if (line.code === 'unavailable') {
     logger.warn('request', { ...facts, cause: error instanceof Error ? error.name : 'unknown' });
   } else {
-    logger.info('request', { ...facts, calls: takeCalls() });
+    logger.info('request', facts);
   }
   if (line.code !== undefined) countRefusal('Refused', line.code, 1);
 }
