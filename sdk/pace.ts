@@ -26,7 +26,7 @@ export class Pace {
   /** How long a new transaction is left alone before its receipt is asked for, milliseconds. */
   get headStartMs(): number {
     if (this.#typicalMs <= QUICK_MS) return 0;
-    return Math.min(HEAD_START_MS_MAX, EARLY * this.#typicalMs);
+    return Math.round(Math.min(HEAD_START_MS_MAX, EARLY * this.#typicalMs));
   }
 
   /**

@@ -100,6 +100,7 @@ class Settling {
   readonly #context: SettleContext;
   /** Validators that said they hold it. */
   readonly #holders: Set<string>;
+  readonly #isPlacedHere: boolean;
   readonly #refusals: Refusals;
   /** The same wherever it is placed: the transaction is the same there too. */
   readonly #correlationId = randomUuid();
@@ -110,6 +111,7 @@ class Settling {
     this.#transaction = transaction;
     this.#context = context;
     this.#holders = new Set(holders);
+    this.#isPlacedHere = holders.length === 0;
     this.#refusals = new Refusals(context.pool.all.length);
     this.#placedAt = context.clock.now();
   }
@@ -123,17 +125,25 @@ class Settling {
       if (this.#holders.size === 0 || clock.now() - this.#placedAt > pace.spreadMs) {
         await this.#place();
       }
-      const headStartMs =
-        round === 0 && waitMs > 0 && this.#holders.size > 0 ? pace.headStartMs : 0;
-      if (headStartMs > 0) await clock.sleep(headStartMs, signal);
-      const result = await this.#poll(round === 0 && headStartMs === 0 ? waitMs : 0);
+      const isFirst = round === 0 && waitMs > 0;
+      const result = await (isFirst ? this.#firstPoll(waitMs) : this.#poll(0));
       if (result) {
-        pace.took(clock.now() - startedAt);
+        // What others placed has waited for longer than was seen here.
+        if (this.#isPlacedHere) pace.took(clock.now() - startedAt);
         return result;
       }
       await clock.sleep(this.#pauseMs(round), signal);
     }
     throw this.#expired();
+  }
+
+  /** Of what was placed just now: a quick network is waited for, a busy one is left alone first. */
+  async #firstPoll(waitMs: number): Promise<CertifiedResult | null> {
+    const { clock, pace, signal } = this.#context;
+    const { headStartMs } = pace;
+    if (headStartMs === 0 || this.#holders.size === 0) return this.#poll(waitMs);
+    await clock.sleep(headStartMs, signal);
+    return this.#poll(0);
   }
 
   /** Hands it to the best validator that does not hold it. */

@@ -100,6 +100,40 @@ describe('submission', () => {
     expect(ledger.height).toBe(1);
   });
 
+  it('asks few times where the network is slow, whatever was found done in bulk since', async () => {
+    let takesMs = 2_000;
+    let readyAt = 0;
+    const slow =
+      (own: FakeHandler): FakeHandler =>
+      (request) => {
+        if (request.method === 'POST') readyAt = clock.now() + takesMs;
+        return request.method === 'GET' && clock.now() < readyAt
+          ? { status: 202, json: {} }
+          : own(request);
+      };
+    for (const [url, own] of Object.entries(handlers)) handlers[url] = slow(own);
+    const { made, transport } = client();
+    const polls = async (label: string): Promise<number> => {
+      const before = transport.calls.length;
+      await made.submit({ fn: 'governance.probe', args: { label } }, signer());
+      const calls = transport.calls.slice(before);
+      return calls.filter(
+        ({ method, url }) => method === 'GET' && url.pathname.startsWith('/v1/transactions/'),
+      ).length;
+    };
+    expect(await polls('first')).toBeGreaterThan(6);
+    for (let round = 0; round < 8; round += 1) await polls(`learning-${round}`);
+    expect(await polls('learned')).toBeLessThan(6);
+    takesMs = 0;
+    const calls = Array.from({ length: 20 }, (_, index) => ({
+      fn: 'governance.probe',
+      args: { label: `bulk-${index}` },
+    }));
+    await made.submitAll(calls, signer());
+    takesMs = 2_000;
+    expect(await polls('after-bulk')).toBeLessThan(6);
+  });
+
   it('places it again when a validator forgot it', async () => {
     twist((own) => (request) => {
       return request.method === 'GET' ? problem(404, 'unknown_transaction') : own(request);
