@@ -21,7 +21,7 @@ export const copyTeam = defineTransaction({
     if (team.hospital !== hospital) throw new ChaincodeError('other_hospital');
     const seals = await countedSeals(draft.reader, team.members);
     return {
-      ...(await teamPermit(draft.reader, team)),
+      ...(await teamPermit(draft.reader, team, seals)),
       seals: seals.map(({ kid, digest }) => ({ kid, digest })),
       readerKid: actor.kid,
       usableUntil: context.time + context.parameters.receiptUsableMs,

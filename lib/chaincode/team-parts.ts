@@ -93,17 +93,23 @@ export async function putTeam(
   return next;
 }
 
-/** What the custodian needs: which version this is, and whose seals it may keep. */
+/**
+ * What the custodian needs: which version this is, and whose seals it may keep. `counted` are the
+ * seals of the members that are still good.
+ */
 export async function teamPermit(
   reader: Reader,
-  { id: teamId, hospital, version, epoch, members }: Team,
+  team: Team,
+  counted?: readonly CountedSeal[],
 ): Promise<{ [name: string]: PlainValue }> {
+  const { id: teamId, hospital, version, epoch, members } = team;
   const people = await reader.many(members.map(({ subject }) => cells.subject(subject)));
   const present = people.map((one, at) => {
     if (!one) throw new Error(`member ${members[at]?.subject} has no identity`);
     return one.kid;
   });
-  const sealed = (await countedSeals(reader, members)).map(({ kid }) => kid);
+  const seals = counted ?? (await countedSeals(reader, members));
+  const sealed = seals.map(({ kid }) => kid);
   return { teamId, hospital, version, epoch, memberKids: [...new Set([...present, ...sealed])] };
 }
 
