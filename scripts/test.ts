@@ -18,42 +18,30 @@ const VITEST = join(PROJECT_ROOT, 'node_modules', 'vitest', 'vitest.mjs');
 interface Part {
   readonly name: string;
   readonly title: string;
-  /** Arguments of vitest; null for a program of its own, which counts as one test. */
-  readonly vitest: readonly string[] | null;
-  /** Starts emulators: they need the Python environment, and run one file at a time. */
-  readonly emulator: boolean;
+  readonly run: () => Promise<Counts>;
 }
 
-const LOCALSTACK = 'localstack';
 /** What takes longer hangs: five minutes are usual on two cores, once all is installed. */
 const LOCALSTACK_MS_MAX = 1_500_000;
 
 const parts: readonly Part[] = [
-  { name: 'check', title: 'types, lint, format, imports', vitest: null, emulator: false },
+  {
+    name: 'check',
+    title: 'types, lint, format, imports',
+    run: async () => oneTest(await runScript('check')),
+  },
   {
     name: 'unit',
     title: 'unit tests, vectors, simulation',
-    vitest: ['--exclude', 'test/e2e/**', '--exclude', '**/*.emulator.test.ts'],
-    emulator: false,
+    run: () => runFiles('unit', ['--exclude', 'test/e2e/**', '--exclude', '**/*.emulator.test.ts']),
   },
   {
     name: 'emulator',
     title: 'adapters against the emulator',
-    vitest: ['.emulator.test.ts', '--exclude', 'test/e2e/**', '--no-file-parallelism'],
-    emulator: true,
+    run: () => runOnEmulators('emulator', ['.emulator.test.ts', '--exclude', 'test/e2e/**']),
   },
-  {
-    name: 'e2e',
-    title: 'the whole network',
-    vitest: ['test/e2e/', '--no-file-parallelism'],
-    emulator: true,
-  },
-  {
-    name: LOCALSTACK,
-    title: 'smoke test and journey on one LocalStack',
-    vitest: null,
-    emulator: false,
-  },
+  { name: 'e2e', title: 'the whole network', run: () => runOnEmulators('e2e', ['test/e2e/']) },
+  { name: 'localstack', title: 'smoke test and journey on one LocalStack', run: runLocalstack },
 ];
 
 interface Counts {
@@ -77,7 +65,7 @@ async function main(): Promise<Counts> {
   for (const [index, part] of chosen.entries()) {
     say(`\n━━ ${index + 1}/${chosen.length} ${part.name}: ${part.title}\n`);
     const started = performance.now();
-    const counts = await runPart(part);
+    const counts = await part.run();
     const seconds = (performance.now() - started) / 1000;
     outcomes.push({ part, seconds, ...counts });
     say(`\n━━ ${lineOf({ part, seconds, ...counts })}`);
@@ -94,16 +82,22 @@ function chosenParts(names: readonly string[]): readonly Part[] {
   return names.length === 0 ? parts : parts.filter((part) => names.includes(part.name));
 }
 
-async function runPart(part: Part): Promise<Counts> {
-  if (part.name === LOCALSTACK) return runLocalstack();
-  if (part.vitest === null) return oneTest(await runScript('check'));
-  const args = part.vitest;
+/** Files of tests; `args` of vitest say which, `added` what their environment has besides. */
+async function runFiles(
+  name: string,
+  args: readonly string[],
+  added: () => Promise<NodeJS.ProcessEnv> = () => Promise.resolve({}),
+): Promise<Counts> {
   let counts: Counts = BROKEN;
   await runMain(async () => {
-    const env = testEnvironment(part.emulator ? await emulatorEnvironment() : {});
-    counts = await runVitest(part.name, args, env);
+    counts = await runVitest(name, args, testEnvironment(await added()));
   });
   return counts;
+}
+
+/** Files that start emulators: they need the Python environment, and run one at a time. */
+function runOnEmulators(name: string, args: readonly string[]): Promise<Counts> {
+  return runFiles(name, [...args, '--no-file-parallelism'], emulatorEnvironment);
 }
 
 /** Skipped where Java or Maven are not there: they are no packages of this project. */
