@@ -378,7 +378,8 @@ function keysOf(net: TestNetwork): Record<string, string> {
   );
 }
 
-function serve(routes: readonly DocumentedRoute[], operations: Operations): FakeHandler {
+/** A service at its routes; what fails without a code is printed. */
+export function serve(routes: readonly DocumentedRoute[], operations: Operations): FakeHandler {
   const handler = httpHandler({
     routes,
     operations,

@@ -118,6 +118,11 @@ export class Cluster {
       ledger,
       parsed.map((one) => pendingOf(one, this.now)),
     );
+    this.wake(id, ledger);
+  }
+
+  /** Tells a validator that its mempool holds something new. */
+  wake(id: string, ledger = MAIN_LEDGER): void {
     this.#post(id, id, { kind: 'wake' }, 1, ledger);
   }
 

@@ -132,6 +132,25 @@ export function replicaContract(make: () => Promise<Stores>): void {
     expect(await replicas.wakeSeq('main')).toBe(5);
     expect(await replicas.wakeSeq('case-1')).toBe(0);
   });
+
+  it('lists the case ledgers with work, each once, and forgets those at rest', async () => {
+    const { replicas } = await make();
+    expect(await replicas.listed()).toEqual([]);
+    await replicas.list('case-2', false);
+    expect(await replicas.listed()).toEqual([]);
+    const names = Array.from({ length: 12 }, (_, i) => `case-${String(i).padStart(2, '0')}`);
+    await Promise.all([...names, ...names].map((name) => replicas.list(name, true)));
+    expect(await replicas.listed()).toEqual(names);
+    await Promise.all(names.slice(0, 11).map((name) => replicas.list(name, false)));
+    expect(await replicas.listed()).toEqual(['case-11']);
+    await replicas.list('case-11', false);
+    await replicas.list('case-11', false);
+    expect(await replicas.listed()).toEqual([]);
+    await replicas.list('case-00', true);
+    expect(await replicas.listed()).toEqual(['case-00']);
+    // What is listed is no replica.
+    expect(await replicas.version('case-00')).toBeNull();
+  });
 }
 
 export function blockContract(make: () => Promise<Stores>): void {

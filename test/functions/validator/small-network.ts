@@ -16,10 +16,12 @@ import { SetBook } from '../../../functions/validator/set-book.ts';
 import { fetchSnapshot } from '../../../functions/validator/snapshot-worker.ts';
 import { callApi } from '../call.ts';
 import { backfill } from '../../../functions/validator/backfill.ts';
+import type { BlockRange } from '../../../functions/validator/catch-up.ts';
 import { computeGenesisBlock } from '../../../functions/validator/genesis-block.ts';
 import { GenesisRecovery } from '../../../functions/validator/genesis-recovery.ts';
 import { initialiseReplica } from '../../../functions/validator/install-genesis.ts';
 import { Keyring, renewKeyring } from '../../../functions/validator/keyring.ts';
+import { bringMainState } from '../../../functions/validator/main-state-worker.ts';
 import { openSigner, Rejoin } from '../../../functions/validator/rejoin.ts';
 import { decodeRecord } from '../../../functions/validator/replica/record.ts';
 import {
@@ -35,7 +37,8 @@ import { PageCache } from '../../../lib/ledger/page-cache.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
 import { type Genesis, parseGenesis, type SignedGenesis } from '../../../lib/wire/genesis.ts';
 import { headerHash } from '../../../lib/wire/header.ts';
-import { encodeRequest, jwsTypes } from '../../../lib/wire/transaction.ts';
+import { MAIN_LEDGER } from '../../../lib/wire/ledger.ts';
+import { encodeRequest, jwsTypes, parseTransaction } from '../../../lib/wire/transaction.ts';
 import { makeDocument, makeParty, NETWORK, NOW, type Party } from '../validator-api/fixture.ts';
 import { signDocument } from '../validator-api/fixture.ts';
 
@@ -62,6 +65,8 @@ export interface Node {
 
 interface Delivery {
   at: number;
+  /** Of an event; an envelope names its own. */
+  ledger: string;
   to: string;
   body: string | StepEvent;
 }
@@ -135,10 +140,10 @@ export class SmallNetwork {
         ...tables,
         peers: sender,
         self: {
-          tick: async (_: string, { due, delaySeconds }: ArmedTick) =>
-            this.post(party.id, { kind: 'tick', due }, delaySeconds * 1_000),
-          catchUp: async (_: string, range: { fromHeight: number; toHeight: number }) =>
-            this.#fetch(party.id, range),
+          tick: async (ledger: string, { due, delaySeconds }: ArmedTick) =>
+            this.post(party.id, { kind: 'tick', due }, delaySeconds * 1_000, ledger),
+          catchUp: async (ledger: string, range: { fromHeight: number; toHeight: number }) =>
+            this.#fetch(party.id, { ledger, ...range }),
         },
       },
       signer: await openSigner(open),
@@ -164,25 +169,34 @@ export class SmallNetwork {
     await this.boot({ ...this.node(id).party, store }, new Tables());
   }
 
-  post(to: string, body: string | StepEvent, delayMs = 1): void {
-    this.#queue.push({ at: this.now + delayMs, to, body });
+  post(to: string, body: string | StepEvent, delayMs = 1, ledger = MAIN_LEDGER): void {
+    this.#queue.push({ at: this.now + delayMs, ledger, to, body });
   }
 
   /** A probe of the operator of a validator, given to that validator. */
-  async probe(id: string, label: string): Promise<void> {
+  async probe(id: string, label: string, ledger = MAIN_LEDGER): Promise<void> {
+    const fn = ledger === MAIN_LEDGER ? 'governance.probe' : 'case.probe';
+    await this.submit(id, { fn, args: { label } }, ledger);
+  }
+
+  /** What the operator of a validator asks for, given to that validator; answers its id. */
+  async submit(
+    id: string,
+    { fn, args }: { fn: string; args: Record<string, string> },
+    ledger = MAIN_LEDGER,
+  ): Promise<string> {
     const { operator } = this.node(id).party;
     const payload = encodeRequest({
       network: NETWORK,
-      ledger: 'main',
-      fn: 'governance.probe',
-      args: { label },
+      ...{ ledger, fn, args },
       nonce: randomId(),
       issuedAt: this.now,
       expiresAt: this.now + 600_000,
     });
     const kid = thumbprint(operator.publicKey);
     const transaction = await signJws({ typ: jwsTypes.transaction, kid }, payload, operator);
-    this.post(id, { kind: 'own', transaction });
+    this.post(id, { kind: 'own', transaction }, 1, ledger);
+    return parseTransaction(transaction).id;
   }
 
   /** Delivers what is due until then. */
@@ -199,8 +213,8 @@ export class SmallNetwork {
     this.now = until;
   }
 
-  async state(id: string): Promise<ReplicaState> {
-    const stored = await this.node(id).tables.replicas.load('main');
+  async state(id: string, ledger = MAIN_LEDGER): Promise<ReplicaState> {
+    const stored = await this.node(id).tables.replicas.load(ledger);
     if (!stored) throw new Error(`${id} has no replica`);
     return decodeRecord(stored.state).state;
   }
@@ -210,7 +224,7 @@ export class SmallNetwork {
   }
 
   /** As `inbox` does with one message. */
-  async #deliver({ to, body }: Delivery): Promise<void> {
+  async #deliver({ to, body, ledger: named }: Delivery): Promise<void> {
     let node = this.node(to);
     const read = typeof body === 'string' ? decodeInboxMessage(body) : null;
     let event: StepEvent;
@@ -227,9 +241,11 @@ export class SmallNetwork {
     if (!runtime) {
       return node.recovery.ask(event.kind === 'envelope' ? [event.envelope.from] : []);
     }
-    await step(runtime, 'main', [event]);
-    const next = await node.rejoin.next(runtime, 'main');
-    if (next) await step(runtime, 'main', [next]);
+    const ledger = event.kind === 'envelope' ? event.envelope.ledger : named;
+    await step(runtime, ledger, [event]);
+    if (ledger !== MAIN_LEDGER) return;
+    const next = await node.rejoin.next(runtime, ledger);
+    if (next) await step(runtime, ledger, [next]);
   }
 
   /** The API of a validator, as its peers reach it. */
@@ -256,7 +272,7 @@ export class SmallNetwork {
   }
 
   /** What the workers of a validator run on. */
-  async #peerDeps(id: string) {
+  async peerDeps(id: string) {
     const { tables, open } = this.node(id);
     const readKey = await open.openRequestKey();
     if (!readKey) return null;
@@ -274,7 +290,7 @@ export class SmallNetwork {
 
   /** The snapshot worker of a validator. */
   async #fetchSnapshot(id: string): Promise<boolean> {
-    const deps = await this.#peerDeps(id);
+    const deps = await this.peerDeps(id);
     const head = await this.node(id).tables.replicas.head('main');
     if (!deps || !head) return false;
     const far = { behindMin: this.snapshotFrom, ownHeight: head.height };
@@ -283,26 +299,33 @@ export class SmallNetwork {
 
   /** The worker that fetches blocks before a snapshot, until it rests. */
   async backfill(id: string): Promise<void> {
-    const deps = await this.#peerDeps(id);
+    const deps = await this.peerDeps(id);
     if (deps) while ((await backfill(deps, this.now + 1)) === 'again');
   }
 
   /** The catch-up worker: blocks of whichever peer has them. */
-  async #fetch(id: string, range: { fromHeight: number; toHeight: number }): Promise<void> {
+  async #fetch(id: string, range: BlockRange): Promise<void> {
+    const { ledger } = range;
     const isFar = range.toHeight - range.fromHeight + 1 >= this.snapshotFrom;
-    if (isFar && (await this.#fetchSnapshot(id))) return this.post(id, { kind: 'snapshot' }, 20);
+    const isOfMain = ledger === MAIN_LEDGER;
+    if (isOfMain && isFar && (await this.#fetchSnapshot(id))) {
+      return this.post(id, { kind: 'snapshot' }, 20);
+    }
     const { fetched } = this.node(id).tables;
     let toHeight = range.fromHeight - 1;
     for (let height = range.fromHeight; height <= range.toHeight; height += 1) {
       for (const { tables } of this.nodes.values()) {
-        const block = await tables.blocks.certified('main', height);
-        const body = block && (await tables.blocks.body('main', headerHash(block.header)));
+        const block = await tables.blocks.certified(ledger, height);
+        const body = block && (await tables.blocks.body(ledger, headerHash(block.header)));
         if (!block || !body) continue;
-        await fetched.put('main', height, { ...block, transactions: body.transactions });
+        await fetched.put(ledger, height, { ...block, transactions: body.transactions });
         toHeight = height;
         break;
       }
     }
-    this.post(id, { kind: 'fetched', fromHeight: range.fromHeight, toHeight }, 20);
+    const { fromHeight } = range;
+    const deps = isOfMain ? null : await this.peerDeps(id);
+    if (deps) await bringMainState(deps, { ledger, fromHeight, toHeight });
+    this.post(id, { kind: 'fetched', fromHeight, toHeight }, 20, ledger);
   }
 }
