@@ -50,6 +50,9 @@ export const checks: readonly Check[] = [
   holds('suspension, three heights', 'governance.pml -DSUSPENSION -DHEIGHTS=3', 'the same'),
   holds('replacement', 'governance.pml -DASKS_MAX=2', 'one seat changes hands'),
   holds('replacement, longer', 'governance.pml -DASKS_MAX=3', 'one seat changes hands'),
+  holds('case, suspension', 'cases.pml -DSUSPENSION', 'a block pins a suspension', quick),
+  holds('case, replacement', 'cases.pml -DASKS_MAX=2', 'a block pins a change of seats'),
+  holds('case, three heights', 'cases.pml -DHEIGHTS=3 -DASKS_MAX=1', 'the same'),
 
   refuted('quorum short', 'pbft.pml', 'two votes make a certificate'),
   refuted('unsaved', 'pbft.pml', 'a vote is sent before it is saved, and forgotten'),
@@ -79,4 +82,21 @@ export const checks: readonly Check[] = [
   refuted('new view of earlier set', 'governance.pml', 'a view outlives the set that gave it'),
   refuted('suspended counted', 'governance.pml -DSUSPENSION', 'votes of a suspended one count'),
   refuted('quorum shrinks', 'governance.pml -DSUSPENSION', 'the quorum is lowered by a suspension'),
+  refuted(
+    'own pin',
+    'cases.pml -DASKS_MAX=0',
+    'a block is judged by the set of what it pins itself',
+  ),
+  refuted(
+    'own main head',
+    'cases.pml -DASKS_MAX=0',
+    'each judges by the set at the head of its main ledger',
+  ),
+  refuted(
+    'pin goes back',
+    'cases.pml -DHEIGHTS=3 -DASKS_MAX=0',
+    'a block pins what is before an earlier pin',
+  ),
+  refuted('view changes of any set', 'cases.pml', 'view-changes of the old set count'),
+  refuted('new view of earlier set', 'cases.pml', 'a view outlives the set that gave it'),
 ];

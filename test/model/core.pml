@@ -64,7 +64,9 @@ hidden byte i, j, m, n, ok, found, fits;
 
 #define next(p) (head[p] + 1)
 #define counted(votes, h, x) ones(seat_of(((votes) | bad(h)) & seats(h, x)))
+#ifndef is_quorum
 #define is_quorum(votes, h, x) (counted(votes, h, x) >= quorum(h))
+#endif
 #define liars(h) (bad(h) & seats(h, 1))
 
 /* No framing: a pair of an honest validator's votes is never evidence. */
