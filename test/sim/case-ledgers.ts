@@ -41,7 +41,8 @@ export class CaseLedgers {
         const ledger = parseTransaction(opening.compact).id;
         this.opened.set(ledger, opening);
         for (let count = 0; count < profile.caseTransactions; count += 1) {
-          const at = begin + random.below(profile.troubleMs + 6_000);
+          const { caseFromMs, troubleMs } = profile;
+          const at = begin + caseFromMs + random.below(troubleMs - caseFromMs + 6_000);
           agenda.add(Math.max(agenda.now, at), () => this.#label(ledger, `c${index}.${count}`));
         }
       });

@@ -16,7 +16,7 @@ import {
   type ValidatorRuntime,
   VerifiedTransactions,
 } from '../../functions/validator/runtime.ts';
-import { FencedOutError, step } from '../../functions/validator/step.ts';
+import { FencedOutError, step, type StepEvent } from '../../functions/validator/step.ts';
 import { handleTimer, type TimerEvent } from '../../functions/validator/timer-handler.ts';
 import { toBase64url, toHex, utf8 } from '../../lib/crypto/bytes.ts';
 import { hmacSha256 } from '../../lib/crypto/hash.ts';
@@ -69,6 +69,8 @@ interface Process {
   opened: OpenedKeys;
   rejoin: Rejoin;
   invocation: Invocation | null;
+  /** Height of the main ledger here as its step on a case ledger began; null while it does none. */
+  mainAtStep: number | null;
 }
 
 /** What was seen of an honest replica so far. */
@@ -166,6 +168,11 @@ export class SimNode {
     this.tables = await tablesOf(journal);
     this.#processes = this.#processes.filter((one) => one.invocation !== null);
     this.observed = nothingObserved();
+  }
+
+  /** Height of its main ledger as the first of the steps on case ledgers began that are under way. */
+  get mainAtStep(): number {
+    return Math.min(...this.#processes.flatMap((one) => one.mainAtStep ?? []));
   }
 
   trace(text: string): void {
@@ -269,10 +276,8 @@ export class SimNode {
   }
 
   /** What the Lambda handler does: sort the batch, a step for each ledger, poison acknowledged. */
-  async #run(
-    { runtime, quota, opened, rejoin }: Process,
-    batch: readonly QueueMessage[],
-  ): Promise<void> {
+  async #run(process: Process, batch: readonly QueueMessage[]): Promise<void> {
+    const { runtime, quota, opened, rejoin } = process;
     const { batches, poisoned, unread } = readBatch(batch.map(recordOf), this.#own, quota);
     for (const { senderId } of quota.takeCutOffs()) this.world.cutOff(this, senderId);
     for (const [sender, count] of unread) this.trace(`leaves ${count} of ${sender} unread`);
@@ -282,13 +287,22 @@ export class SimNode {
       if (one.events.length === 0) continue;
       runtime.signer ??= await openSigner(opened);
       if (one.ledger !== ledger) {
-        await step(runtime, one.ledger, one.events);
+        await this.#stepOnCase(process, one.ledger, one.events);
         continue;
       }
       await this.world.aroundStep(this, async () => {
         await step(runtime, one.ledger, one.events);
       });
       await this.#comeBack(runtime, rejoin, one.ledger);
+    }
+  }
+
+  async #stepOnCase(process: Process, of: string, events: readonly StepEvent[]): Promise<void> {
+    process.mainAtStep = (await this.tables.replicas.head(ledger))?.height ?? 0;
+    try {
+      await step(process.runtime, of, events);
+    } finally {
+      process.mainAtStep = null;
     }
   }
 
@@ -372,7 +386,8 @@ export class SimNode {
       log: (reason) => this.trace(`does not come back: ${reason}`),
     });
     const runtime = this.#newRuntime();
-    const process: Process = { runtime, quota, opened, rejoin, invocation: null };
+    const idle = { invocation: null, mainAtStep: null };
+    const process: Process = { runtime, quota, opened, rejoin, ...idle };
     process.runtime.ports = this.#portsFor(process);
     this.#processes.push(process);
     return process;

@@ -36,6 +36,8 @@ export interface Profile {
   /** Case ledgers, and transactions on each of them. */
   readonly cases: number;
   readonly caseTransactions: number;
+  /** Nothing is submitted to them before, from the start. */
+  readonly caseFromMs: number;
   /** Proposals of operators that a run may see. */
   readonly changes: readonly ChangeKind[];
   /** What faulty replicas may do; up to f replicas get two of these each. */
@@ -63,6 +65,7 @@ const base = {
   timeline: {},
   cases: 0,
   caseTransactions: 5,
+  caseFromMs: 0,
   changes: [],
   strategies: [],
 } as const;
@@ -160,9 +163,21 @@ export const profiles: readonly Profile[] = [
     otherProcess: 0.1,
     transactions: 6,
     cases: 3,
-    timeline: { crash: 2, cut: 1.5, mend: 1, stall: 1, skew: 1 },
+    timeline: { crash: 3, cut: 1.5, mend: 1, stall: 1, skew: 1 },
     changes: ['parameters', 'replace-key', 'reinstate'],
   }),
+  profile(
+    'outrun',
+    'the main ledger is far on when case ledgers begin, and leaders pin what is old',
+    {
+      transactions: 120,
+      troubleMs: 45_000,
+      cases: 3,
+      caseTransactions: 2,
+      caseFromMs: 43_000,
+      strategies: ['old-pin'],
+    },
+  ),
   profile('blamed', 'a replica says two things, is suspended, and its operators bring it back', {
     transactions: 8,
     laterTransactions: 12,

@@ -9,6 +9,7 @@ import { smuggle } from './strategies/smuggle.ts';
 import { falseRoots, relabel } from './strategies/relabel.ts';
 import { flood, presend, replay } from './strategies/flood.ts';
 import { forge, lie, mutate } from './strategies/forge.ts';
+import { oldPin } from './strategies/old-pin.ts';
 
 export interface Strategy {
   /** What goes to a peer in the place of an envelope. */
@@ -40,7 +41,8 @@ export type StrategyName =
   | 'false-roots'
   | 'replay'
   | 'flood'
-  | 'presend';
+  | 'presend'
+  | 'old-pin';
 
 export const strategies: Readonly<Record<StrategyName, (by: Adversary) => Strategy>> = {
   silent,
@@ -60,4 +62,5 @@ export const strategies: Readonly<Record<StrategyName, (by: Adversary) => Strate
   replay,
   flood,
   presend,
+  'old-pin': oldPin,
 };

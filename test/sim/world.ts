@@ -225,7 +225,7 @@ export class World {
   /** After each write of an honest replica: what readers see now. */
   async afterWrite(node: SimNode, entry: JournalEntry, result: unknown): Promise<void> {
     if (isOfCase(entry)) {
-      for (const one of this.checkers) await one.onCaseWrite?.(node, entry);
+      for (const one of this.checkers) await one.onCaseWrite?.(node, entry, result);
       return;
     }
     for (const watch of [...this.watchers]) watch(node, entry);

@@ -45,6 +45,40 @@ export const caseBugs: readonly SeededBug[] = [
     ],
   },
   {
+    name: 'set-of-present-pin',
+    rule: 'L23',
+    summary:
+      'a case block is voted on by the set of what it pins now, not of what the block before pins',
+    edits: [
+      {
+        file: 'functions/validator/replica/run.ts',
+        find: "import { mainHead, type MainHead } from './main-state.ts';\n",
+        put: "import { governsAt, mainHead, type MainHead } from './main-state.ts';\n",
+      },
+      {
+        file: 'functions/validator/replica/run.ts',
+        find: '  const loaded = withSession(warm.record.state, runtime.signer?.incarnation ?? null);\n',
+        put: `  const governed = main && (await governsAt(runtime, main.head.height));
+  const votes = governed?.sessions.filter(({ body }) => body.purpose === 'vote') ?? [];
+  const present = { ...warm.record.state, ...governed, ...(governed ? { sessions: votes } : {}) };
+  const loaded = withSession(present, runtime.signer?.incarnation ?? null);
+`,
+      },
+    ],
+  },
+  {
+    name: 'pin-lag-ignored',
+    rule: 'L23',
+    summary: 'what a fresh proposal of a case pins may be as old as it likes',
+    edits: [
+      {
+        file: 'lib/pbft/proposal.ts',
+        find: "  return main.height - pin.height > limits.pinLagMax ? 'what is pinned is old' : null;\n",
+        put: '  return null;\n',
+      },
+    ],
+  },
+  {
     name: 'unknown-ledger-accepted',
     rule: 'L23',
     summary: 'a replica begins any ledger that it is told of',

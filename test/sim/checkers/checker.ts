@@ -25,7 +25,7 @@ export interface Checker {
   /** As `onBlock`, `onVote` and `onWrite`, on case ledgers. */
   onCaseBlock?(node: SimNode, block: NewBlock): void | Promise<void>;
   onCaseVote?(node: SimNode, ledger: string, sent: SentVote): void;
-  onCaseWrite?(node: SimNode, entry: JournalEntry): void | Promise<void>;
+  onCaseWrite?(node: SimNode, entry: JournalEntry, result: unknown): void | Promise<void>;
   /** The run is over. */
   atEnd?(): void | Promise<void>;
 }

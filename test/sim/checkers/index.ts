@@ -7,6 +7,7 @@ import { blame } from './blame.ts';
 import { certificates } from './certificates.ts';
 import type { Checker } from './checker.ts';
 import { halfBlock } from './half-block.ts';
+import { lag } from './lag.ts';
 import { liveness } from './liveness.ts';
 import { outbox } from './outbox.ts';
 import { pins } from './pins.ts';
@@ -30,5 +31,6 @@ export const checkers: readonly ((world: World) => Checker)[] = [
   blame,
   receipts,
   pins,
+  lag,
   liveness,
 ];
