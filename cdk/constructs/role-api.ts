@@ -31,6 +31,8 @@ import type { FunctionWithLogGroup } from './function-with-log-group.ts';
 
 /** Seconds that a browser may remember what the API allows. */
 const CORS_SECONDS = 3_600;
+/** What the gateway asks of those whom it throttles: its bucket refills each second. */
+const THROTTLED_RETRY_SECONDS = 1;
 /** Headers that pages may send: receipts and proofs travel in bodies, DPoP proofs in a header. */
 const CORS_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'Prefer', 'X-Correlation-Id'];
 
@@ -148,13 +150,20 @@ export class RoleApi extends Construct {
 
   /** Answers of API Gateway itself look like those of the functions: RFC 9457 with a stable code. */
   private answerAsProblems(): void {
-    const problem = (type: ResponseType, status: number, code: string, title: string): void => {
+    const problem = (
+      type: ResponseType,
+      status: number,
+      code: string,
+      title: string,
+      headers: Readonly<Record<string, string>> = {},
+    ): void => {
       this.api.addGatewayResponse(`Problem${code}`, {
         type,
         ...(status === 0 ? {} : { statusCode: String(status) }),
         responseHeaders: {
           'Content-Type': "'application/problem+json'",
           'Access-Control-Allow-Origin': "'*'",
+          ...headers,
         },
         templates: {
           'application/json': problemTemplate(code, title, status),
@@ -174,7 +183,10 @@ export class RoleApi extends Construct {
       'too_large',
       'The request, or its answer, is too large',
     );
-    problem(ResponseType.THROTTLED, 429, 'throttled', 'Too many requests');
+    problem(ResponseType.THROTTLED, 429, 'throttled', 'Too many requests', {
+      'Retry-After': `'${THROTTLED_RETRY_SECONDS}'`,
+      'Access-Control-Expose-Headers': "'Retry-After'",
+    });
     problem(
       ResponseType.INTEGRATION_TIMEOUT,
       504,

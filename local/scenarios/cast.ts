@@ -16,9 +16,14 @@ import { nodeFiles } from '../../sdk/platform/node.ts';
 import { letterOfInvitation } from '../../sdk/reenrolment.ts';
 import type { CertifiedResult } from '../../sdk/proofs.ts';
 import { openSession, type Session } from '../../sdk/session.ts';
-import { CLINICIANS } from '../lib/registry-answers.ts';
+import { CLINICIANS, type Clinician as Registered } from '../lib/registry-answers.ts';
 import { UnexpectedError } from './steps.ts';
 import { shortId } from './text.ts';
+
+/** Doctors of the stand-in register, by whose index stories name them. */
+export const registeredDoctors: readonly Registered[] = CLINICIANS.filter(
+  (one) => one.active && /^[MD]\.[DO]\.$/.test(one.credential),
+);
 
 /** Quick to open: these keystores belong to nobody. */
 const WORK_FACTOR = 10;
@@ -76,8 +81,7 @@ export class Cast {
    * one hospital: stories that share a network give an index the same hospital.
    */
   async doctor(hospital: string, index = 0): Promise<CastDoctor> {
-    const doctors = CLINICIANS.filter((one) => one.active && /^[MD]\.[DO]\.$/.test(one.credential));
-    const person = doctors[index % doctors.length];
+    const person = registeredDoctors[index % registeredDoctors.length];
     if (!person) throw new UnexpectedError('the register has no doctors');
     const name = `${person.firstName} ${person.lastName}`;
     const keystore = await this.keystore('clinician', `doctor-${person.npi}`, name);

@@ -128,6 +128,14 @@ describe('RoleApi', () => {
     }
   });
 
+  it('says when to come again where it throttles', () => {
+    template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+      ResponseType: 'THROTTLED',
+      StatusCode: '429',
+      ResponseParameters: Match.objectLike({ 'gatewayresponse.header.Retry-After': "'1'" }),
+    });
+  });
+
   it.each<[string, Route, string]>([
     ['a route twice', { method: 'GET', path: '/v1/health', summary: '' }, 'there twice'],
     ['a path of another version', { method: 'GET', path: '/v2/x', summary: '' }, 'start with /v1/'],

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { correlationSuite } from './correlation.ts';
 import { custodianFaults, nodeFaults, queueFaults, transactionFaults } from './faults.ts';
+import { loadSuite } from './load.ts';
 import { scanOnDiskSuite, scanSuite } from './scan.ts';
 import { startWorld, type World } from './support/world.ts';
 
@@ -18,6 +19,7 @@ afterAll(async () => {
   await world?.close();
 }, 90_000);
 
+loadSuite(getWorld);
 const lost: string[] = [];
 const facts = scanSuite(getWorld);
 correlationSuite(getWorld);
