@@ -15,6 +15,9 @@ export interface Attempt {
   /** When it was due, milliseconds since the epoch: all its times count from here. */
   readonly dueMs: number;
   readonly validator: string;
+  /** When it was begun, and when it was signed and on its way; milliseconds since the epoch. */
+  begunMs: number | null;
+  sentMs: number | null;
   /** Of a transaction, once it is signed. */
   id: string | null;
   state: State;
@@ -36,7 +39,10 @@ export interface Attempt {
 
 export function newAttempt(kind: Kind, dueMs: number, validator: string): Attempt {
   const open = { id: null, state: 'sent', code: '', status: null, retryAfterMs: null } as const;
-  const later = { answeredMs: null, doneMs: null, height: null, blockMs: null };
+  const later = {
+    ...{ begunMs: null, sentMs: null, answeredMs: null, doneMs: null },
+    ...{ height: null, blockMs: null },
+  };
   return { kind, dueMs, validator, ...open, ...later };
 }
 
@@ -59,6 +65,13 @@ export interface KindFigures {
   readonly answered: Spread | null;
   /** Until the certified receipt, or the answer, had been verified. */
   readonly verified: Spread | null;
+}
+
+/** How late the load itself was, milliseconds after a request was due; null where nothing was begun. */
+export interface LagFigures {
+  readonly begun: Spread | null;
+  /** With certificates fetched and all signed. */
+  readonly sent: Spread | null;
 }
 
 export interface ErrorFigures {
@@ -101,6 +114,13 @@ export function kindFigures(attempts: readonly Attempt[]): KindFigures[] {
       },
     ];
   });
+}
+
+export function lagFigures(attempts: readonly Attempt[]): LagFigures {
+  return {
+    begun: spreadOf(attempts.flatMap((one) => sinceDue(one, one.begunMs))),
+    sent: spreadOf(attempts.flatMap((one) => sinceDue(one, one.sentMs))),
+  };
 }
 
 /** By code and status, the most frequent first. */

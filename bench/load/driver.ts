@@ -94,8 +94,10 @@ export class Driver {
   }
 
   async #postOne(attempt: Attempt, at: ValidatorAddress): Promise<number> {
+    attempt.begunMs = nowMs();
     try {
       const transaction = await this.#sign(attempt);
+      attempt.sentMs = nowMs();
       const placed = await postTransaction(at, transaction, this.#options);
       attempt.answeredMs = nowMs();
       if (placed.outcome === 'refused') return this.#refused(attempt, refusalOf(placed.answer));
@@ -107,8 +109,12 @@ export class Driver {
   }
 
   async #postAll(attempts: readonly Attempt[], at: ValidatorAddress): Promise<number> {
+    const begunMs = nowMs();
+    for (const attempt of attempts) attempt.begunMs = begunMs;
     try {
       const signed = await Promise.all(attempts.map((one) => this.#sign(one)));
+      const sentMs = nowMs();
+      for (const attempt of attempts) attempt.sentMs = sentMs;
       const answer = await callJson(this.#options.transport, {
         method: 'POST',
         url: `${at.url}/v1/transactions/batch`,
@@ -153,6 +159,7 @@ export class Driver {
     const attempt = newAttempt(kind, due, at.id);
     this.attempts.push(attempt);
     return async () => {
+      attempt.begunMs = nowMs();
       try {
         return kind === 'receipt'
           ? await this.#readReceipt(attempt, at, id ?? '')
@@ -168,6 +175,7 @@ export class Driver {
   async #ask(attempt: Attempt, at: ValidatorAddress, kind: ActKind): Promise<number> {
     const { ward, proofs } = this.#options;
     const query = await this.#signed(await ward.next(kind), 'query');
+    attempt.sentMs = nowMs();
     const asked = await postQuery(at, query, this.#options);
     attempt.answeredMs = nowMs();
     if (asked.outcome === 'refused') return this.#refused(attempt, refusalOf(asked.answer));
@@ -177,6 +185,7 @@ export class Driver {
   }
 
   async #readReceipt(attempt: Attempt, at: ValidatorAddress, id: string): Promise<number> {
+    attempt.sentMs = nowMs();
     const found = await getTransaction(at, { id, ledger: MAIN_LEDGER }, 0, this.#options);
     attempt.answeredMs = nowMs();
     if (found.outcome === 'refused') return this.#refused(attempt, refusalOf(found.answer));

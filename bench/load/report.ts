@@ -18,13 +18,19 @@ export function reportText(report: LoadReport): string {
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
-function headText({ shape, bulk, people, drivenSeconds, drainSeconds }: LoadReport): string {
+function headText(report: LoadReport): string {
+  const { shape, bulk, people, drivenSeconds, drainSeconds, lag } = report;
   const perRequest = bulk > 1 ? `, ${bulk} transactions a POST` : '';
   return [
     `${shapeText(shape)}${perRequest}`,
     `${people.patients} patients and ${people.doctors} doctors, prepared in ${people.seconds.toFixed(0)} s`,
     `driven for ${drivenSeconds.toFixed(1)} s, and ${drainSeconds.toFixed(1)} s until the last receipt`,
+    `the load itself: begun ${late(lag.begun)}, signed and sent ${late(lag.sent)} after it was due`,
   ].join('\n');
+}
+
+function late(spread: Spread | null): string {
+  return spread ? `${spread.p50} ms (p99 ${spread.p99} ms)` : 'nothing';
 }
 
 /** Times count from when a request was due, so that a late start is not left out. */

@@ -16,6 +16,8 @@ import {
   isTaken,
   type KindFigures,
   kindFigures,
+  type LagFigures,
+  lagFigures,
   type StepFigures,
   stepFigures,
 } from './attempt.ts';
@@ -64,6 +66,7 @@ export interface LoadReport {
   readonly drivenSeconds: number;
   readonly drainSeconds: number;
   readonly kinds: readonly KindFigures[];
+  readonly lag: LagFigures;
   readonly errors: readonly ErrorFigures[];
   readonly steps: readonly (StepFigures & { readonly cpu: CpuShares | null })[];
   readonly secondsPerPoint: number;
@@ -320,15 +323,17 @@ function reportOf(
   });
   const last = steps.at(-1) ?? { due: 0, committed: 0, cpu: null };
   const ledgerFaults = parts.ledger?.faults ?? [];
+  const untilMs = endMs + drainSeconds * 1_000;
   return {
     ...{ network: network.genesis.document.network, shape, bulk, cores },
     people: { patients, doctors, seconds: parts.peopleSeconds },
     drivenSeconds: (endMs - startMs) / 1_000,
     drainSeconds,
     kinds: kindFigures(attempts),
+    lag: lagFigures(attempts),
     errors: errorFigures(attempts),
     steps,
-    ...pointsOf(attempts, samples, { startMs, samplesFromMs, cores }),
+    ...pointsOf(attempts, samples, { startMs, untilMs, samplesFromMs, cores }),
     cpu: cpuBetween(startMs, Math.min(endMs, startMs + shape.seconds * 1_000)),
     verdict: verdict(last.cpu, cores, last),
     certified: parts.certified,

@@ -11,19 +11,20 @@ const POINTS_MAX = 120;
 export interface SeriesOptions {
   /** When the first request was due, milliseconds since the epoch. */
   readonly startMs: number;
+  /** When the last receipt was there. */
+  readonly untilMs: number;
   /** Zero of the readings' clock, milliseconds since the epoch. */
   readonly samplesFromMs: number;
   readonly cores: number;
 }
 
-/** Stretches of whole seconds from the first request that was due to the last block. */
+/** Stretches of whole seconds from the first request that was due to the last receipt. */
 export function pointsOf(
   attempts: readonly Attempt[],
   samples: readonly CpuTimes[],
-  { startMs, samplesFromMs, cores }: SeriesOptions,
+  { startMs, untilMs, samplesFromMs, cores }: SeriesOptions,
 ): { points: Point[]; secondsPerPoint: number } {
-  const times = attempts.flatMap(({ dueMs, blockMs }) => [dueMs, blockMs ?? dueMs]);
-  const lastSecond = Math.floor((Math.max(startMs, maxOf(times)) - startMs) / 1_000);
+  const lastSecond = Math.floor((untilMs - startMs) / 1_000);
   const secondsPerPoint = Math.ceil((lastSecond + 1) / POINTS_MAX);
   const count = Math.floor(lastSecond / secondsPerPoint) + 1;
   const rates = Array.from({ length: count }, () => ({ due: 0, committed: 0, tooMany: 0 }));
@@ -66,8 +67,4 @@ function nearest(samples: readonly CpuTimes[], at: number): CpuTimes | undefined
     (best, one) => (best && Math.abs(best.at - at) <= Math.abs(one.at - at) ? best : one),
     undefined,
   );
-}
-
-function maxOf(values: readonly number[]): number {
-  return values.reduce((most, value) => Math.max(most, value), 0);
 }

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 
+import admission
 import corrections
 import function_logs
 import pacing
@@ -89,6 +90,7 @@ def main():
     guard_state(app, life_file)
     function_logs.apply()
     pacing.apply()
+    admission.apply()
     if app.AUTH:
         corrections.apply()
     app.main()

@@ -6,6 +6,8 @@ the queue itself, so a vote that arrives during a step would wait far less; a st
 Requests: AWS gives each request that comes at the same time an environment of its own. Here each is a
 process of some 90 MB that takes a second of one of few cores to start, so that fifty clients at once would
 spend their time starting processes. So many run at once, and the others wait in the order of their coming.
+A client gives up after some three seconds: who could not begin by then is told to come again, and no
+process works for nobody.
 
 Conditions: MiniStack checks the grammar of a condition anew for every item of a partition; the few conditions
 that there are need that once.
@@ -16,6 +18,9 @@ import functools
 
 GAP_SECONDS = 0.004
 REQUESTS_AT_ONCE = 4
+WAIT_SECONDS_MAX = 2
+# As MiniStack says that a function's concurrency is used up; admission.py makes the answer of it.
+TOO_BUSY = {"throttle": True, "error": True, "body": {}}
 CONDITIONS_KEPT = 256
 
 
@@ -33,13 +38,19 @@ def apply():
     dynamodb._condition_syntax_error = keep(dynamodb._condition_syntax_error)
 
 
-def in_turn(call):
-    """The same call, with as many at once for each function as fit."""
+def in_turn(call, wait_seconds_max=WAIT_SECONDS_MAX):
+    """The same call, with as many at once for each function as fit; too busy after that much waiting."""
     rooms = {}
 
     async def call_in_turn(function_ref, event, **scope):
         room = rooms.setdefault(function_ref, asyncio.Semaphore(REQUESTS_AT_ONCE))
-        async with room:
+        try:
+            await asyncio.wait_for(room.acquire(), wait_seconds_max)
+        except asyncio.TimeoutError:
+            return TOO_BUSY, None
+        try:
             return await call(function_ref, event, **scope)
+        finally:
+            room.release()
 
     return call_in_turn

@@ -27,6 +27,10 @@ def main():
     while not end.wait(0.05): pass
     save_all({})
 `;
+const FAKE_LAMBDA = `
+_ESM_IDLE_WAKE_GAP_SECONDS = 0.05
+def lambda_execute_result_to_api_proxy_response(result): return result, None
+`;
 const FAKE_PERSISTENCE = 'import logging\nlogger = logging.getLogger("persistence")\n';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
@@ -45,7 +49,8 @@ function makeFolder(owner: object): { folder: string; ownerFile: string } {
     ['ministack/app.py', FAKE_APP],
     ['ministack/core/__init__.py', ''],
     ['ministack/services/__init__.py', ''],
-    ['ministack/services/lambda_svc.py', '_ESM_IDLE_WAKE_GAP_SECONDS = 0.05\n'],
+    ['ministack/services/lambda_svc.py', FAKE_LAMBDA],
+    ['ministack/core/lambda_runtime.py', 'class Worker:\n    def _spawn(self): pass\n'],
     ['ministack/services/apigateway_v1.py', 'async def _call_lambda_raw(): pass\n'],
     ['ministack/services/dynamodb.py', 'def _condition_syntax_error(): pass\n'],
     ['ministack/core/persistence.py', FAKE_PERSISTENCE],

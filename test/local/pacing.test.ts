@@ -30,8 +30,18 @@ async def main():
     answers = await asyncio.gather(*calls, return_exceptions=True)
     return [answer if not isinstance(answer, Exception) else "failed" for answer in answers]
 
+async def crowd():
+    async def slow(function, event):
+        await asyncio.sleep(0.2)
+        return event, None
+    paced = pacing.in_turn(slow, wait_seconds_max=0.05)
+    first = await asyncio.gather(*[paced("api", number) for number in range(6)])
+    return [first, await paced("api", "later")]
+
 answers = asyncio.run(main())
-print(json.dumps({"answers": answers, "most": most, "order": order, "limit": pacing.REQUESTS_AT_ONCE}))
+first, later = asyncio.run(crowd())
+print(json.dumps({"answers": answers, "most": most, "order": order, "limit": pacing.REQUESTS_AT_ONCE,
+    "first": first, "later": later}))
 `;
 
 interface Outcome {
@@ -39,6 +49,8 @@ interface Outcome {
   readonly most: Readonly<Record<string, number>>;
   readonly order: readonly (number | string)[];
   readonly limit: number;
+  readonly first: readonly (readonly [unknown, null])[];
+  readonly later: readonly [unknown, null];
 }
 
 describe.skipIf(!hasPython)('requests to functions of the local emulator', () => {
@@ -57,6 +69,15 @@ describe.skipIf(!hasPython)('requests to functions of the local emulator', () =>
     expect(most['api']).toBe(limit);
     const numbers = Array.from({ length: 12 }, (_, number) => (number === 2 ? 'failed' : number));
     expect(answers).toEqual([...numbers, 'other']);
+  });
+
+  test('that waited too long are told so, and leave room for those that come later', () => {
+    const { first, later, limit } = outcome();
+    const busy = first.filter(([answer]) => typeof answer === 'object');
+    expect(first.slice(0, limit).map(([answer]) => answer)).toEqual([0, 1, 2, 3]);
+    expect(busy).toHaveLength(6 - limit);
+    expect(busy[0]?.[0]).toMatchObject({ throttle: true });
+    expect(later[0]).toBe('later');
   });
 
   test('wait in the order of their coming, for their own function alone', () => {

@@ -107,7 +107,7 @@ describe('why something was not done', () => {
 describe('rates over time', () => {
   it('hold every request and every block once', () => {
     const attempts = [committed(0, 100), committed(900, 1_000), committed(2_000, 3_000)];
-    const options = { startMs: START, samplesFromMs: START, cores: 2 };
+    const options = { startMs: START, untilMs: START + 3_900, samplesFromMs: START, cores: 2 };
     const { points, secondsPerPoint } = pointsOf(attempts, [], options);
     expect(secondsPerPoint).toBe(1);
     expect(points.map(({ due }) => due)).toEqual([2, 0, 1, 0]);
@@ -117,7 +117,7 @@ describe('rates over time', () => {
 
   it('of a long run are means over longer stretches', () => {
     const attempts = Array.from({ length: 600 }, (_, index) => committed(index * 1_000, 10));
-    const options = { startMs: START, samplesFromMs: START, cores: 2 };
+    const options = { startMs: START, untilMs: START + 599_500, samplesFromMs: START, cores: 2 };
     const { points, secondsPerPoint } = pointsOf(attempts, [], options);
     expect(secondsPerPoint).toBe(5);
     expect(points).toHaveLength(120);
