@@ -62,6 +62,9 @@ export type Kind = keyof typeof mix;
 export const kinds = Object.keys(mix) as readonly Kind[];
 export const transactionKinds = kinds.filter((kind) => mix[kind].isTransaction);
 export const queryKinds = kinds.filter((kind) => !mix[kind].isTransaction);
+export const patientKinds = kinds.filter(
+  (kind) => mix[kind].by === 'patient' && kind !== 'receipt',
+);
 
 /** Share of all requests that these kinds have. */
 export function shareOf(some: readonly Kind[]): number {

@@ -1,6 +1,7 @@
 /** The patients and doctors of a load: enrolled, approved and registered through the real APIs. */
 import type { SigningKey } from '../../lib/crypto/p256.ts';
 import { randomBytes } from '../../lib/crypto/random.ts';
+import { oneTimeCertificatesMax } from '../../lib/membership/requests.ts';
 import { LocalError } from '../../local/lib/errors.ts';
 import { inParallel } from '../../local/lib/parallel.ts';
 import type { Step } from '../../local/lib/progress.ts';
@@ -68,6 +69,8 @@ export interface PeopleOptions {
   readonly nextDoctors: readonly (() => Promise<FoundDoctor | null>)[];
   readonly doctors: number;
   readonly patients: number;
+  /** Requests that each patient will sign in the load: a one-time certificate for each. */
+  readonly certificates: number;
   readonly step: Step;
   readonly signal: AbortSignal;
   readonly transport: Transport;
@@ -79,6 +82,8 @@ const AT_ONCE = 3;
 const RECORDS_PER_DOCTOR = 1;
 const RECORD_BYTES = 2_048;
 const GRANT_MS = 86_400_000;
+/** As many as a keystore holds, less those that a resupply adds for the coming weeks. */
+const CERTIFICATES_MAX = 160;
 
 /** One of the doctors as the preparation needs it. */
 interface Prepared extends Doctor {
@@ -103,7 +108,7 @@ export async function preparePeople(options: PeopleOptions): Promise<People> {
     const session = openSession(options.network, {
       ...{ preferred: hospitals[index % hospitals.length], transport: options.transport },
     });
-    const { patient, results } = await newPatient(session, doctor);
+    const { patient, results } = await newPatient(session, doctor, options.certificates);
     committed.push(...results);
     patients.push(patient);
     treatments.push({ doctor, patient });
@@ -156,6 +161,7 @@ async function findDoctors(
 async function newPatient(
   session: Session,
   { name, subject }: Prepared,
+  certificates: number,
 ): Promise<{ patient: EnrolledPatient; results: CertifiedResult[] }> {
   const person = { name: 'Patient of a load test' };
   const keystore = await memoryKeystore('patient', person.name);
@@ -169,6 +175,7 @@ async function newPatient(
     categories: [DEFAULT_CATEGORY],
     until: Date.now() + GRANT_MS,
   });
+  await stockUp(patient, certificates);
   const { pseudonym, signer } = patient;
   return {
     patient: {
@@ -177,6 +184,21 @@ async function newPatient(
     },
     results: [...(registered ? [registered] : []), granted.result],
   };
+}
+
+/** Certificates for the load: the service would be what is measured if all were fetched in it. */
+async function stockUp(patient: Patient, certificates: number): Promise<void> {
+  const { session, keystore } = patient;
+  const { enrolmentId } = requireEnrolment(session, patient.data.enrolment);
+  let missing = Math.min(certificates, CERTIFICATES_MAX) - patient.data.oneTime.length;
+  while (missing > 0) {
+    const weeks = Array.from({ length: Math.min(missing, oneTimeCertificatesMax) }, () => 0);
+    const wanted = { weeks, isUrgent: true };
+    const { membership } = session;
+    const more = await membership.oneTimeCertificates(enrolmentId, keystore.signingKey, wanted);
+    await patient.update({ oneTime: [...patient.data.oneTime, ...more] });
+    missing -= more.length;
+  }
 }
 
 function document(index: number): DocumentSource {

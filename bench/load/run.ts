@@ -1,4 +1,5 @@
 /** One load test from people to ledgers: prepare, drive, follow to the end, probe, compare. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkLedgers, type LedgerCheck } from '../../local/lib/ledger-check.ts';
 import type { Progress } from '../../local/lib/progress.ts';
@@ -24,6 +25,7 @@ import {
 import { Driver, nowMs } from './driver.ts';
 import { Follower } from './follower.ts';
 import { type CpuShares, sharesOf, verdict } from './limit.ts';
+import { patientKinds, shareOf } from './mix.ts';
 import { type People, preparePeople } from './people.ts';
 import type { Point } from './plot.ts';
 import { type CpuTimes, cores, readCpu } from './processes.ts';
@@ -96,6 +98,9 @@ const STALL_MS = 90_000;
 const UNANSWERED_MS = 3_000;
 const PROBE_MS = 60_000;
 const FAULTS_MAX = 20;
+const SPARE_CERTIFICATES = 1.5;
+/** With fewer than these a keystore asks for more. */
+const PRESENT_MIN = 10;
 
 /** Throws where the network cannot be opened or the people cannot be prepared. */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
@@ -121,7 +126,13 @@ async function runOn(stand: Stand, options: LoadOptions): Promise<LoadReport> {
   const { progress } = options;
   const began = performance.now();
   const people = await progress.step('People enrolled, registered and approved', (step) =>
-    preparePeople({ ...stand, ...options, step, transport }),
+    preparePeople({
+      ...stand,
+      ...options,
+      step,
+      transport,
+      certificates: certificatesFor(options),
+    }),
   );
   const peopleSeconds = (performance.now() - began) / 1_000;
   const readers = await readersOf(stand);
@@ -145,6 +156,12 @@ async function runOn(stand: Stand, options: LoadOptions): Promise<LoadReport> {
     certified: all.length,
     faults: [...faultsOf(measured.attempts, probes, options), ...(fault ? [fault] : [])],
   });
+}
+
+/** Signatures of each patient, and some more: shares are even in the mean alone. */
+function certificatesFor({ shape, patients }: LoadOptions): number {
+  const all = stepsOf(shape).reduce((sum, one) => sum + one.ratePerSecond * one.seconds, 0);
+  return Math.ceil((SPARE_CERTIFICATES * all * shareOf(patientKinds)) / patients) + PRESENT_MIN;
 }
 
 async function readersOf({ network, operator }: Stand): Promise<ValidatorReader[]> {
@@ -183,7 +200,8 @@ async function drive(
       const show = setInterval(() => {
         step.update(countsText(driver.attempts));
       }, SAMPLE_MS);
-      await driver.run(stepsOf(shape), startMs, signal).finally(() => {
+      const ended = once(atOnce, 'abort').then(() => undefined);
+      await Promise.race([driver.run(stepsOf(shape), startMs, signal), ended]).finally(() => {
         clearInterval(show);
       });
       step.result(countsText(driver.attempts));

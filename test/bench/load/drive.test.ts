@@ -27,7 +27,7 @@ beforeAll(async () => {
   world = await makeWorld();
   const { network, transport } = world;
   people = await preparePeople({
-    ...{ network, transport, doctors: 2, patients: 4 },
+    ...{ network, transport, doctors: 2, patients: 4, certificates: 90 },
     nextDoctors: [0, 1, 2].map((index) => async () => {
       // The first number of the register is somebody else's by now.
       if (index === 0) return null;
