@@ -43,6 +43,7 @@ def niceness(name):
 
 respond = lambda_svc.lambda_execute_result_to_api_proxy_response
 print(json.dumps({
+    "own": os.getpriority(os.PRIO_PROCESS, 0),
     "niceness": [niceness("cq-x-a-api"), niceness("cq-x-a-inbox")],
     "throttled": respond({"throttle": True, "error": True, "body": {"Reason": "x"}})[0],
     "done": respond({"body": "fine"})[0],
@@ -52,6 +53,7 @@ print(json.dumps({
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
 interface Found {
+  readonly own: number;
   readonly niceness: readonly number[];
   readonly throttled: { statusCode: number; headers: Record<string, string>; body: string };
   readonly done: object;
@@ -71,7 +73,8 @@ function run(): Found {
 
 describe.skipIf(!hasPython)('a flood of API calls', () => {
   test('gives way to what is no API', () => {
-    expect(run().niceness).toEqual([5, 0]);
+    const { own, niceness } = run();
+    expect(niceness).toEqual([Math.min(5, 19 - own), 0]);
   });
 
   test('is told to wait as by a throttled gateway', () => {
