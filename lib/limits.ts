@@ -43,6 +43,8 @@ export const limits = {
   queryProofsMax: 2000,
   waitMsMax: 20_000,
   catchUpBlocksMax: 64,
+  /** How long one step executes fetched blocks, milliseconds: a run of the function is 10 s. */
+  replayMsMax: 3_000,
   /** Blocks of the main ledger by which what a case ledger pins afresh may be behind. */
   pinLagMax: 64,
   /** Case ledgers that a warm process remembers. */

@@ -6,6 +6,7 @@
 import type { Envelope } from '../../lib/wire/messages.ts';
 import { isBusy } from '../../lib/pbft/timers.ts';
 import { toHex } from '../../lib/crypto/bytes.ts';
+import { limits } from '../../lib/limits.ts';
 import { acceptEnvelope, acceptFetched } from './replica/accept.ts';
 import { installSnapshot } from './replica/install-snapshot.ts';
 import { refreshPending, takeOwn, takeWake } from './replica/pending.ts';
@@ -104,11 +105,17 @@ async function takeFetched(run: Run, fromHeight: number, toHeight: number): Prom
   await feed(run, { type: 'tick', due: null });
 }
 
-/** L17: blocks from peers' HTTPS, each checked against its certificate before it is executed. */
+/**
+ * L17: blocks from peers' HTTPS, each checked against its certificate before it is executed. Ends
+ * early, after one block at least, where they take long: a run that times out saves nothing.
+ */
 async function replayFetched(run: Run, fromHeight: number, toHeight: number): Promise<void> {
   const { runtime, ledger } = run;
+  const before = run.state.head.header.height;
   for (let height = fromHeight; height <= toHeight; height += 1) {
     if (height <= run.state.head.header.height) continue;
+    const isLate = runtime.clock() - run.startedAt >= limits.replayMsMax;
+    if (isLate && run.state.head.header.height > before) return;
     const block = await runtime.ports.fetched.get(ledger, height);
     if (!block) return;
     await acceptFetched(run, block);

@@ -26,6 +26,8 @@ export interface Run {
   readonly main: MainHead | null;
   /** A case ledger that starts here: peers may know more of it. */
   readonly isNew: boolean;
+  /** By the clock of the runtime. */
+  readonly startedAt: number;
   state: ReplicaState;
   /** Messages by peer, each once and in order, for the outbox. */
   outgoing: Map<string, Map<string, OutboxMessage>>;
@@ -70,6 +72,7 @@ export async function openRun(
     feed,
     main,
     isNew,
+    startedAt: runtime.clock(),
     // L23: as it is now, whatever was stored.
     state: { ...loaded, main: main && mainOf(main) },
     outgoing: new Map(),
