@@ -94,10 +94,10 @@ export function isStaleReceipt(error: unknown): boolean {
   return problemCodeOf(error) === 'receipt_stale_set';
 }
 
-/** Whether a party does not answer now, or has no capacity: later it may. */
+/** Whether a party does not answer now, lost its store or has no capacity: later it may. */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof SdkError)) return false;
-  if (error.code === 'unreachable') return true;
+  if (error.code === 'unreachable' || error.code === 'not_initialised') return true;
   if (error.code !== 'problem') return false;
   const { status } = error.details['problem'] as Problem;
   return status === 429 || status >= 500;

@@ -253,10 +253,10 @@ function isFinal(error: unknown): boolean {
   return FINAL.has(problemCodeOf(error) ?? '');
 }
 
-/** It does not answer, or a gateway answers in its place. */
+/** It does not answer, lost its store, or a gateway answers in its place. */
 function isSilent(error: unknown): boolean {
   if (!(error instanceof SdkError)) return false;
-  if (error.code === 'unreachable') return true;
+  if (error.code === 'unreachable' || error.code === 'not_initialised') return true;
   return error.code === 'problem' && (error.details['problem'] as Problem).status >= 500;
 }
 

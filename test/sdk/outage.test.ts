@@ -185,6 +185,15 @@ describe('while the custodian is away', () => {
     expect(reader.session.sources.standIn).toBe('hospital-b');
   });
 
+  it('reads from them too where it answers, and lost all that it held', async () => {
+    await upload();
+    await letRead();
+    await hospital.replicate();
+    world.handlers['http://records.test'] = () => problem(503, 'not_initialised');
+    expect(await readAll()).toEqual([CONTENT]);
+    expect(reader.session.sources.standIn).toBe('hospital-b');
+  });
+
   describe('a care team', () => {
     let nurse: Clinician;
     let teamId: string;
