@@ -1,126 +1,88 @@
 // `npm run chaos`: a hospital's worst days, under load, each in one command, and what comes of them.
-import type { Command } from 'commander';
-import { byzantine, reinstate } from './chaos/byzantine.ts';
-import { conclude, countsText, loadFor, proveVote, requireSpare } from './chaos/proof.ts';
-import { replace } from './chaos/replace.ts';
-import { openStage, type Phase, type Stage } from './chaos/stage.ts';
-import { upgrade } from './chaos/upgrade.ts';
-import { wipe } from './chaos/wipe.ts';
-import { runMain } from './lib/console.ts';
+import { Option } from 'commander';
+import { figureLines, phaseLines } from './chaos/report-text.ts';
+import { type ChaosReport, runChaos } from './chaos/run.ts';
+import { PAUSE_SECONDS, stories } from './chaos/stories.ts';
+import { type Circumstances, circumstances, recordSection } from './lib/benchmarks-page.ts';
+import { runMain, shortPath } from './lib/console.ts';
 import { LocalError } from './lib/errors.ts';
-import type { LedgerCheck } from './lib/ledger-check.ts';
-import type { LoadCounts } from './lib/load.ts';
-import { type FolderOption, localCommand, wholeNumber } from './lib/options.ts';
+import { folderOf, localCommand, wholeNumber, withEmulator } from './lib/options.ts';
+import type { Emulator } from './lib/plan.ts';
 import { type Progress, progressFor } from './lib/progress.ts';
 
 interface Options {
-  readonly validator: string;
+  readonly validator?: string;
   readonly rate: number;
   readonly seconds: number;
   readonly json?: true;
+  readonly write?: true;
+  readonly pause?: number;
   readonly reinstate?: true;
   readonly from?: string;
 }
 
-/** What a chaos command says at its end; `--json` prints it. */
-export interface ChaosReport {
-  readonly scenario: string;
-  readonly network: string;
-  readonly validator: string;
-  readonly isGood: boolean;
-  readonly phases: readonly Phase[];
-  readonly load: LoadCounts;
-  readonly ledger: LedgerCheck;
-}
-
-export interface ChaosOptions {
-  readonly folder: string;
-  /** Id of a validator, or `leader`. */
-  readonly validator: string;
-  readonly ratePerSecond: number;
-  /** Load before the fault, and again after it is healed. */
-  readonly seconds: number;
-  /** Whether the liar gets its vote back at the end. @default false */
-  readonly reinstate?: boolean;
-  /** Commit whose bundle all run before the upgrade. @default the bundle that is deployed */
-  readonly from?: string;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-}
-
-type Scenario = (stage: Stage, options: ChaosOptions) => Promise<void>;
-
 const SECONDS = 5;
 const RATE_PER_SECOND = 5;
+const RATE_MAX = 50;
+const PAUSE_SECONDS_MAX = 120;
+const INTERRUPTED = 130;
 
-const scenarios: Readonly<Record<string, Scenario>> = {
-  async wipe(stage) {
-    await wipe(stage);
-    await proveVote(stage);
-  },
-  async replace(stage) {
-    await replace(stage);
-    await proveVote(stage);
-  },
-  async byzantine(stage, { reinstate: isReinstated = false }) {
-    await byzantine(stage);
-    if (!isReinstated) return;
-    await reinstate(stage);
-    await proveVote(stage);
-  },
-  async upgrade(stage, { from }) {
-    await upgrade(stage, from);
-  },
+/** Options of one story alone. */
+const ownOptions: Readonly<Record<string, Option>> = {
+  pause: new Option('--pause <n>', `how long it lasts, seconds, 1 to ${PAUSE_SECONDS_MAX}`)
+    .argParser(wholeNumber)
+    .default(PAUSE_SECONDS),
+  byzantine: new Option(
+    '--reinstate',
+    'at the end the operators give it its vote back, under new keys',
+  ),
+  upgrade: new Option(
+    '--from <commit>',
+    'first all go back to the bundle of this commit, one at a time',
+  ),
 };
 
-/** Plays one scenario; what it changed is taken back whatever happens. Throws where it fails. */
-export async function runChaos(name: string, options: ChaosOptions): Promise<ChaosReport> {
-  const play = scenarios[name];
-  if (!play) throw new RangeError(`there is no scenario ${name}`);
-  const stage = await openStage(options);
-  try {
-    await requireSpare(stage);
-    await loadFor(stage, options.seconds, `Load: ${options.ratePerSecond} a second`);
-    await play(stage, options);
-    await loadFor(stage, options.seconds, 'Load goes on');
-    const { counts, ledger } = await conclude(stage);
-    const failed = Object.values(counts.errors).reduce((sum, count) => sum + count, 0);
-    return {
-      scenario: name,
-      network: stage.network.genesis.document.network,
-      validator: stage.victim.id,
-      isGood: failed === 0 && counts.committed === counts.submitted && ledger.faults.length === 0,
-      phases: stage.phases,
-      load: counts,
-      ledger,
-    };
-  } finally {
-    await stage.close();
-  }
-}
-
-const program = localCommand(
-  'npm run chaos --',
-  'Lets one hospital have its worst day while load goes on, and shows that nothing committed is lost.',
-  `  npm run chaos -- wipe                            tables and queues gone, KMS key kept
+const program = withEmulator(
+  localCommand(
+    'npm run chaos --',
+    'Lets hospitals have their worst day while load goes on, and shows that nothing committed is lost.',
+    `  npm run chaos -- kill-leader                     the account that leads dies, and comes back
+  npm run chaos -- kill-follower --validator hospital-b
+  npm run chaos -- restart                         all validators stop in order, and start again
+  npm run chaos -- pause --pause 30                the leader freezes for 30 seconds
+  npm run chaos -- redelivery                      every message comes twice, and again late
+  npm run chaos -- records-away                    no custodian: reading goes on from copies
+  npm run chaos -- restore                         all lost: a backup and hospitals give back
+  npm run chaos -- wipe                            tables and queues gone, KMS key kept
   npm run chaos -- replace                         everything gone, the KMS key too
   npm run chaos -- byzantine                       the leader lies, is blamed and suspended
   npm run chaos -- upgrade                         all get a new bundle, one at a time
   npm run chaos -- upgrade --from HEAD~1           from the bundle of that commit to this one
   npm run chaos -- wipe --validator hospital-b --rate 20 --seconds 15
   npm run --silent chaos -- wipe --json            for programs
+  npm run chaos -- restart --write                 and into docs/benchmarks.md
 Uses the network that runs; where none does, one is started for this run alone.
-exit code: 0 all as it must be, 1 not, 130 interrupted (what was changed is taken back)`,
+exit code: 0 all as it must be, 1 not, 130 interrupted (what was changed is taken back; an account
+that was killed comes back by replace)`,
+  ),
 );
 
-function scenario(name: string, validator: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .option('--validator <id>', 'the hospital that it happens to', validator)
+for (const [name, story] of Object.entries(stories)) {
+  const command = program.command(name).description(story.description);
+  if (story.isFixed !== true) {
+    command.option('--validator <id>', 'the hospital that it happens to', story.validator);
+  }
+  const own = ownOptions[name];
+  if (own) command.addOption(own);
+  command
     .option('--seconds <n>', 'load before it, and after it is healed', wholeNumber, SECONDS)
-    .option('--rate <n>', 'probes a second, 1 to 50', wholeNumber, RATE_PER_SECOND)
+    .option('--rate <n>', `probes a second, 1 to ${RATE_MAX}`, wholeNumber, RATE_PER_SECOND)
     .option('--json', 'print the report as JSON; progress goes to the other stream')
+    .option('--write', 'write the figures into docs/benchmarks.md')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  npm run chaos -- ${name}\n  npm run --silent chaos -- ${name} --rate 20 --seconds 15 --json`,
+    )
     .action(async (options: Options) => {
       const signal = interruptSignal();
       await runMain(() =>
@@ -132,50 +94,58 @@ function scenario(name: string, validator: string, description: string): Command
     });
 }
 
-scenario(
-  'wipe',
-  'hospital-c',
-  'empties tables and queues; it recovers, catches up, rejoins and votes by itself',
-);
-scenario(
-  'replace',
-  'hospital-c',
-  'kills the account with its KMS key; a new one is let in by the operators',
-);
-scenario(
-  'byzantine',
-  'leader',
-  'one account runs a bundle that equivocates; it is blamed and suspended',
-).option('--reinstate', 'at the end the operators give it its vote back, under new keys');
-
-scenario(
-  'upgrade',
-  'leader',
-  'gives all validators a new bundle, one at a time, the named one first; old and new work together',
-).option('--from <commit>', 'first all go back to the bundle of this commit, one at a time');
-
 async function main(name: string, options: Options, signal: AbortSignal): Promise<void> {
-  const { validator, rate, seconds, json } = options;
-  if (rate < 1 || rate > 50) throw new LocalError('bad_option', 'Give a --rate from 1 to 50.');
-  if (seconds < 1) throw new LocalError('bad_option', 'Give one second or more.');
+  const { validator, rate, seconds, json, from, pause = PAUSE_SECONDS } = options;
+  // The load that this run makes itself is none of the machine's.
+  const measured = await circumstances();
+  requireWithin('--rate', rate, RATE_MAX);
+  requireWithin('--seconds', seconds, Infinity);
+  requireWithin('--pause', pause, PAUSE_SECONDS_MAX);
   const progress = progressFor(json === true ? process.stderr : process.stdout);
-  const { folder } = program.opts<FolderOption>();
   const started = performance.now();
   progress.note(`\nCareQuorum chaos: ${name}\n`);
-  const isReinstated = options.reinstate === true;
-  const given = { folder, validator, ratePerSecond: rate, seconds, progress, signal };
-  const { from } = options;
-  const more = { reinstate: isReinstated, ...(from === undefined ? {} : { from }) };
-  const report = await runChaos(name, { ...given, ...more });
+  const report = await runChaos(name, {
+    folder: folderOf(program),
+    emulator: program.opts<{ emulator?: Emulator }>().emulator,
+    validator,
+    ratePerSecond: rate,
+    seconds,
+    story: { pauseSeconds: pause, reinstate: options.reinstate === true, from },
+    progress,
+    signal,
+  });
   if (!report.isGood) process.exitCode = 1;
   if (json === true) console.log(JSON.stringify(report, null, 2));
-  for (const fault of report.ledger.faults) progress.note(`  ! ${fault}`);
-  const total = ((performance.now() - started) / 1000).toFixed(0);
-  const verdict = report.isGood ? 'All as it must be' : 'NOT as it must be';
-  progress.note(`\n${verdict}: ${countsText(report.load)} (${total} s).`);
+  show(report, progress, (performance.now() - started) / 1000);
+  if (options.write === true) write(report, measured, progress);
 }
 
-const INTERRUPTED = 130;
+function show(report: ChaosReport, { note }: Progress, seconds: number): void {
+  note('');
+  for (const line of figureLines(report)) note(`  ${line}`);
+  const verdict = report.isGood ? 'All as it must be' : 'NOT as it must be';
+  note(`\n${verdict} (${seconds.toFixed(0)} s).`);
+}
+
+/** Puts the report into the page of figures. */
+function write(report: ChaosReport, measured: Circumstances, { note }: Progress): void {
+  const { scenario } = report;
+  const isOfStory = (argument: string): boolean => !['--write', '--json'].includes(argument);
+  const path = recordSection({
+    name: `chaos-${scenario}`,
+    title: `Chaos: ${scenario}`,
+    command: `npm run chaos -- ${process.argv.slice(2).filter(isOfStory).join(' ')}`,
+    output: [...figureLines(report), '', ...phaseLines(report)].join('\n'),
+    circumstances: measured,
+  });
+  note(`  written to ${shortPath(path)}`);
+}
+
+function requireWithin(option: string, value: number, most: number): void {
+  if (value >= 1 && value <= most) return;
+  const text = most === Infinity ? '1 or more' : `1 to ${most}`;
+  throw new LocalError('bad_option', `Give ${option} ${text}.`);
+}
 
 /** Aborts at the first Ctrl-C, hang-up or SIGTERM; what was changed is then taken back. */
 function interruptSignal(): AbortSignal {
@@ -189,4 +159,4 @@ function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-if (import.meta.main) await program.parseAsync();
+await program.parseAsync();

@@ -1,7 +1,7 @@
 /** One load test from people to ledgers: prepare, drive, follow to the end, probe, compare. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkLedgers, type LedgerCheck } from '../../local/lib/ledger-check.ts';
+import { checkLedgers, type LedgerCheck, type Sought } from '../../local/lib/ledger-check.ts';
 import type { Progress } from '../../local/lib/progress.ts';
 import { ValidatorReader } from '../../local/lib/validator-reader.ts';
 import { fetchTransport as transport } from '../../sdk/http.ts';
@@ -147,7 +147,9 @@ async function runOn(stand: Stand, options: LoadOptions): Promise<LoadReport> {
     ...certified(measured.attempts),
     ...probes.flatMap(({ result }) => (result ? [result] : [])),
   ];
-  const { ledger, fault } = await compare(readers, all, options);
+  const taken = measured.attempts.flatMap(({ id, state }) => (id && state === 'held' ? [id] : []));
+  const sought = { committed: all, accepted: taken };
+  const { ledger, fault } = await compare(readers, sought, options);
   return reportOf(stand, options, {
     measured,
     peopleSeconds,
@@ -273,16 +275,16 @@ async function probeAll({ network, operator }: Stand, atOnce: AbortSignal): Prom
 
 async function compare(
   readers: readonly ValidatorReader[],
-  all: readonly { id: string; height: number }[],
+  sought: Sought,
   { progress, atOnce }: LoadOptions,
 ): Promise<{ ledger: LedgerCheck | null; fault: string | null }> {
   try {
     const ledger = await progress.step(
       `Ledgers of ${readers.length} validators compared`,
       async (step) => {
-        const checked = await checkLedgers(readers, all, atOnce);
+        const checked = await checkLedgers(readers, sought, atOnce);
         step.result(
-          `${all.length} transactions exactly once at each, head ${checked.height}` +
+          `${checked.transactions} transactions exactly once at each, head ${checked.height}` +
             (checked.faults.length > 0 ? `: NOT so, ${checked.faults.length} faults` : ''),
         );
         return checked;

@@ -1,20 +1,16 @@
 // A validator that says different things to different peers: it is blamed, and the others go on.
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { functionName } from '../../cdk/names.ts';
 import { equalBytes } from '../../lib/crypto/bytes.ts';
 import { decodeReceipt } from '../../lib/ledger/receipt.ts';
 import type { CertifiedResult } from '../../sdk/proofs.ts';
 import { genesisText } from '../lib/network-facts.ts';
-import { accountClient } from '../lib/account-client.ts';
 import { LocalError } from '../lib/errors.ts';
 import { accountLayout } from '../lib/layout.ts';
 import { ACTIVATION_DELAY } from '../../lib/wire/governed.ts';
 import { verifyInOwnProcess } from '../verify-offline.ts';
 import { byzantineBundle } from './byzantine-bundle.ts';
-import { deployedCode } from './deployed-code.ts';
+import { lendCode } from './deployed-code.ts';
 import { awaitBundle, decideTogether } from './govern.ts';
 import { awaitBlock, awaitTransaction, seatNow } from './seats.ts';
 import { type Stage, type Undo, until } from './stage.ts';
@@ -71,21 +67,12 @@ export async function byzantine(stage: Stage): Promise<Blame> {
 
 /** Deploys the lying bundle to this one account; the answer takes it back. */
 async function installLiar(stage: Stage): Promise<Undo> {
-  const { config, victim } = stage;
-  const client = accountClient(victim);
-  const name = functionName(config, victim.id, 'inbox');
-  const honest = deployedCode(stage, victim.id, 'inbox');
-  return stage.phase(`${victim.id} runs a bundle that equivocates`, async (step) => {
-    const folder = mkdtempSync(join(tmpdir(), 'carequorum-byzantine-'));
-    try {
+  return stage.phase(`${stage.victim.id} runs a bundle that equivocates`, async (step) => {
+    return lendCode(stage, 'inbox', async (folder) => {
       const zip = await byzantineBundle(folder);
-      const restore = stage.undoLater(() => client.updateCode(name, honest));
-      await client.updateCode(name, { zip });
       step.result(`${Math.round(zip.length / 1024)} KiB, this account alone`);
-      return restore;
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+      return zip;
+    });
   });
 }
 

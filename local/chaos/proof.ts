@@ -5,6 +5,7 @@ import { restartMember, stopMember } from '../lib/account-actions.ts';
 import { LocalError } from '../lib/errors.ts';
 import { checkLedgers, type LedgerCheck } from '../lib/ledger-check.ts';
 import type { LoadCounts } from '../lib/load.ts';
+import { codesText, secondsText } from './measure.ts';
 import { seatsNow } from './seats.ts';
 import { type Stage, type Undo } from './stage.ts';
 
@@ -99,7 +100,7 @@ export async function conclude(
   const ledger = await stage.phase('Ledgers compared, block by block', async (step) => {
     const checked = await checkLedgers(
       ids.map((id) => stage.reader(id)),
-      stage.load.committed,
+      stage.load,
       stage.signal,
     );
     const { transactions, validators, height, stateRoot, faults } = checked;
@@ -115,26 +116,29 @@ export async function conclude(
 
 export function countsText(counts: LoadCounts): string {
   const { submitted, committed, errors, longestGapMs } = counts;
-  const failed = Object.entries(errors).map(([code, count]) => `${count} ${code}`);
-  const gap = (longestGapMs / 1000).toFixed(1);
-  const tail = failed.length === 0 ? 'no error' : failed.join(', ');
-  return `${committed} of ${submitted} committed, ${tail}, longest gap ${gap} s`;
+  const tail = Object.keys(errors).length === 0 ? 'no error' : codesText(errors);
+  return `${committed} of ${submitted} committed, ${tail}, longest gap ${secondsText(longestGapMs)}`;
 }
 
-/** The load before a fault, and again after it is healed. */
-export async function loadFor(stage: Stage, seconds: number, title: string): Promise<void> {
+/**
+ * The load before a fault, and again after it is healed. Answers when it was at its rate, by
+ * `performance.now`.
+ */
+export async function loadFor(stage: Stage, seconds: number, title: string): Promise<number> {
   const { load, signal } = stage;
-  await stage.phase(title, async (step) => {
+  return stage.phase(title, async (step) => {
     if (!(await load.warm(PATIENCE_MS, signal))) {
       throw new LocalError('no_recovery', 'Nothing is committed: the load has not begun.', {
         cure: 'npm run status   (a machine that is busy with other work may be too slow)',
       });
     }
     const before = load.committed.length;
+    const warm = performance.now();
     await sleep(seconds * 1000, undefined, { signal });
     if (!(await load.advance(1, PATIENCE_MS, signal))) {
       throw new LocalError('no_recovery', 'Nothing is committed any more.');
     }
     step.result(`${load.committed.length - before} committed`);
+    return warm;
   });
 }

@@ -1,15 +1,14 @@
 // A validator loses everything, its KMS key too; the operators let a new account take its seat.
 import { killMember, rebuildMember } from '../lib/account-actions.ts';
 import { lifeOf } from '../lib/account-process.ts';
-import { LocalError } from '../lib/errors.ts';
 import { accountLayout } from '../lib/layout.ts';
+import { awaitReceipts } from './at-work.ts';
 import { awaitBundle, decideTogether } from './govern.ts';
-import { seatNow } from './seats.ts';
+import { type Seat, seatNow } from './seats.ts';
 import type { Stage } from './stage.ts';
 import { awaitCatchUp, awaitGenesis, awaitReturn } from './wipe.ts';
 
 const COMMITS_WITHOUT = 10;
-const PATIENCE_MS = 120_000;
 
 /** Kills the account under load, unless it is lost already, and waits until its successor votes. */
 export async function replace(stage: Stage): Promise<void> {
@@ -22,13 +21,17 @@ export async function replace(stage: Stage): Promise<void> {
   });
   await stage.phase('Load goes on with the others', async (step) => {
     load.takeGapMs();
-    if (!(await load.advance(COMMITS_WITHOUT, PATIENCE_MS, stage.signal))) {
-      throw new LocalError('no_recovery', 'Nothing is committed any more.');
-    }
+    await awaitReceipts(stage, COMMITS_WITHOUT, 'any more');
     step.result(
       `${COMMITS_WITHOUT} committed, longest gap ${(load.takeGapMs() / 1000).toFixed(1)} s`,
     );
   });
+  await letSuccessorIn(stage, before);
+}
+
+/** An account that lost everything is built anew, and the operators let it in; until it votes. */
+export async function letSuccessorIn(stage: Stage, before: Seat): Promise<void> {
+  const { victim, layout } = stage;
   await stage.phase('A new, empty account: its stack deployed anew', () =>
     rebuildMember(layout, victim.id),
   );

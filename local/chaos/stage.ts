@@ -12,18 +12,33 @@ import { type Layout, layoutOf } from '../lib/layout.ts';
 import { Load } from '../lib/load.ts';
 import { openOperator, validatorsOf } from '../lib/operators.ts';
 import { ownerOf } from '../lib/owner.ts';
-import { memberOf, type Plan, type PlannedMember, readPlan, requirePlan } from '../lib/plan.ts';
+import {
+  type Emulator,
+  memberOf,
+  type Plan,
+  type PlannedMember,
+  readPlan,
+  requirePlan,
+} from '../lib/plan.ts';
 import type { Progress, Step } from '../lib/progress.ts';
 import { runningMembers } from '../lib/stop-network.ts';
 import { ValidatorReader } from '../lib/validator-reader.ts';
 import { leaderNow } from '../lib/network-facts.ts';
+import { HOSTED_STOP_NOTE } from '../localstack/hosted.ts';
 import { startLocalNetwork, stopLocalNetwork } from '../local-network.ts';
 
 export interface StageOptions {
   /** Folder of a network that may run; where none does, one is started for this run alone. */
   readonly folder: string;
-  /** Id of the validator that something happens to, or `leader` for the one that leads. */
+  /** What a network of this run alone runs on. @default 'ministack' */
+  readonly emulator?: Emulator | undefined;
+  /**
+   * Id of the validator that something happens to, `leader` for the one that leads, or `follower`
+   * for one that does not.
+   */
   readonly validator: string;
+  /** Whose operators submit: the other hospitals', or the victim's too. @default 'others' */
+  readonly clients?: 'others' | 'all' | undefined;
   readonly ratePerSecond: number;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -37,6 +52,12 @@ export interface Phase {
 
 export type Undo = () => Promise<void>;
 
+/** When the fault began and when it was healed, by `performance.now`. */
+interface FaultTimes {
+  fault?: number;
+  healed?: number;
+}
+
 /** Opened by `openStage`; whoever opens it closes it. */
 export class Stage {
   readonly layout: Layout;
@@ -48,6 +69,8 @@ export class Stage {
   readonly progress: Progress;
   /** What was done so far, in order. */
   readonly phases: Phase[] = [];
+  readonly times: FaultTimes = {};
+  readonly #clients: 'others' | 'all';
   readonly #operators: ReadonlyMap<string, Keystore>;
   readonly #rate: number;
   readonly #undo: Undo[] = [];
@@ -71,6 +94,7 @@ export class Stage {
     this.progress = options.progress;
     this.#operators = parts.operators;
     this.#rate = options.ratePerSecond;
+    this.#clients = options.clients ?? 'others';
   }
 
   get validators(): readonly PlannedMember[] {
@@ -93,14 +117,26 @@ export class Stage {
     return new ValidatorReader(this.network, id, this.operator(first?.id ?? '').signingKey);
   }
 
-  /** Probes by the operators of the other hospitals, from the first call on. */
+  /** Probes by operators of the hospitals, from the first call on. */
   get load(): Load {
+    const submitting = this.#clients === 'all' ? this.validators : this.others;
     this.#load ??= new Load({
       network: this.network,
-      operators: this.others.map(({ id }) => ({ hospital: id, keystore: this.operator(id) })),
+      operators: submitting.map(({ id }) => ({ hospital: id, keystore: this.operator(id) })),
       ratePerSecond: this.#rate,
     });
     return this.#load;
+  }
+
+  /** From now on something is wrong; the first call counts. Answers when, by `performance.now`. */
+  faultBegins(): number {
+    this.times.fault ??= performance.now();
+    return this.times.fault;
+  }
+
+  /** All is well again; the last call counts. */
+  healed(): void {
+    this.times.healed = performance.now();
   }
 
   /** Shows a step with its time, and remembers it for the report. */
@@ -158,6 +194,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const isRunning =
     plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
   if (!isRunning) return ownStage(options);
+  if (options.emulator !== undefined && options.emulator !== plan.emulator) {
+    throw new LocalError('bad_option', `The network in ${layout.root} runs on ${plan.emulator}.`, {
+      cure: 'Leave --emulator out, or give another --folder.',
+    });
+  }
   options.progress.note(`Using the network in ${shortPath(layout.root)}.`);
   return stageIn(layout, options);
 }
@@ -168,7 +209,7 @@ async function ownStage(options: StageOptions): Promise<Stage> {
   const layout = layoutOf(folder);
   progress.note('No network runs here (npm start keeps one): starting one for this run alone.');
   try {
-    await startLocalNetwork({ folder, progress, signal });
+    await startLocalNetwork({ folder, progress, signal, emulator: options.emulator });
   } catch (error) {
     if (signal.aborted) rmSync(folder, { recursive: true, force: true });
     else progress.note(`What was started is kept to look at: ${folder}`);
@@ -190,9 +231,10 @@ async function ownStage(options: StageOptions): Promise<Stage> {
 
 async function stageIn(layout: Layout, options: StageOptions): Promise<Stage> {
   const plan = requirePlan(layout);
+  if (plan.emulator === 'localstack') options.progress.note(HOSTED_STOP_NOTE);
   const network = await parseNetworkFile(readFileSync(layout.networkFile, 'utf8'));
-  const id = options.validator === 'leader' ? await leaderNow(network) : options.validator;
-  const victim = memberOf(plan, id);
+  const victim = memberOf(plan, await namedValidator(plan, network, options.validator));
+  const { id } = victim;
   if (victim.kind !== 'validator') {
     throw new LocalError('bad_option', `${id} is no hospital.`, {
       cure: `One of: ${validatorsOf(plan)
@@ -206,6 +248,14 @@ async function stageIn(layout: Layout, options: StageOptions): Promise<Stage> {
   ]);
   const operators = new Map(await Promise.all(opened));
   return new Stage(options, { layout, network, operators, victim });
+}
+
+/** The id of a validator that is named by what it does. */
+async function namedValidator(plan: Plan, network: Network, name: string): Promise<string> {
+  if (name !== 'leader' && name !== 'follower') return name;
+  const leader = await leaderNow(network);
+  if (name === 'leader') return leader;
+  return validatorsOf(plan).findLast(({ id }) => id !== leader)?.id ?? '';
 }
 
 export interface Wait {

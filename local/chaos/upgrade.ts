@@ -11,8 +11,9 @@ import { LocalError } from '../lib/errors.ts';
 import { PROJECT_ROOT } from '../lib/layout.ts';
 import type { PlannedMember } from '../lib/plan.ts';
 import { zipOf } from '../lib/zip.ts';
+import { awaitOwnVotes, awaitReceipts, awaitWork } from './at-work.ts';
 import { deployedCode } from './deployed-code.ts';
-import { type Stage, until } from './stage.ts';
+import type { Stage } from './stage.ts';
 import { VALIDATOR_FUNCTIONS } from './wipe.ts';
 
 const run = promisify(execFile);
@@ -22,13 +23,8 @@ type Archives = ReadonlyMap<string, Buffer>;
 
 /** Names of commits, nothing that a command could take for an option. */
 const COMMIT = /^[A-Za-z0-9][A-Za-z0-9._/~^-]{0,63}$/;
-const WORK_MS = 120_000;
 /** Receipts that must come before the next one is touched. */
 const COMMITS_BETWEEN = 5;
-/** Blocks that must be certified with the vote of one that was upgraded. */
-const OWN_BLOCKS = 2;
-/** Blocks that a ledger under load is ahead of what was just read. */
-const NEAR_HEAD = 10;
 
 /** Upgrades all validators, the victim first; `from` names a commit whose bundle all run before. */
 export async function upgrade(stage: Stage, from: string | undefined): Promise<void> {
@@ -93,11 +89,9 @@ async function roll(stage: Stage, archives: Archives, name: string): Promise<voi
       stage.load.takeGapMs();
       const { height } = await stage.reader(member.id).health();
       await install(stage, member, archives);
-      await awaitWork(stage, member);
-      const at = await awaitOwnVotes(stage, member, height + 1);
-      if (!(await stage.load.advance(COMMITS_BETWEEN, WORK_MS, stage.signal))) {
-        throw new LocalError('no_recovery', `Nothing is committed after ${member.id}.`);
-      }
+      await awaitWork(stage, member.id);
+      const at = await awaitOwnVotes(stage, member.id, height + 1);
+      await awaitReceipts(stage, COMMITS_BETWEEN, `after ${member.id}`);
       const gap = (stage.load.takeGapMs() / 1000).toFixed(1);
       step.result(`votes at ${at}, longest gap ${gap} s`);
     });
@@ -114,31 +108,4 @@ async function install(stage: Stage, member: PlannedMember, archives: Archives):
     if ((await client.codeDigest(name)) !== before) continue;
     throw new LocalError('not_proven', `${name} still runs the code of before.`);
   }
-}
-
-/** It answers, is no learner, has not stopped itself, and is where the others are. */
-async function awaitWork(stage: Stage, member: PlannedMember): Promise<void> {
-  const readers = stage.validators.map(({ id }) => stage.reader(id));
-  await until(stage, { withinMs: WORK_MS, what: `${member.id} does not work` }, async () => {
-    const all = await Promise.all(readers.map((reader) => reader.health()));
-    const own = all[readers.findIndex(({ id }) => id === member.id)];
-    if (!own || own.status !== 200 || own.learner || own.halted !== '') return null;
-    const highest = Math.max(...all.map(({ height }) => height));
-    return own.height >= highest - NEAR_HEAD ? true : null;
-  });
-}
-
-/** The height by which blocks from `from` on were certified there with its own vote. */
-async function awaitOwnVotes(stage: Stage, { id }: PlannedMember, from: number): Promise<number> {
-  const reader = stage.reader(id);
-  let next = from;
-  let named = 0;
-  return until(stage, { withinMs: WORK_MS, what: `${id} does not vote` }, async () => {
-    const { height } = await reader.health();
-    for (; next <= height && named < OWN_BLOCKS; next += 1) {
-      const votes = (await reader.block(next))?.certificate?.votes ?? [];
-      if (votes.some(({ validator }) => validator === id)) named += 1;
-    }
-    return named >= OWN_BLOCKS ? next - 1 : null;
-  });
 }

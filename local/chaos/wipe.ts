@@ -3,6 +3,8 @@ import { functionName } from '../../cdk/names.ts';
 import { accountClient, type AccountClient } from '../lib/account-client.ts';
 import { readDeployed } from '../lib/deploy.ts';
 import { LocalError } from '../lib/errors.ts';
+import { NEAR_HEAD } from './at-work.ts';
+import { LAST_RUN_MS } from './deployed-code.ts';
 import { type Seat, seatNow } from './seats.ts';
 import { type Stage, until } from './stage.ts';
 
@@ -19,10 +21,6 @@ export const VALIDATOR_FUNCTIONS: readonly string[] = [
 const GENESIS_MS = 120_000;
 const CATCH_UP_MS = 180_000;
 const REJOIN_MS = 180_000;
-/** A run that took its batch before the queues were cut off ends within this time. */
-const LAST_RUN_MS = 1_500;
-/** Blocks that a ledger under load is ahead of what was just read. */
-const NEAR_HEAD = 10;
 
 /** Empties tables and queues of the validator under load and waits until it votes again. */
 export async function wipe(stage: Stage): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type AccountLife,
   killAccount,
   lifeOf,
+  pauseAccount,
   startAccount,
   stopAccount,
 } from './account-process.ts';
@@ -39,6 +40,26 @@ export async function killMember(layout: Layout, id: string): Promise<void> {
   const member = memberOf(plan, id);
   if (isHosted(plan, member)) return void (await stopMember(layout, id));
   await withLock(layout, () => killAccount(accountLayout(layout, member.id)));
+}
+
+/**
+ * Freezes an account's processes as they are (SIGSTOP), or lets them go on (SIGCONT). Throws
+ * `not_running` where it does not run, `bad_option` where it has no process of its own.
+ */
+export async function pauseMember(layout: Layout, id: string, isPaused: boolean): Promise<void> {
+  const plan = requirePlan(layout);
+  const member = memberOf(plan, id);
+  if (isHosted(plan, member)) {
+    throw new LocalError('bad_option', `${id} cannot be paused: all accounts are one process.`, {
+      cure: 'npm start   (with an emulator for each account), then try there',
+    });
+  }
+  await withLock(layout, async () => {
+    if (pauseAccount(accountLayout(layout, member.id), isPaused)) return;
+    throw new LocalError('not_running', `${id} does not run.`, {
+      cure: `npm run network -- restart ${id}`,
+    });
+  });
 }
 
 /**

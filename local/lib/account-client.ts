@@ -5,10 +5,17 @@ import {
   ScanCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
-import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  PurgeQueueCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { STAGE_NAME } from '../../cdk/names.ts';
+import type { DynamoTable } from '../../functions/aws/dynamo-table.ts';
 import { REGION, requireLoopback } from './environment.ts';
 import { LocalError } from './errors.ts';
 import { endpointOf, type PlannedMember } from './plan.ts';
@@ -21,7 +28,13 @@ export type FunctionCode =
 export interface AccountClient {
   /** Deletes every item; the table itself stays. Answers how many there were. */
   emptyTable(name: string): Promise<number>;
+  /** Deletes every object; the bucket itself stays, and keeps no versions. Answers how many there were. */
+  emptyBucket(name: string): Promise<number>;
+  /** A table for the code that works on one. */
+  table(name: string): DynamoTable;
   purgeQueue(url: string): Promise<void>;
+  /** Messages of a queue, those in flight included. */
+  queueDepth(name: string): Promise<number>;
   /** Whether the functions on queues of this account take messages. */
   setConsuming(isOn: boolean): Promise<void>;
   /** Whether the account's API answers: its stage is taken away, or put back as it was. */
@@ -63,13 +76,17 @@ export function accountClient(member: PlannedMember): AccountClient {
   const options = { endpoint, credentials, region: REGION };
   const dynamo = new DynamoDBClient(options);
   const sqs = new SQSClient(options);
+  const s3 = new S3Client({ ...options, forcePathStyle: true });
   const lambda = (method: string, path: string, body?: unknown): Promise<unknown> =>
     callService(member, 'lambda', { method, path, body });
   return {
     emptyTable: (name) => emptyTable(dynamo, name),
+    emptyBucket: (name) => emptyBucket(s3, name),
+    table: (name) => ({ client: dynamo, name }),
     purgeQueue: async (url) => {
       await sqs.send(new PurgeQueueCommand({ QueueUrl: url }));
     },
+    queueDepth: (name) => queueDepth(sqs, name),
     async setConsuming(isOn) {
       const { EventSourceMappings } = mappingsSchema.parse(await lambda('GET', MAPPINGS));
       for (const { UUID } of EventSourceMappings) {
@@ -130,6 +147,32 @@ async function writeAll(
     await sleep(RETRY_MS);
   }
   throw new LocalError('command_failed', `${table} could not be emptied: it is throttled.`);
+}
+
+async function emptyBucket(client: S3Client, Bucket: string): Promise<number> {
+  let count = 0;
+  for await (const page of paginateListObjectsV2({ client }, { Bucket })) {
+    const Objects = (page.Contents ?? []).map(({ Key }) => ({ Key }));
+    if (Objects.length === 0) continue;
+    const { Errors = [] } = await client.send(
+      new DeleteObjectsCommand({ Bucket, Delete: { Objects } }),
+    );
+    if (Errors.length > 0) {
+      throw new LocalError('command_failed', `${Bucket}: ${Errors[0]?.Code} at an object.`);
+    }
+    count += Objects.length;
+  }
+  return count;
+}
+
+const DEPTHS = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
+
+async function queueDepth(sqs: SQSClient, QueueName: string): Promise<number> {
+  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName }));
+  const { Attributes = {} } = await sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...DEPTHS] }),
+  );
+  return DEPTHS.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
 }
 
 /** A stage is nothing but the name of a deployment: it can go and come back. */

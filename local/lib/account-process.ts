@@ -85,6 +85,8 @@ export async function stopAccount(account: AccountLayout): Promise<void> {
   const identity = processOf(account);
   if (identity === undefined) return;
   signalProcess(identity, 'SIGTERM');
+  // One that was paused must go on to save.
+  signalGroup(identity, 'SIGCONT');
   if (!(await waitUntilGone(identity, STOP_TIMEOUT_MS))) {
     signalGroup(identity, 'SIGKILL');
     await waitUntilGone(identity, KILL_TIMEOUT_MS);
@@ -108,6 +110,12 @@ export async function killAccount(account: AccountLayout): Promise<void> {
   for (const folder of [account.state, account.objects, account.temporary]) {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Freezes the whole process group, or lets it go on. False when it does not run. */
+export function pauseAccount(account: AccountLayout, isPaused: boolean): boolean {
+  const identity = processOf(account);
+  return identity !== undefined && signalGroup(identity, isPaused ? 'SIGSTOP' : 'SIGCONT');
 }
 
 /** True when the process answers its health route. */

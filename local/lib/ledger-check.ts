@@ -13,20 +13,33 @@ export interface LedgerCheck {
   readonly validators: readonly { readonly id: string; readonly keptFrom: number }[];
   /** Committed transactions that were looked for. */
   readonly transactions: number;
+  /** Committed, or taken by a validator, and in no block that any of them holds. */
+  readonly lost: number;
   /** What is wrong, for people; empty when all is as it must be. */
   readonly faults: readonly string[];
 }
 
 /** Whatever shows a validator's height and blocks. */
-export type LedgerReader = Pick<ValidatorReader, 'id' | 'health' | 'block'>;
+export type LedgerReader = Pick<ValidatorReader, 'id' | 'health' | 'look'>;
 
-/** One transaction that a receipt proves. */
-interface Committed {
+export interface Sought {
+  /** What receipts prove. */
+  readonly committed: readonly { readonly id: string; readonly height: number }[];
+  /** Ids of what a validator took, committed or not. */
+  readonly accepted: Iterable<string>;
+}
+type Committed = Sought['committed'][number];
+
+/** The blocks that one validator holds, by height. */
+interface Ledger {
   readonly id: string;
-  readonly height: number;
+  readonly blocks: ReadonlyMap<number, Block>;
 }
 
 const AGREE_MS = 60_000;
+/** For the blocks before a snapshot: 64 come in a few seconds. */
+const HISTORY_MS = 180_000;
+const HISTORY_POLL_MS = 1_000;
 const POLL_MS = 200;
 /** For each validator: every call that waits holds a process of its account. */
 const READS_AT_ONCE = 3;
@@ -34,12 +47,12 @@ const FAULTS_MAX = 20;
 
 /**
  * Waits until nothing moves any more and all have one head; then reads all blocks from the first
- * that holds one of `committed`. A validator that came back by a snapshot lacks older blocks: there
- * its state root vouches for what they did.
+ * that holds one of `committed`. Where a validator does not keep older blocks, its state root
+ * vouches for what they did.
  */
 export async function checkLedgers(
   readers: readonly LedgerReader[],
-  committed: readonly Committed[],
+  { committed, accepted }: Sought,
   signal?: AbortSignal,
 ): Promise<LedgerCheck> {
   const height = await agreedHeight(readers, signal);
@@ -50,8 +63,15 @@ export async function checkLedgers(
       blocks: await blocksOf(reader, first, height, signal),
     })),
   );
+  const standing = new Set(
+    ledgers.flatMap(({ blocks }) => [...blocks.values()].flatMap((one) => one.transactionIds)),
+  );
+  const taken = new Set([...committed.map(({ id }) => id), ...accepted]);
+  const lost = [...taken].filter((id) => !standing.has(id));
   const faults = [
+    ...lost.map((id) => `transaction ${id} was taken and stands in no block`),
     ...ledgers.flatMap(({ id, blocks }) => missingOf(id, blocks, committed)),
+    ...repeatedOf(ledgers, new Set(committed.map(({ id }) => id))),
     ...differencesOf(ledgers, height),
   ];
   const head = ledgers[0]?.blocks.get(height);
@@ -62,6 +82,7 @@ export async function checkLedgers(
     stateRoot: head ? toHex(head.header.stateRoot) : '',
     validators: ledgers.map(({ id, blocks }) => ({ id, keptFrom: Math.min(...blocks.keys()) })),
     transactions: committed.length,
+    lost: lost.length,
     faults: faults.slice(0, FAULTS_MAX),
   };
 }
@@ -87,7 +108,7 @@ async function agreedHeight(
   }
 }
 
-/** The blocks that it holds, by height. */
+/** The blocks that it holds, by height; those that it is fetching are waited for. */
 async function blocksOf(
   reader: LedgerReader,
   from: number,
@@ -96,10 +117,15 @@ async function blocksOf(
 ): Promise<ReadonlyMap<number, Block>> {
   const heights = Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
   const blocks = new Map<number, Block>();
+  const deadline = performance.now() + HISTORY_MS;
   await inParallel(heights, READS_AT_ONCE, async (height) => {
-    signal?.throwIfAborted();
-    const block = await reader.block(height);
-    if (block) blocks.set(height, block);
+    for (;;) {
+      signal?.throwIfAborted();
+      const found = await reader.look(height);
+      if (typeof found !== 'string') blocks.set(height, found);
+      if (found !== 'fetching' || performance.now() > deadline) return;
+      await sleep(HISTORY_POLL_MS);
+    }
   });
   return blocks;
 }
@@ -123,11 +149,18 @@ function missingOf(
   });
 }
 
+/** Nor does any other transaction stand twice, whoever submitted it. */
+function repeatedOf(ledgers: readonly Ledger[], committed: ReadonlySet<string>): string[] {
+  return ledgers.flatMap(({ id, blocks }) => {
+    const ids = [...blocks.values()].flatMap((block) => block.transactionIds);
+    const others = ids.filter((one) => !committed.has(one));
+    const repeated = others.length - new Set(others).size;
+    return repeated === 0 ? [] : [`${id} holds ${repeated} other transactions twice`];
+  });
+}
+
 /** At every height that two of them hold, they hold the same header. */
-function differencesOf(
-  ledgers: readonly { readonly id: string; readonly blocks: ReadonlyMap<number, Block> }[],
-  to: number,
-): string[] {
+function differencesOf(ledgers: readonly Ledger[], to: number): string[] {
   const faults: string[] = [];
   const from = Math.min(...ledgers.flatMap(({ blocks }) => [...blocks.keys()]));
   for (let height = from; height <= to; height += 1) {

@@ -21,11 +21,19 @@ export interface LoadCounts {
   readonly accepted: number;
   /** With a receipt that verified. */
   readonly committed: number;
-  /** Failures by code. */
+  /** Transactions that failed in the end, by code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Calls that one validator did not take, by code; the client went on to another one. */
+  readonly tries: Readonly<Record<string, number>>;
   /** Longest time without a new receipt while there was something to commit, milliseconds. */
   readonly longestGapMs: number;
   readonly seconds: number;
+}
+
+/** When one transaction was submitted and when its receipt came, by `performance.now`. */
+export interface Receipt {
+  readonly submittedAt: number;
+  readonly receivedAt: number;
 }
 
 /**
@@ -46,10 +54,13 @@ interface Lane {
 export class Load {
   /** What a quorum certified so far, in the order of the receipts. */
   readonly committed: CertifiedResult[] = [];
+  /** When those were submitted and certified, in the same order. */
+  readonly receipts: Receipt[] = [];
   readonly #lanes: readonly Lane[];
   readonly #control = new AbortController();
   readonly #accepted = new Set<string>();
   readonly #errors: Record<string, number> = {};
+  readonly #tries: Record<string, number> = {};
   readonly #inFlight = new Set<Promise<void>>();
   readonly #started = performance.now();
   readonly #running: Promise<void>;
@@ -67,12 +78,18 @@ export class Load {
         preferred: hospital,
         onNotice: (notice) => {
           if (notice.type === 'placed') this.#accepted.add(notice.id);
+          else count(this.#tries, notice.type === 'refused' ? notice.code : notice.type);
         },
       });
       return { hospital, operator: new Operator(session, keystore) };
     });
     this.#busySince = performance.now();
     this.#running = this.#submitAll(1000 / options.ratePerSecond);
+  }
+
+  /** Ids of what at least one validator took. */
+  get accepted(): ReadonlySet<string> {
+    return this.#accepted;
   }
 
   counts(): LoadCounts {
@@ -82,6 +99,7 @@ export class Load {
       accepted: this.#accepted.size,
       committed: this.committed.length,
       errors: { ...this.#errors },
+      tries: { ...this.#tries },
       longestGapMs: Math.round(this.#longestGapMs),
       seconds: (performance.now() - this.#started) / 1000,
     };
@@ -157,14 +175,15 @@ export class Load {
   }
 
   async #follow(operator: Operator, label: string): Promise<void> {
+    const submittedAt = performance.now();
     try {
       const result = await operator.probe(label, { signal: this.#control.signal });
       this.#noteGap();
       this.#busySince = performance.now();
       this.committed.push(result);
+      this.receipts.push({ submittedAt, receivedAt: this.#busySince });
     } catch (error) {
-      const code = reasonOf(error) ?? (error instanceof SdkError ? error.code : 'failed');
-      this.#errors[code] = (this.#errors[code] ?? 0) + 1;
+      count(this.#errors, reasonOf(error) ?? (error instanceof SdkError ? error.code : 'failed'));
     }
   }
 
@@ -174,4 +193,8 @@ export class Load {
     this.#longestGapMs = Math.max(this.#longestGapMs, gap);
     this.#gapOfPhaseMs = Math.max(this.#gapOfPhaseMs, gap);
   }
+}
+
+function count(counts: Record<string, number>, code: string): void {
+  counts[code] = (counts[code] ?? 0) + 1;
 }

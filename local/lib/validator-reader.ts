@@ -45,6 +45,9 @@ const healthSchema = z.object({
   learner: z.boolean().default(true),
   halted: z.string().default(''),
 });
+/** What a validator says of a block that it is still fetching. */
+const HISTORY_MISSING = 'history_missing';
+const problemSchema = z.object({ code: z.string() });
 const blockSchema = z.object({
   header: z.string(),
   certificate: z.string().nullable(),
@@ -81,18 +84,24 @@ export class ValidatorReader {
     }
   }
 
-  /** Null where the validator does not keep that block (any more). */
+  /** Null where the validator does not keep that block. */
   async block(height: number): Promise<Block | null> {
+    const found = await this.look(height);
+    return typeof found === 'string' ? null : found;
+  }
+
+  /** `fetching`: it came back by a snapshot, and asks its peers for the blocks before it. */
+  async look(height: number): Promise<Block | 'absent' | 'fetching'> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#block(height);
+        return await this.#look(height);
       } catch (error) {
         if (attempt >= BLOCK_TRIES_MAX) throw error;
       }
     }
   }
 
-  async #block(height: number): Promise<Block | null> {
+  async #look(height: number): Promise<Block | 'absent' | 'fetching'> {
     const authorization = await peerAuthorization(
       {
         network: this.#network,
@@ -104,8 +113,10 @@ export class ValidatorReader {
       this.#key,
     );
     const response = await this.#get(`/v1/blocks/${height}`, { authorization });
-    if (response.status === 404) return null;
-    const answer = blockSchema.parse(await response.json());
+    if (response.status === 404) return 'absent';
+    const body: unknown = await response.json();
+    if (problemSchema.safeParse(body).data?.code === HISTORY_MISSING) return 'fetching';
+    const answer = blockSchema.parse(body);
     const header = decodeWith(headerSchema, fromBase64url(answer.header), PART_BYTES_MAX);
     const certificate =
       answer.certificate === null

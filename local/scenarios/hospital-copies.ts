@@ -27,8 +27,13 @@ export interface Opening {
   readonly records: readonly { readonly record: MedicalRecord; readonly document: Document }[];
 }
 
+/** What the opening needs of a stage. */
+export interface OpeningStage extends Pick<Stage, 'cast' | 'documents'> {
+  readonly steps: Pick<Stage['steps'], 'run'>;
+}
+
 /** A few documents of a patient, written at one hospital, readable at another. */
-export async function open(stage: Stage, count: number): Promise<Opening> {
+export async function open(stage: OpeningStage, count: number): Promise<Opening> {
   const { steps, cast } = stage;
   const documents = stage.documents.slice(0, count);
   const categories = [...new Set(documents.map((one) => one.category))];
@@ -96,7 +101,7 @@ export async function untilCopied(
 
 /** Reads a record and compares it with the document that was uploaded. */
 export async function readAndCompare(
-  stage: Stage,
+  stage: Pick<Stage, 'work'>,
   reader: Clinician,
   { record, document }: Opening['records'][number],
 ): Promise<string> {

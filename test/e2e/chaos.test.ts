@@ -1,6 +1,6 @@
 /** A hospital's worst days on a real network, as `npm run chaos` plays them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ChaosReport, runChaos } from '../../local/chaos.ts';
+import { type ChaosReport, runChaos } from '../../local/chaos/run.ts';
 import { lineProgress } from '../../local/lib/progress.ts';
 import { startWorld, type World } from './support/world.ts';
 

@@ -9,6 +9,7 @@ import {
   type AccountCommand,
   killAccount,
   lifeOf,
+  pauseAccount,
   processOf,
   startAccount,
   stopAccount,
@@ -75,6 +76,25 @@ test.runIf(onLinux)('a process that ends without saving is lost, and it is said'
   await expect(stopAccount(account)).rejects.toMatchObject({ code: 'not_saved' });
   expect(lifeOf(account)).toBe('lost');
 });
+
+test.runIf(onLinux)(
+  'one that is paused answers nothing, goes on, and saves even while paused',
+  async () => {
+    const { account, command } = await makeAccount();
+    expect(pauseAccount(account, true)).toBe(false);
+    await startAccount(account, command);
+    const ask = (): Promise<Response> =>
+      fetch(command.healthUrl, { signal: AbortSignal.timeout(500) });
+    expect(pauseAccount(account, true)).toBe(true);
+    expect(lifeOf(account)).toBe('running');
+    await expect(ask()).rejects.toThrow();
+    expect(pauseAccount(account, false)).toBe(true);
+    expect((await ask()).status).toBe(200);
+    pauseAccount(account, true);
+    await stopAccount(account);
+    expect(lifeOf(account)).toBe('saved');
+  },
+);
 
 test.runIf(onLinux)('kill destroys what was saved before', async () => {
   const { account, command } = await makeAccount();

@@ -30,17 +30,18 @@ function reader(id: string, change: (height: number) => Block | null = blockAt):
   return {
     id,
     health: () => Promise.resolve(health),
-    block: (height) => Promise.resolve(change(height)),
+    look: (height) => Promise.resolve(change(height) ?? 'absent'),
   };
 }
 
+const sought = { committed, accepted: committed.map(({ id }) => id) };
 const faultsWith = async (change: (height: number) => Block | null): Promise<string> =>
-  (await checkLedgers([reader('a'), reader('b'), reader('c', change)], committed)).faults.join();
+  (await checkLedgers([reader('a'), reader('b'), reader('c', change)], sought)).faults.join();
 
 describe('ledgers that are compared', () => {
   it('agree where all hold the same blocks', async () => {
-    const checked = await checkLedgers([reader('a'), reader('b')], committed);
-    expect(checked).toMatchObject({ height: HEIGHT, transactions: 3, faults: [] });
+    const checked = await checkLedgers([reader('a'), reader('b')], sought);
+    expect(checked).toMatchObject({ height: HEIGHT, transactions: 3, lost: 0, faults: [] });
     expect(checked.validators).toEqual([
       { id: 'a', keptFrom: 2 },
       { id: 'b', keptFrom: 2 },
@@ -70,6 +71,38 @@ describe('ledgers that are compared', () => {
       height === 5 ? { ...blockAt(5), transactionIds: [idAt(5), idAt(3)] } : blockAt(height),
     );
     expect(faults).toBe('c holds transaction tx-3 of block 3 2 times');
+  });
+
+  it('lack what a validator took and its client never had a receipt for', async () => {
+    const taken = { committed, accepted: [...sought.accepted, idAt(5), 'tx-nowhere'] };
+    const checked = await checkLedgers([reader('a'), reader('b')], taken);
+    expect(checked.lost).toBe(1);
+    expect(checked.faults).toEqual(['transaction tx-nowhere was taken and stands in no block']);
+  });
+
+  it('hold a transaction of somebody else twice', async () => {
+    const repeated = (height: number): Block =>
+      height < 4
+        ? blockAt(height)
+        : { ...blockAt(height), transactionIds: [idAt(height), 'other'] };
+    const checked = await checkLedgers([reader('a', repeated), reader('b', repeated)], sought);
+    expect(checked.faults).toEqual([
+      'a holds 1 other transactions twice',
+      'b holds 1 other transactions twice',
+    ]);
+  });
+
+  it('are waited for where a validator still fetches what was before its snapshot', async () => {
+    let looks = 0;
+    const slow: LedgerReader = {
+      ...reader('c'),
+      look: (height) => {
+        looks += 1;
+        return Promise.resolve(height === 3 && looks < 4 ? 'fetching' : blockAt(height));
+      },
+    };
+    const checked = await checkLedgers([reader('a'), slow], sought);
+    expect(checked).toMatchObject({ faults: [], validators: [{ keptFrom: 2 }, { keptFrom: 2 }] });
   });
 
   it('have a hole', async () => {
