@@ -2,11 +2,15 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SdkError } from '../../sdk/errors.ts';
+import { grant } from '../../sdk/grants.ts';
 import { fileSource } from '../../sdk/platform/node.ts';
+import { createTeam, makeTeamKey, teamById } from '../../sdk/teams.ts';
 import { open, type Opening, readAndCompare, untilCopied } from './hospital-copies.ts';
 import type { Scenario, Stage, StageAccounts } from './scenario.ts';
 import { UnexpectedError } from './steps.ts';
+import { shortId } from './text.ts';
 
+const HOUR_MS = 3_600_000;
 const RECORDS = 'records';
 const DOCUMENTS = 3;
 const WAITED = 'written-during-the-outage.txt';
@@ -22,19 +26,57 @@ export const outage: Scenario = {
       const ids = records.map(({ record }) => record.id);
       return { value: null, proof: await untilCopied(patient, hospital, ids) };
     });
+    const team = await letTeamRead(stage, opening);
     if (!stage.accounts) {
       stage.steps.line('  The accounts of this network are left alone: the outage is not played.');
       return;
     }
-    await duringOutage(stage, stage.accounts, opening);
+    await duringOutage(stage, stage.accounts, opening, team);
     await afterOutage(stage, stage.accounts, opening);
   },
 };
+
+/** Another patient, who gives nothing to a person: a care team of the reader's hospital may read. */
+async function letTeamRead(
+  stage: Stage,
+  { reader, writer, hospital, records }: Opening,
+): Promise<Opening['records'][number]> {
+  const { steps, cast } = stage;
+  const [{ document } = { document: null }] = records;
+  if (!document) throw new UnexpectedError('there is no document');
+  const { category, mediaType } = document;
+  const title = `Another patient lets a care team at ${hospital} read, and none of its members by name`;
+  const { patient, record } = await steps.run(title, async () => {
+    const other = (await cast.patient('Teo Testerton', [category])).patient;
+    const terms = { categories: [category], until: Date.now() + HOUR_MS };
+    const { subject } = writer.data.enrolment ?? {};
+    const to = { subject, name: writer.keystore.label };
+    await grant(other, { ...terms, to, rights: ['write'] });
+    const name = `Ward ${shortId()}`;
+    const members = [reader.data.enrolment?.subject ?? ''];
+    const { teamId } = await createTeam(await cast.operator(hospital), { name, members });
+    await makeTeamKey(reader, await teamById(reader, teamId));
+    const { result } = await grant(other, { ...terms, to: { team: name }, rights: ['read'] });
+    await writer.grants({ reload: true });
+    const { pseudonym } = other;
+    const source = await fileSource(document.file, document.name);
+    await writer.upload(source, { pseudonym, category, mediaType });
+    const [written] = await other.records();
+    if (!written) throw new UnexpectedError('the record is not there');
+    const proof = `block ${result.height}`;
+    return { value: { patient: other, record: written }, proof };
+  });
+  await steps.run(`${hospital} copies that, too`, async () => {
+    return { value: null, proof: await untilCopied(patient, hospital, [record.id]) };
+  });
+  return { record, document };
+}
 
 async function duringOutage(
   stage: Stage,
   accounts: StageAccounts,
   { reader, writer, patient, records }: Opening,
+  ofTeam: Opening['records'][number],
 ): Promise<void> {
   const { steps } = stage;
   await steps.run('The records account stops', async () => {
@@ -54,6 +96,11 @@ async function duringOutage(
       value: null,
       proof: `${records.length} digests as uploaded, from ${from}, ${seconds} s, ${blocks.join(', ')}`,
     };
+  });
+  await steps.run('A member of the care team reads by the grant to the team', async () => {
+    await reader.grants({ reload: true });
+    const proof = await readAndCompare(stage, reader, ofTeam);
+    return { value: null, proof: `the team’s key and the record, all from the hospital; ${proof}` };
   });
   await steps.run('Writing waits, and says why', async () => {
     const path = join(stage.work, WAITED);
