@@ -94,13 +94,22 @@ export function isStaleReceipt(error: unknown): boolean {
   return problemCodeOf(error) === 'receipt_stale_set';
 }
 
-/** Whether a party does not answer now, lost its store or has no capacity: later it may. */
-export function isAway(error: unknown): boolean {
+/** Whether a party does not answer, lost its store, or a gateway answers in its place. */
+export function isSilent(error: unknown): boolean {
   if (!(error instanceof SdkError)) return false;
   if (error.code === 'unreachable' || error.code === 'not_initialised') return true;
-  if (error.code !== 'problem') return false;
-  const { status } = error.details['problem'] as Problem;
-  return status === 429 || status >= 500;
+  return (statusOf(error) ?? 0) >= 500;
+}
+
+/** Whether a party is silent now, or has no capacity: later it may. */
+export function isAway(error: unknown): boolean {
+  return isSilent(error) || statusOf(error) === 429;
+}
+
+/** The HTTP status of the problem details that an error carries, or null. */
+function statusOf(error: unknown): number | null {
+  if (!(error instanceof SdkError) || error.code !== 'problem') return null;
+  return (error.details['problem'] as Problem).status;
 }
 
 /** Why the chaincode refuses, whether certified, proven, or said by more than f validators. */

@@ -10,7 +10,7 @@ import type {
   RecordAccess,
 } from './custodian-client.ts';
 import { SdkError } from './errors.ts';
-import { type Problem, problemCodeOf } from './http.ts';
+import { isSilent, problemCodeOf } from './http.ts';
 import type { ValidatorAddress } from './validator-pool.ts';
 
 /** How long a custodian that did not answer is asked last. */
@@ -251,13 +251,6 @@ function isFinal(error: unknown): boolean {
   if (!(error instanceof SdkError) || isAborted(error)) return true;
   if (error.code === 'not_readable' || error.code === 'refused') return true;
   return FINAL.has(problemCodeOf(error) ?? '');
-}
-
-/** It does not answer, lost its store, or a gateway answers in its place. */
-function isSilent(error: unknown): boolean {
-  if (!(error instanceof SdkError)) return false;
-  if (error.code === 'unreachable' || error.code === 'not_initialised') return true;
-  return error.code === 'problem' && (error.details['problem'] as Problem).status >= 500;
 }
 
 /** What time may mend: silence, and a record that is not there (yet). */
