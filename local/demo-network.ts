@@ -6,9 +6,8 @@ import { HOSTED_STOP_NOTE } from './localstack/hosted.ts';
 import { killMember, restartMember, stopMember } from './lib/account-actions.ts';
 import { LocalError } from './lib/errors.ts';
 import { layoutOf } from './lib/layout.ts';
-import { ownerOf } from './lib/owner.ts';
-import { type Emulator, readPlan } from './lib/plan.ts';
-import { runningMembers } from './lib/stop-network.ts';
+import type { Emulator } from './lib/plan.ts';
+import { runningPlan } from './lib/stop-network.ts';
 import { startLocalNetwork } from './local-network.ts';
 import type { StageAccounts } from './scenarios/scenario.ts';
 
@@ -37,9 +36,8 @@ export async function openDemoNetwork(options: DemoNetworkOptions): Promise<Demo
   const { report, allowKill } = options;
   const folder = options.network ? dirname(resolve(options.network)) : options.folder;
   const layout = layoutOf(folder);
-  const plan = readPlan(layout);
-  const isRunning =
-    plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
+  const plan = runningPlan(layout);
+  const isRunning = plan !== undefined;
   if (options.network !== undefined && !isRunning && allowKill) {
     throw new LocalError(
       'not_running',

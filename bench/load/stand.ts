@@ -1,15 +1,10 @@
 /** The network that a load drives: the one that runs in a folder, else one for this run alone. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { shortPath } from '../../local/lib/console.ts';
-import { type Layout, layoutOf } from '../../local/lib/layout.ts';
+import { readFileSync } from 'node:fs';
+import type { Layout } from '../../local/lib/layout.ts';
 import { openOperator } from '../../local/lib/operators.ts';
-import { ownerOf } from '../../local/lib/owner.ts';
-import { type Plan, readPlan, requirePlan } from '../../local/lib/plan.ts';
+import { type Plan, requirePlan } from '../../local/lib/plan.ts';
 import type { Progress } from '../../local/lib/progress.ts';
-import { runningMembers } from '../../local/lib/stop-network.ts';
-import { startLocalNetwork, stopLocalNetwork } from '../../local/local-network.ts';
+import { networkForRun } from '../../local/network-for-run.ts';
 import { Cast, registeredDoctors } from '../../local/scenarios/cast.ts';
 import { UnexpectedError } from '../../local/scenarios/steps.ts';
 import { reasonOf } from '../../sdk/http.ts';
@@ -32,30 +27,8 @@ export async function openStand(
   folder: string,
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<Stand> {
-  const layout = layoutOf(folder);
-  const plan = readPlan(layout);
-  const isRunning =
-    plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
-  if (isRunning) {
-    progress.note(`Using the network in ${shortPath(layout.root)}.`);
-    return standIn(layout, () => Promise.resolve());
-  }
-  progress.note('No network runs here (npm start keeps one): starting one for this run alone.');
-  const own = layoutOf(mkdtempSync(join(tmpdir(), 'carequorum-load-')));
-  const remove = (): void => {
-    rmSync(own.root, { recursive: true, force: true });
-  };
-  try {
-    await startLocalNetwork({ folder: own.root, progress, signal });
-  } catch (error) {
-    if (signal.aborted) remove();
-    else progress.note(`What was started is kept to look at: ${own.root}`);
-    throw error;
-  }
-  return standIn(own, async () => {
-    await progress.step('Its network stopped and removed', () => stopLocalNetwork(own));
-    remove();
-  });
+  const used = await networkForRun({ folder, command: 'load', progress, signal });
+  return standIn(used.layout, used.close);
 }
 
 async function standIn(layout: Layout, close: Stand['close']): Promise<Stand> {

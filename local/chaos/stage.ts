@@ -1,31 +1,25 @@
 // The stage of a chaos command: a network, its operators, a load, and what must be undone at the end.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig, type NetworkConfig } from '../../cdk/config.ts';
 import type { Keystore } from '../../sdk/keystore.ts';
 import { type Network, parseNetworkFile } from '../../sdk/network-file.ts';
-import { shortPath } from '../lib/console.ts';
 import { LocalError } from '../lib/errors.ts';
-import { type Layout, layoutOf } from '../lib/layout.ts';
+import type { Layout } from '../lib/layout.ts';
 import { Load } from '../lib/load.ts';
 import { openOperator, validatorsOf } from '../lib/operators.ts';
-import { ownerOf } from '../lib/owner.ts';
 import {
   type Emulator,
   memberOf,
   type Plan,
   type PlannedMember,
-  readPlan,
   requirePlan,
 } from '../lib/plan.ts';
 import type { Progress, Step } from '../lib/progress.ts';
-import { runningMembers } from '../lib/stop-network.ts';
 import { ValidatorReader } from '../lib/validator-reader.ts';
 import { leaderNow } from '../lib/network-facts.ts';
 import { HOSTED_STOP_NOTE } from '../localstack/hosted.ts';
-import { startLocalNetwork, stopLocalNetwork } from '../local-network.ts';
+import { networkForRun } from '../network-for-run.ts';
 
 export interface StageOptions {
   /** Folder of a network that may run; where none does, one is started for this run alone. */
@@ -189,42 +183,13 @@ export class Stage {
 
 /** Uses the network that runs in the folder; where there is none, starts one for this run alone. */
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const layout = layoutOf(options.folder);
-  const plan = readPlan(layout);
-  const isRunning =
-    plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
-  if (!isRunning) return ownStage(options);
-  if (options.emulator !== undefined && options.emulator !== plan.emulator) {
-    throw new LocalError('bad_option', `The network in ${layout.root} runs on ${plan.emulator}.`, {
-      cure: 'Leave --emulator out, or give another --folder.',
-    });
-  }
-  options.progress.note(`Using the network in ${shortPath(layout.root)}.`);
-  return stageIn(layout, options);
-}
-
-async function ownStage(options: StageOptions): Promise<Stage> {
-  const { progress, signal } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'carequorum-chaos-'));
-  const layout = layoutOf(folder);
-  progress.note('No network runs here (npm start keeps one): starting one for this run alone.');
-  try {
-    await startLocalNetwork({ folder, progress, signal, emulator: options.emulator });
-  } catch (error) {
-    if (signal.aborted) rmSync(folder, { recursive: true, force: true });
-    else progress.note(`What was started is kept to look at: ${folder}`);
-    throw error;
-  }
-  const remove = async (): Promise<void> => {
-    await progress.step('Its network stopped and removed', () => stopLocalNetwork(layout));
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const { layout, close } = await networkForRun({ ...options, command: 'chaos' });
   try {
     const stage = await stageIn(layout, options);
-    stage.undoLater(remove);
+    stage.undoLater(close);
     return stage;
   } catch (error) {
-    await remove();
+    await close();
     throw error;
   }
 }

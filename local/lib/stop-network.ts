@@ -2,13 +2,21 @@
 import { processOf, stopAccount } from './account-process.ts';
 import { LocalError } from './errors.ts';
 import { accountLayout, type Layout } from './layout.ts';
-import { removeOwner } from './owner.ts';
+import { ownerOf, removeOwner } from './owner.ts';
 import { forgetNetwork } from './folder.ts';
 import { type Plan, type PlannedMember, readPlan } from './plan.ts';
 
 /** Members whose process is alive. */
 export function runningMembers(layout: Layout, plan: Plan): readonly PlannedMember[] {
   return plan.members.filter((member) => processOf(accountLayout(layout, member.id)) !== undefined);
+}
+
+/** The plan of the network that runs in a folder, undefined where none does. */
+export function runningPlan(layout: Layout): Plan | undefined {
+  const plan = readPlan(layout);
+  const isRunning =
+    plan !== undefined && ownerOf(layout) !== undefined && runningMembers(layout, plan).length > 0;
+  return isRunning ? plan : undefined;
 }
 
 /**
