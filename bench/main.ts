@@ -1,6 +1,11 @@
 /** `npm run bench -- latency|emergency|rotation|throughput|files|ledger`: figures from this machine, printed as tables. */
 import { Command } from 'commander';
-import { circumstances, circumstancesText, recordSection } from '../local/lib/benchmarks-page.ts';
+import {
+  circumstances,
+  circumstancesText,
+  recordSection,
+  typedCommand,
+} from '../local/lib/benchmarks-page.ts';
 import { benchEmergency, emergencyTable } from './emergency.ts';
 import { benchDocument, benchFiles, documentTable, filesTable } from './files.ts';
 import { benchLedger, flatness, ledgerTables } from './ledger.ts';
@@ -41,8 +46,8 @@ async function report(
 ): Promise<void> {
   const machine = await circumstances();
   if (options.write) {
-    const command = `npm run bench -- ${process.argv.slice(2).filter(isOfMeasurement).join(' ')}`;
-    const section = { name, title: titles[name] ?? name, command, output: text };
+    const title = titles[name] ?? name;
+    const section = { name, title, command: typedCommand('bench'), output: text };
     log(`written to ${recordSection({ ...section, circumstances: machine })}`);
   }
   if (options.json) return console.log(JSON.stringify({ machine, figures }, null, 2));
@@ -58,11 +63,6 @@ const titles: Readonly<Record<string, string>> = {
   files: 'Encryption of files',
   ledger: 'The ledger as it grows',
 };
-
-/** Whether an argument says what was measured, not where the figures go. */
-function isOfMeasurement(argument: string): boolean {
-  return argument !== '--write' && argument !== '--json';
-}
 
 async function latency(options: Options): Promise<void> {
   const measured = await openMeasured(options.folder, log);

@@ -3,9 +3,15 @@ import { Option } from 'commander';
 import { figureLines, phaseLines } from './chaos/report-text.ts';
 import { type ChaosReport, runChaos } from './chaos/run.ts';
 import { PAUSE_SECONDS, stories } from './chaos/stories.ts';
-import { type Circumstances, circumstances, recordSection } from './lib/benchmarks-page.ts';
+import {
+  type Circumstances,
+  circumstances,
+  recordSection,
+  typedCommand,
+} from './lib/benchmarks-page.ts';
 import { runMain, shortPath } from './lib/console.ts';
 import { LocalError } from './lib/errors.ts';
+import { INTERRUPTED, interruptSignal } from './lib/interrupt.ts';
 import { folderOf, localCommand, wholeNumber, withEmulator } from './lib/options.ts';
 import type { Emulator } from './lib/plan.ts';
 import { type Progress, progressFor } from './lib/progress.ts';
@@ -25,7 +31,6 @@ const SECONDS = 5;
 const RATE_PER_SECOND = 5;
 const RATE_MAX = 50;
 const PAUSE_SECONDS_MAX = 120;
-const INTERRUPTED = 130;
 
 /** Options of one story alone. */
 const ownOptions: Readonly<Record<string, Option>> = {
@@ -84,7 +89,9 @@ for (const [name, story] of Object.entries(stories)) {
       `\nExamples:\n  npm run chaos -- ${name}\n  npm run --silent chaos -- ${name} --rate 20 --seconds 15 --json`,
     )
     .action(async (options: Options) => {
-      const signal = interruptSignal();
+      const signal = interruptSignal((isAgain) => {
+        if (!isAgain) console.error('\nTaking back what was changed …');
+      });
       await runMain(() =>
         main(name, options, signal).catch((error: unknown) => {
           throw signal.aborted ? signal.reason : error;
@@ -130,11 +137,10 @@ function show(report: ChaosReport, { note }: Progress, seconds: number): void {
 /** Puts the report into the page of figures. */
 function write(report: ChaosReport, measured: Circumstances, { note }: Progress): void {
   const { scenario } = report;
-  const isOfStory = (argument: string): boolean => !['--write', '--json'].includes(argument);
   const path = recordSection({
     name: `chaos-${scenario}`,
     title: `Chaos: ${scenario}`,
-    command: `npm run chaos -- ${process.argv.slice(2).filter(isOfStory).join(' ')}`,
+    command: typedCommand('chaos'),
     output: [...figureLines(report), '', ...phaseLines(report)].join('\n'),
     circumstances: measured,
   });
@@ -145,18 +151,6 @@ function requireWithin(option: string, value: number, most: number): void {
   if (value >= 1 && value <= most) return;
   const text = most === Infinity ? '1 or more' : `1 to ${most}`;
   throw new LocalError('bad_option', `Give ${option} ${text}.`);
-}
-
-/** Aborts at the first Ctrl-C, hang-up or SIGTERM; what was changed is then taken back. */
-function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!controller.signal.aborted) console.error('\nTaking back what was changed …');
-      controller.abort(new LocalError('interrupted', 'Interrupted.'));
-    });
-  }
-  return controller.signal;
 }
 
 await program.parseAsync();

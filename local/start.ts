@@ -1,7 +1,7 @@
 // `npm start`: brings the local network up, shows how to go on, and stays until Ctrl-C.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addressLines, nextSteps, runMain, shortPath } from './lib/console.ts';
-import { LocalError } from './lib/errors.ts';
+import { interruptSignal } from './lib/interrupt.ts';
 import { type Layout, layoutOf } from './lib/layout.ts';
 import { folderOf, localCommand, withEmulator, wholeNumber } from './lib/options.ts';
 import { DEFAULT_FOLDER } from './lib/layout.ts';
@@ -125,16 +125,11 @@ interface Interrupt {
   readonly interrupted: Promise<void>;
 }
 
-/** Aborts at the first Ctrl-C, hang-up or SIGTERM; a later one asks for patience. */
+/** Aborts at the first Ctrl-C; a later one asks for patience. */
 function listenForInterrupt(): Interrupt {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (controller.signal.aborted) console.error('Saving; this takes a few seconds.');
-      controller.abort(new LocalError('interrupted', 'Interrupted.'));
-    });
-  }
-  const { signal } = controller;
+  const signal = interruptSignal((isAgain) => {
+    if (isAgain) console.error('Saving; this takes a few seconds.');
+  });
   const interrupted = new Promise<void>((settle) => {
     signal.addEventListener('abort', () => {
       settle();

@@ -1,8 +1,7 @@
 // Ctrl-C of an operator's command: work ends in order, and the exit code says so.
 import { runMain } from '../local/lib/console.ts';
 import { LocalError } from '../local/lib/errors.ts';
-
-const INTERRUPTED = 130;
+import { INTERRUPTED } from '../local/lib/interrupt.ts';
 
 /** Runs a command's work; at Ctrl-C or SIGTERM its signal is aborted, with `after` for the person. */
 export async function runInterruptible(

@@ -8,6 +8,7 @@ import {
 } from '../../local/lib/benchmarks-page.ts';
 import { runMain, shortPath } from '../../local/lib/console.ts';
 import { LocalError } from '../../local/lib/errors.ts';
+import { INTERRUPTED, interruptSignal, interruption } from '../../local/lib/interrupt.ts';
 import { PROJECT_ROOT } from '../../local/lib/layout.ts';
 import { localCommand, wholeNumber } from '../../local/lib/options.ts';
 import { progressFor } from '../../local/lib/progress.ts';
@@ -30,7 +31,6 @@ interface Options {
   readonly write?: true;
 }
 
-const INTERRUPTED = 130;
 const RATE_MAX = 1_000;
 const SECONDS_MAX = 3_600;
 /** As many as one request may carry. */
@@ -167,18 +167,12 @@ function typed({ rate, duration, bulk, ramp, patients, doctors }: Options): stri
 
 /** The first Ctrl-C ends the load, the second everything. */
 function interruptSignals(): { signal: AbortSignal; atOnce: AbortSignal } {
-  const [first, second] = [new AbortController(), new AbortController()];
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      const reason = new LocalError('interrupted', 'Interrupted.');
-      if (first.signal.aborted) return second.abort(reason);
-      console.error(
-        '\nThe load ends; what is under way is followed to its end (Ctrl-C: at once) …',
-      );
-      first.abort(reason);
-    });
-  }
-  return { signal: first.signal, atOnce: second.signal };
+  const everything = new AbortController();
+  const signal = interruptSignal((isAgain) => {
+    if (isAgain) return everything.abort(interruption());
+    console.error('\nThe load ends; what is under way is followed to its end (Ctrl-C: at once) …');
+  });
+  return { signal, atOnce: everything.signal };
 }
 
 if (import.meta.main) await runMain(main);

@@ -10,7 +10,7 @@ import { readAndCompare, untilCopied } from '../scenarios/hospital-copies.ts';
 import { awaitReceipts } from './at-work.ts';
 import { secondsText } from './measure.ts';
 import { type Stage, type Undo, until } from './stage.ts';
-import { openWard, type Ward, writeRecord } from './ward.ts';
+import { awaitCopies, openWard, type Ward, writeRecord } from './ward.ts';
 
 const READS_OF_EACH = 2;
 const COMMITS_WITHOUT = 10;
@@ -30,11 +30,8 @@ export async function recordsAway(stage: Stage): Promise<SeenErrors> {
 }
 
 async function play(ward: Ward): Promise<SeenErrors> {
-  const { stage, patient, hospital, records } = ward;
-  const ids = records.map(({ record }) => record.id);
-  await stage.phase(`${hospital} copies what somebody there may read`, async (step) => {
-    step.result(await untilCopied(patient, hospital, ids));
-  });
+  const { stage, patient, hospital } = ward;
+  const ids = await awaitCopies(ward);
   const { last, bringBack } = await lose(ward);
   await readAll(ward);
   const code = await failToWrite(ward);

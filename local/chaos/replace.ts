@@ -4,6 +4,7 @@ import { lifeOf } from '../lib/account-process.ts';
 import { accountLayout } from '../lib/layout.ts';
 import { awaitReceipts } from './at-work.ts';
 import { awaitBundle, decideTogether } from './govern.ts';
+import { secondsText } from './measure.ts';
 import { type Seat, seatNow } from './seats.ts';
 import type { Stage } from './stage.ts';
 import { awaitCatchUp, awaitGenesis, awaitReturn } from './wipe.ts';
@@ -22,9 +23,7 @@ export async function replace(stage: Stage): Promise<void> {
   await stage.phase('Load goes on with the others', async (step) => {
     load.takeGapMs();
     await awaitReceipts(stage, COMMITS_WITHOUT, 'any more');
-    step.result(
-      `${COMMITS_WITHOUT} committed, longest gap ${(load.takeGapMs() / 1000).toFixed(1)} s`,
-    );
+    step.result(`${COMMITS_WITHOUT} committed, longest gap ${secondsText(load.takeGapMs())}`);
   });
   await letSuccessorIn(stage, before);
 }

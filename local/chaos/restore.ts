@@ -16,14 +16,14 @@ import { nodeFiles } from '../../sdk/platform/node.ts';
 import { openSession } from '../../sdk/session.ts';
 import { tend } from '../../sdk/tend.ts';
 import { accountClient } from '../lib/account-client.ts';
-import { readDeployed } from '../lib/deploy.ts';
+import { outputOf } from '../lib/deploy.ts';
 import { LocalError } from '../lib/errors.ts';
 import { memberOf } from '../lib/plan.ts';
-import { readAndCompare, untilCopied } from '../scenarios/hospital-copies.ts';
+import { readAndCompare } from '../scenarios/hospital-copies.ts';
 import { awaitReceipts } from './at-work.ts';
 import { secondsText } from './measure.ts';
 import { type Stage, type Undo, until } from './stage.ts';
-import { openWard, type Ward, writeRecord } from './ward.ts';
+import { awaitCopies, openWard, type Ward, writeRecord } from './ward.ts';
 
 export const MEMBERSHIP_AND_RECORDS = `${MEMBERSHIP_ID}, ${RECORDS_ID}`;
 
@@ -72,12 +72,9 @@ export async function restore(stage: Stage): Promise<void> {
 async function aroundTheBackup(
   ward: Ward,
 ): Promise<{ leaver: Clinician; backup: Backup; later: Patient }> {
-  const { stage, cast, work, patient, hospital, records } = ward;
+  const { stage, cast, work } = ward;
   const home = cast.hospitals[2] ?? '';
-  await stage.phase(`${hospital} copies what somebody there may read`, async (step) => {
-    const ids = records.map(({ record }) => record.id);
-    step.result(await untilCopied(patient, hospital, ids));
-  });
+  await awaitCopies(ward);
   const { doctor: leaver } = await stage.phase(`A nurse joins ${home}`, () =>
     cast.invited('nurse', home, 'Nora Testerton'),
   );
@@ -100,8 +97,8 @@ async function loseBoth(
   stage: Stage,
   { path, identity }: Backup,
 ): Promise<{ membership: Undo; records: Undo }> {
-  const wraps = outputOf(stage, RECORDS_ID, 'WrapTable');
-  const bucket = outputOf(stage, RECORDS_ID, 'RecordsBucket');
+  const wraps = outputOf(stage.layout, RECORDS_ID, 'WrapTable');
+  const bucket = outputOf(stage.layout, RECORDS_ID, 'RecordsBucket');
   const records = accountClient(memberOf(stage.plan, RECORDS_ID));
   const membership = accountClient(memberOf(stage.plan, MEMBERSHIP_ID));
   const table = enrolmentTable(stage);
@@ -241,14 +238,8 @@ async function oneTimeCode({ session, data, keystore }: Patient): Promise<string
 }
 
 function enrolmentTable(stage: Stage): DynamoTable {
-  const name = outputOf(stage, MEMBERSHIP_ID, 'MembershipTable');
+  const name = outputOf(stage.layout, MEMBERSHIP_ID, 'MembershipTable');
   return accountClient(memberOf(stage.plan, MEMBERSHIP_ID)).table(name);
-}
-
-function outputOf({ layout }: Stage, id: string, output: string): string {
-  const value = readDeployed(layout).outputs[id]?.[output];
-  if (value !== undefined) return value;
-  throw new LocalError('bad_state_file', `The stack of ${id} has no output ${output}.`);
 }
 
 function unproven(what: string): LocalError {

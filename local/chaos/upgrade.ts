@@ -13,6 +13,7 @@ import type { PlannedMember } from '../lib/plan.ts';
 import { zipOf } from '../lib/zip.ts';
 import { awaitOwnVotes, awaitReceipts, awaitWork } from './at-work.ts';
 import { deployedCode } from './deployed-code.ts';
+import { secondsText } from './measure.ts';
 import type { Stage } from './stage.ts';
 import { VALIDATOR_FUNCTIONS } from './wipe.ts';
 
@@ -92,8 +93,7 @@ async function roll(stage: Stage, archives: Archives, name: string): Promise<voi
       await awaitWork(stage, member.id);
       const at = await awaitOwnVotes(stage, member.id, height + 1);
       await awaitReceipts(stage, COMMITS_BETWEEN, `after ${member.id}`);
-      const gap = (stage.load.takeGapMs() / 1000).toFixed(1);
-      step.result(`votes at ${at}, longest gap ${gap} s`);
+      step.result(`votes at ${at}, longest gap ${secondsText(stage.load.takeGapMs())}`);
     });
   }
 }

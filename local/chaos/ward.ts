@@ -5,7 +5,12 @@ import { fileSource } from '../../sdk/platform/node.ts';
 import { writeSampleDocuments } from '../sample-documents.ts';
 import { Cast } from '../scenarios/cast.ts';
 import { readDocuments } from '../scenarios/documents.ts';
-import { open, type Opening, type OpeningStage } from '../scenarios/hospital-copies.ts';
+import {
+  open,
+  type Opening,
+  type OpeningStage,
+  untilCopied,
+} from '../scenarios/hospital-copies.ts';
 import type { Stage } from './stage.ts';
 
 const DOCUMENTS = 3;
@@ -35,6 +40,20 @@ export async function openWard(stage: Stage, work: string): Promise<Ward> {
       }),
   };
   return { ...(await open({ documents, cast, steps }, DOCUMENTS)), stage, cast, work };
+}
+
+/** Waits until the reader's hospital has a copy of each record; answers their ids. */
+export async function awaitCopies({
+  stage,
+  patient,
+  hospital,
+  records,
+}: Ward): Promise<readonly string[]> {
+  const ids = records.map(({ record }) => record.id);
+  await stage.phase(`${hospital} copies what somebody there may read`, async (step) => {
+    step.result(await untilCopied(patient, hospital, ids));
+  });
+  return ids;
 }
 
 /** The writer uploads one more record, which says its name; answers its id. */

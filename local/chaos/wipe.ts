@@ -1,8 +1,7 @@
 // A validator loses its tables and queues, keeps its KMS key, and comes back by itself.
 import { functionName } from '../../cdk/names.ts';
 import { accountClient, type AccountClient } from '../lib/account-client.ts';
-import { readDeployed } from '../lib/deploy.ts';
-import { LocalError } from '../lib/errors.ts';
+import { outputOf } from '../lib/deploy.ts';
 import { NEAR_HEAD } from './at-work.ts';
 import { LAST_RUN_MS } from './deployed-code.ts';
 import { type Seat, seatNow } from './seats.ts';
@@ -38,12 +37,7 @@ export async function wipe(stage: Stage): Promise<void> {
 /** What an administrator's worst day does; answers how many items there were. */
 async function wipeAccount(stage: Stage, client: AccountClient): Promise<number> {
   const { config, victim, layout } = stage;
-  const outputs = readDeployed(layout).outputs[victim.id] ?? {};
-  const named = (output: string): string => {
-    const value = outputs[output];
-    if (value !== undefined) return value;
-    throw new LocalError('bad_state_file', `The stack of ${victim.id} has no output ${output}.`);
-  };
+  const named = (output: string): string => outputOf(layout, victim.id, output);
   const resume = stage.undoLater(() => client.setConsuming(true));
   await client.setConsuming(false);
   await new Promise((settle) => setTimeout(settle, LAST_RUN_MS));

@@ -52,6 +52,12 @@ export function circumstancesText(one: Circumstances): string {
   return `${one.date}, Node ${one.node}, ${one.cores} × ${one.cpu}, ${one.memoryGiB} GiB, load ${one.load}${commit}`;
 }
 
+/** What the person typed, without what says only where the figures go. */
+export function typedCommand(script: string): string {
+  const isOfMeasurement = (argument: string): boolean => !['--write', '--json'].includes(argument);
+  return `npm run ${script} -- ${process.argv.slice(2).filter(isOfMeasurement).join(' ')}`;
+}
+
 /** Puts a command's section into the page of this working tree; returns the page's path. */
 export function recordSection(section: BenchmarkSection): string {
   const path = join(PROJECT_ROOT, 'docs', 'benchmarks.md');

@@ -38,6 +38,13 @@ export function readDeployed(layout: Layout): Deployed {
   return readJsonFile(layout.deployed, deployedSchema) ?? { templates: {}, outputs: {} };
 }
 
+/** An output of a member's stack by its name. Throws `bad_state_file` where it has none. */
+export function outputOf(layout: Layout, id: string, output: string): string {
+  const value = readDeployed(layout).outputs[id]?.[output];
+  if (value !== undefined) return value;
+  throw new LocalError('bad_state_file', `The stack of ${id} has no output ${output}.`);
+}
+
 /** URL of each deployed account's API, by the account's id. */
 export function readApiUrls(layout: Layout): Readonly<Record<string, string>> {
   const entries = Object.entries(readDeployed(layout).outputs);
