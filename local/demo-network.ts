@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { endOfLocalstack } from './localstack/end.ts';
 import { HOSTED_STOP_NOTE } from './localstack/hosted.ts';
 import { killMember, restartMember, stopMember } from './lib/account-actions.ts';
 import { LocalError } from './lib/errors.ts';
@@ -86,8 +87,10 @@ export async function ownNetwork(
         kill: (id) => network.kill(id),
       },
       async close() {
+        const hasEnded = endOfLocalstack(layoutOf(folder)) !== undefined;
         await network.stop();
-        rmSync(folder, { recursive: true, force: true });
+        if (hasEnded) report(`Its logs are kept to look at: ${folder}`);
+        else rmSync(folder, { recursive: true, force: true });
       },
     };
   } catch (error) {

@@ -10,6 +10,7 @@ import { isThisProcess, ownerOf } from './lib/owner.ts';
 import { isAlive, npmAncestor } from './lib/process-identity.ts';
 import { type Progress, progressFor } from './lib/progress.ts';
 import { keepsState, stoppedTitle } from './lib/stop-network.ts';
+import { endOfLocalstack } from './localstack/end.ts';
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts';
 
 interface Options {
@@ -96,6 +97,11 @@ async function stay(
     if (owner?.mode !== 'attached' || !isThisProcess(owner)) {
       progress.note('The network was stopped by another command.');
       return;
+    }
+    const end = endOfLocalstack(layout);
+    if (end !== undefined) {
+      await network.stop();
+      throw end;
     }
     await sleep(OWNER_POLL_MS, undefined, { signal: interrupt.signal }).catch(() => undefined);
   }

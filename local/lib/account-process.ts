@@ -154,7 +154,8 @@ async function waitUntilHealthy(
   }
 }
 
-function logTail(path: string): string {
+/** The last lines of a log, for a message. */
+export function logTail(path: string): string {
   if (!existsSync(path)) return '';
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES);
   return lines.map((line) => `    ${line}`).join('\n');

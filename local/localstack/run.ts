@@ -1,11 +1,14 @@
 // `npm run test:localstack`: the whole network on one LocalStack: smoke test, then the journey.
-import { ownNetwork } from '../demo-network.ts';
+import { dirname } from 'node:path';
+import { type DemoNetwork, ownNetwork } from '../demo-network.ts';
 import { runMain } from '../lib/console.ts';
+import { layoutOf } from '../lib/layout.ts';
 import { localCommand } from '../lib/options.ts';
 import { scenariosNamed } from '../scenarios/index.ts';
 import { play } from '../scenarios/scenario.ts';
 import { summaryTable } from '../scenarios/steps.ts';
 import { runSmoke } from '../smoke.ts';
+import { whileLocalstackRuns } from './end.ts';
 
 const command = localCommand(
   'npm run test:localstack --',
@@ -22,26 +25,32 @@ async function main(): Promise<void> {
     console.log(line);
   };
   const network = await ownNetwork(report, 'localstack');
-  const { networkFile, accounts } = network;
+  const layout = layoutOf(dirname(network.networkFile));
   try {
-    let away: string | null = null;
-    const kill = async (id: string): Promise<void> => {
-      away = id;
-      await accounts?.stop(id);
-    };
-    await runSmoke({ networkFile, kill, report });
-    if (away !== null) await accounts?.restart(away);
-    const summary = await play(scenariosNamed(['journey']), {
-      networkFile,
-      documents,
-      accounts,
-      report,
-    });
-    for (const line of ['', ...summaryTable(summary)]) report(line);
-    if (!summary.isGood) process.exitCode = 1;
+    await whileLocalstackRuns(layout, () => runAll(network, documents, report));
   } finally {
     await network.close();
   }
 }
 
+async function runAll(
+  { networkFile, accounts }: DemoNetwork,
+  documents: string | undefined,
+  report: (line: string) => void,
+): Promise<void> {
+  let away: string | null = null;
+  const kill = async (id: string): Promise<void> => {
+    away = id;
+    await accounts?.stop(id);
+  };
+  await runSmoke({ networkFile, kill, report });
+  if (away !== null) await accounts?.restart(away);
+  const scenarios = scenariosNamed(['journey']);
+  const summary = await play(scenarios, { networkFile, documents, accounts, report });
+  for (const line of ['', ...summaryTable(summary)]) report(line);
+  if (!summary.isGood) process.exitCode = 1;
+}
+
 await runMain(main);
+// What was under way when LocalStack ended would go on against a network that is gone.
+process.exit();

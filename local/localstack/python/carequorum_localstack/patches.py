@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import sys
 import uuid
 
@@ -39,6 +40,28 @@ def run_dynamodb_without_installer():
     Installer.install = lambda self, *args, **kwargs: None
     Installer.get_java_env_vars = lambda self: {}
     DynamodbServer._create_shell_command = command
+
+
+@hooks.on_infra_start()
+def end_with_dynamodb():
+    """Where DynamoDB Local dies, LocalStack would start another one, without its tables and without a word.
+
+    LocalStack is killed: there is nothing to save, and its orderly stop waits for minutes for requests
+    that try the database again and again.
+    """
+    from localstack.runtime import events
+    from localstack.services.dynamodb import server
+
+    class DatabaseThread(server.ShellCommandThread):
+        def run_cmd(self, params):
+            self.do_run_cmd()
+            code = self.process.returncode if self.process else None
+            if self.auto_restart and not events.infra_stopping.is_set():
+                print(f"DynamoDB Local ended by itself (exit code {code}): all tables are gone. Stopping.", flush=True)
+                os.killpg(os.getpgrp(), signal.SIGKILL)
+            return code
+
+    server.ShellCommandThread = DatabaseThread
 
 
 @hooks.on_infra_start()
