@@ -23,8 +23,11 @@ export interface NetworkForRunOptions {
 
 export interface NetworkForRun {
   readonly layout: Layout;
-  /** Stops and removes what was started for this run; a network that ran before is left as it is. */
-  readonly close: () => Promise<void>;
+  /**
+   * Stops and removes what was started for this run, but the folder after a failure; a network that ran
+   * before is left as it is.
+   */
+  readonly close: (hasFailed?: boolean) => Promise<void>;
 }
 
 /** Throws `bad_option` where the network that runs is on another emulator than the one asked for. */
@@ -56,9 +59,11 @@ async function ownNetwork(options: NetworkForRunOptions): Promise<NetworkForRun>
     else progress.note(`What was started is kept to look at: ${layout.root}`);
     throw error;
   }
-  const close = async (): Promise<void> => {
-    await progress.step('Its network stopped and removed', () => stopLocalNetwork(layout));
-    remove();
+  const close = async (hasFailed = false): Promise<void> => {
+    const title = hasFailed ? 'Its network stopped' : 'Its network stopped and removed';
+    await progress.step(title, () => stopLocalNetwork(layout));
+    if (hasFailed) progress.note(`What was started is kept to look at: ${layout.root}`);
+    else remove();
   };
   return { layout, close };
 }

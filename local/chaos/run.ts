@@ -59,7 +59,13 @@ export async function runChaos(name: string, options: ChaosOptions): Promise<Cha
   const stage = await openStage({ ...options, validator, clients });
   try {
     refuseHosted(name, story, stage.plan.emulator);
-    return await play(name, story, stage, options);
+    const report = await play(name, story, stage, options);
+    stage.hasFailed = !report.isGood;
+    return report;
+  } catch (error) {
+    const isMistake = error instanceof LocalError && error.code === 'bad_option';
+    stage.hasFailed = !stage.signal.aborted && !isMistake;
+    throw error;
   } finally {
     await stage.close();
   }

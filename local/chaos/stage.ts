@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig, type NetworkConfig } from '../../cdk/config.ts';
 import type { Keystore } from '../../sdk/keystore.ts';
 import { type Network, parseNetworkFile } from '../../sdk/network-file.ts';
+import { shortPath } from '../lib/console.ts';
 import { LocalError } from '../lib/errors.ts';
 import type { Layout } from '../lib/layout.ts';
 import { Load } from '../lib/load.ts';
@@ -64,6 +65,8 @@ export class Stage {
   /** What was done so far, in order. */
   readonly phases: Phase[] = [];
   readonly times: FaultTimes = {};
+  /** The story failed: the logs of a network of this run alone are kept. */
+  hasFailed = false;
   readonly #clients: 'others' | 'all';
   readonly #operators: ReadonlyMap<string, Keystore>;
   readonly #rate: number;
@@ -186,7 +189,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const { layout, close } = await networkForRun({ ...options, command: 'chaos' });
   try {
     const stage = await stageIn(layout, options);
-    stage.undoLater(close);
+    stage.undoLater(() => close(stage.hasFailed));
     return stage;
   } catch (error) {
     await close();
@@ -223,16 +226,21 @@ async function namedValidator(plan: Plan, network: Network, name: string): Promi
   return validatorsOf(plan).findLast(({ id }) => id !== leader)?.id ?? '';
 }
 
+/** The next step where one did not do what it must. */
+export function logsCure({ layout }: Pick<Stage, 'layout'>): string {
+  return `The logs of the accounts say more: ${shortPath(layout.logs)}`;
+}
+
 export interface Wait {
   readonly withinMs: number;
   readonly everyMs?: number;
-  /** What did not come about, for the message. */
-  readonly what: string;
+  /** What did not come about, for the message; asked for when it did not. */
+  readonly what: string | (() => string);
 }
 
 /** Asks again until there is an answer; throws `no_recovery`, or what the signal was aborted with. */
 export async function until<T>(
-  { signal }: Pick<Stage, 'signal'>,
+  { signal, layout }: Pick<Stage, 'signal' | 'layout'>,
   { withinMs, everyMs = 200, what }: Wait,
   ask: () => Promise<T | null>,
 ): Promise<T> {
@@ -242,8 +250,9 @@ export async function until<T>(
     const answer = await ask();
     if (answer !== null) return answer;
     if (performance.now() > deadline) {
-      throw new LocalError('no_recovery', `${what}: not within ${withinMs / 1000} s.`, {
-        cure: 'The logs of the accounts say more: npm run status names their folder.',
+      const text = typeof what === 'string' ? what : what();
+      throw new LocalError('no_recovery', `${text}: not within ${withinMs / 1000} s.`, {
+        cure: logsCure({ layout }),
       });
     }
     await sleep(everyMs);
