@@ -1,9 +1,10 @@
 /** Typed reading of state, and the draft of what one transaction would write. */
 import type { StateView } from '../ledger/state-view.ts';
 import { limits } from '../limits.ts';
-import { decodeWith, encodeCbor } from '../wire/codec.ts';
+import { encodeCbor } from '../wire/codec.ts';
 import { chaincodeBounds } from './bounds.ts';
 import { type Cell, type ListCell, listCells } from './cells.ts';
+import { decodedValue } from './decoded-value.ts';
 import { countSchema, type InboxEntry } from './values.ts';
 
 /** One change of state; null deletes. */
@@ -121,7 +122,7 @@ export async function present<T>(
 export function readerOf(view: StateView): Reader {
   const read = async <T>(cell: Cell<T>): Promise<T | null> => {
     const bytes = await view.get(cell.key);
-    return bytes ? decodeWith(cell.schema, bytes, limits.stateValueBytesMax) : null;
+    return bytes ? decodedValue(cell.schema, bytes) : null;
   };
   const count = async (list: ListCell<unknown>): Promise<number> =>
     (await read({ key: list.keys.count, schema: countSchema })) ?? 0;

@@ -31,6 +31,13 @@ const NOTHING = new Uint8Array();
 
 type Signed = Pick<Transaction, 'signer' | 'nonce' | 'expiresAt'>;
 
+/** Where the use of a nonce is kept. */
+interface Place {
+  digest: Uint8Array;
+  shard: number;
+  window: number;
+}
+
 const shardSchema = bytesField(SHARD_BYTES_MAX).refine(
   (bytes) => bytes.length % DIGEST_BYTES === 0,
 );
@@ -119,8 +126,19 @@ export function seenKeys(transaction: Signed): string[] {
   return windowsBeside(window).map((near) => keys.seen(near, shard));
 }
 
+const places = new WeakMap<Signed, Place>();
+
+/** Computed once: a request is looked for at each check, and then recorded. */
+function placeOf(transaction: Signed): Place {
+  const known = places.get(transaction);
+  if (known) return known;
+  const place = computePlace(transaction);
+  places.set(transaction, place);
+  return place;
+}
+
 /** A patient signs with the owner key; one-time keys are not what a nonce is counted for. */
-function placeOf({ signer, nonce, expiresAt }: Signed) {
+function computePlace({ signer, nonce, expiresAt }: Signed): Place {
   const kid = signer.kind === 'key' ? signer.kid : signer.ownerKid;
   const hash = taggedHash('seen', utf8(kid), utf8(nonce));
   const shard = ((hash[0] as number) << 4) | ((hash[1] as number) >> 4);
