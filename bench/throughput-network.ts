@@ -46,19 +46,43 @@ export async function networkThroughput(
       }
     }),
   );
-  const wanted = new Set(sorted.map((one) => one.id));
-  const deadline = Date.now() + patienceMs;
-  let height = before;
-  while (wanted.size > 0) {
-    if (Date.now() > deadline) throw new Error(`${wanted.size} of ${count} are not committed`);
-    const found = await committed(measured, height);
-    for (const id of found.ids) wanted.delete(id);
-    height = found.height;
-    if (found.ids.length === 0) await sleep(50);
-  }
+  const { height, endedAt } = await awaitCommitted(measured, sorted, before);
   const clients = network.validators.length;
   const blocks = height - before;
-  return figures(measured, { transactions: count, clients, bulk, startedAt, blocks });
+  return figures(measured, { transactions: count, clients, bulk, startedAt, endedAt, blocks });
+}
+
+/** Heads are looked at so often, milliseconds; blocks are read once none was added for so long. */
+const HEAD_MS = 200;
+const STILL_MS = 1_500;
+
+/**
+ * Waits until all are in blocks. Blocks are read while nothing is committed: reading them is no
+ * part of what is measured. The end is when the last block that holds one was first seen.
+ */
+async function awaitCommitted(
+  measured: MeasuredNetwork,
+  sent: readonly Transaction[],
+  before: number,
+): Promise<{ height: number; endedAt: number }> {
+  const wanted = new Set(sent.map((one) => one.id));
+  const deadline = Date.now() + patienceMs;
+  const seenAt = new Map<number, number>();
+  let [known, read, endedAt] = [before, before, Date.now()];
+  for (;;) {
+    const head = await headHeight(measured);
+    const now = Date.now();
+    for (; known < head; known += 1) seenAt.set(known + 1, now);
+    const isStill = now - (seenAt.get(head) ?? now) >= STILL_MS;
+    for (; isStill && read < head; read += 1) {
+      const ids = await committedIn(measured, read + 1);
+      const isOurs = ids.filter((id) => wanted.delete(id)).length > 0;
+      if (isOurs) endedAt = seenAt.get(read + 1) ?? now;
+    }
+    if (wanted.size === 0) return { height: head, endedAt };
+    if (now > deadline) throw new Error(`${wanted.size} of ${sent.length} are not committed`);
+    await sleep(HEAD_MS);
+  }
 }
 
 /**
@@ -92,8 +116,9 @@ export async function singleThroughput(
       if (operator) await client(operator);
     }),
   );
+  const endedAt = Date.now();
   const blocks = (await headHeight(measured)) - before;
-  return figures(measured, { transactions: count, clients, bulk: 1, startedAt, blocks });
+  return figures(measured, { transactions: count, clients, bulk: 1, startedAt, endedAt, blocks });
 }
 
 /** Functions log their calls when they end: the last ones have this long, milliseconds. */
@@ -103,10 +128,10 @@ async function figures(
   { folder, network }: MeasuredNetwork,
   run: Omit<NetworkThroughput, 'seconds' | 'perSecond' | 'callsEach' | 'calls'> & {
     startedAt: number;
+    endedAt: number;
   },
 ): Promise<NetworkThroughput> {
-  const endedAt = Date.now();
-  const { startedAt, ...rest } = run;
+  const { startedAt, endedAt, ...rest } = run;
   const seconds = (endedAt - startedAt) / 1000;
   await sleep(LOG_MS);
   const accounts = network.validators.map(({ id }) => id);
@@ -159,24 +184,15 @@ async function headHeight({ network }: MeasuredNetwork): Promise<number> {
   return ((await answer.json()) as { height: number }).height;
 }
 
-/** Ids of transactions in blocks above a height, as the first validator shows them. */
-async function committed(
-  measured: MeasuredNetwork,
-  after: number,
-): Promise<{ height: number; ids: string[] }> {
+/** Ids of the transactions of a block, as the first validator shows them. */
+async function committedIn(measured: MeasuredNetwork, height: number): Promise<string[]> {
   const { network } = measured;
   const { id, url } = network.validators[0] ?? { id: '', url: '' };
   const { signingKey } = await measured.operator(id);
   const name = network.genesis.document.network;
-  const head = await headHeight(measured);
-  const ids: string[] = [];
-  for (let height = after + 1; height <= head; height += 1) {
-    const fn = 'ledger.block' as const;
-    const wanted = { network: name, ledger: 'main', fn, height, now: Date.now() };
-    const authorization = await peerAuthorization(wanted, signingKey);
-    const answer = await fetch(`${url}/v1/blocks/${height}`, { headers: { authorization } });
-    const block = (await answer.json()) as { transactionIds: string[] };
-    ids.push(...block.transactionIds);
-  }
-  return { height: head, ids };
+  const fn = 'ledger.block' as const;
+  const wanted = { network: name, ledger: 'main', fn, height, now: Date.now() };
+  const authorization = await peerAuthorization(wanted, signingKey);
+  const answer = await fetch(`${url}/v1/blocks/${height}`, { headers: { authorization } });
+  return ((await answer.json()) as { transactionIds: string[] }).transactionIds;
 }
