@@ -26,6 +26,11 @@ export const limits = {
   mempoolTransactionsMax: 20_000,
   /** Bytes of a request that use one turn of its submitter (`lib/pbft/fair-order.ts`). */
   turnBytes: 8 * 1024,
+  /** Requests that a leader holds for its peers in memory: turns of a ledger, bytes of all ledgers. */
+  handedTurnsMax: 16_384,
+  handedBytesMax: 16 * 1024 * 1024,
+  /** Of these, how many are looked at again in a step, by turn and by arrival. */
+  handedCheckedMax: 2_000,
   /** Turns that one submitter may have waiting at a validator, and what it has in a crowd. */
   submitterTurnsMax: 1_250,
   submitterTurnsMin: 16,
@@ -47,6 +52,10 @@ export const limits = {
   replayMsMax: 3_000,
   /** Blocks of the main ledger by which what a case ledger pins afresh may be behind. */
   pinLagMax: 64,
+  /** State keys that a warm replica keeps of its head, absent ones too. */
+  viewKeysMax: 32_768,
+  /** How long a request that was good on the head is not looked at again, milliseconds. */
+  checkedMs: 1_000,
   /** Case ledgers that a warm process remembers. */
   warmLedgersMax: 64,
   /** A replica that lacks fewer blocks than this executes them; else it takes a snapshot. */

@@ -10,13 +10,18 @@ import type {
   SelfSender,
   VoteSigner,
 } from '../../lib/ports.ts';
+import type { SignerKeys } from '../../lib/chaincode/resolve-keys.ts';
+import { equalBytes } from '../../lib/crypto/bytes.ts';
 import type { SigningKey, VerifySignature } from '../../lib/crypto/p256.ts';
 import type { Genesis } from '../../lib/wire/genesis.ts';
 import type { PageCache } from '../../lib/ledger/page-cache.ts';
 import type { Transaction } from '../../lib/wire/transaction.ts';
 import type { Phase } from '../../lib/wire/vote.ts';
 import type { EventStore, FetchedStore } from './ports.ts';
+import type { BlockPace } from '../../lib/pbft/block-pace.ts';
+import type { HandedPool } from '../../lib/pbft/handed-pool.ts';
 import type { TurnBook } from '../../lib/pbft/fair-order.ts';
+import type { TreeView } from '../../lib/ledger/state-view.ts';
 import type { ReplicaRecord } from './replica/record.ts';
 
 export interface StepPorts {
@@ -87,17 +92,27 @@ export interface WarmLedger {
   record: ReplicaRecord;
   /** Whether the outbox of this version has been sent by this process. */
   sent: boolean;
-  pending: PendingPool;
-  /** By peer: what it says has waited longest there. */
+  pending: PendingPool & { byCompact: ReadonlyMap<string, CheckedTransaction> };
+  /** Whether this process has read the mempool since it loaded this version or an earlier one. */
+  isRead: boolean;
+  /** By sending account and the peer that it names: what is said to have waited longest there. */
   waited: Map<string, CheckedTransaction>;
   /** Highest turn that was removed since the mempool was last found empty; 0 for none. */
   lastTurn: number;
   /** Turns of the submitters of forwarded requests. */
   turns: TurnBook;
-  /** Ids already handed to the leader of `forwardedView`. */
-  forwarded: Set<string>;
+  /** What peers handed to this validator as the leader of a view. */
+  handed: HandedPool<CheckedTransaction>;
+  /** Requests that were good on a head, and when that was found, milliseconds. */
+  good: WeakMap<Transaction, { head: Uint8Array; time: number }>;
+  /** The state of the head that it was last asked of. */
+  headView: { hash: Uint8Array; view: TreeView } | null;
+  /** By id, when it was last handed to the leader of `forwardedView`. */
+  forwarded: Map<string, number>;
   forwardedView: number;
   bodies: BodyCache;
+  /** As a leader. */
+  pace: BlockPace;
   /** Pages of a case ledger's state; those of the main one are in the runtime's cache. */
   pages: PageCache | null;
   /** Of a case ledger: whether the schedule is told of it. */
@@ -139,14 +154,17 @@ export class BodyCache {
 
 /** Remembers which compact JWS were verified with which keys, so that each is verified once. */
 export class VerifiedTransactions {
-  readonly #entries = new Map<string, string>();
+  readonly #entries = new Map<string, SignerKeys>();
   readonly #entriesMax = 20_000;
 
-  has(compact: string, keys: string): boolean {
-    return this.#entries.get(compact) === keys;
+  has(compact: string, { outer, inner }: SignerKeys): boolean {
+    const known = this.#entries.get(compact);
+    if (!known || !equalBytes(known.outer, outer)) return false;
+    if (known.inner === null || inner === null) return known.inner === inner;
+    return equalBytes(known.inner, inner);
   }
 
-  add(compact: string, keys: string): void {
+  add(compact: string, keys: SignerKeys): void {
     const oldest = this.#entries.keys().next().value;
     if (this.#entries.size >= this.#entriesMax && oldest !== undefined) {
       this.#entries.delete(oldest);

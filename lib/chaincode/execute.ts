@@ -100,6 +100,12 @@ export function readHints(transaction: Transaction): string[] {
   return [...new Set([...own, ...replay, ...named])];
 }
 
+/** The keys that tell whether a request may be ordered: few, whatever it asks for. */
+export function orderHints(transaction: Transaction): string[] {
+  const own = transaction.ledger === MAIN_LEDGER ? signerHints(transaction) : [];
+  return [...own, ...seenKeys(transaction)];
+}
+
 /** What the main ledger says of the signer of a transaction, whichever ledger it is for. */
 export function signerHints({ signer }: Pick<Transaction, 'signer'>): string[] {
   return signer.kind === 'key'

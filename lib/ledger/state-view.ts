@@ -28,6 +28,11 @@ export class TreeView implements PrefetchingView {
     this.#options = options;
   }
 
+  /** Keys that are kept, absent ones too. */
+  get size(): number {
+    return this.#values.size;
+  }
+
   async get(key: string): Promise<Uint8Array | undefined> {
     if (!this.#values.has(key)) await this.prefetch([key]);
     return this.#values.get(key);

@@ -53,7 +53,10 @@ export function nextTurns(last: number | null, costs: readonly number[], room: R
 
 /** By turn; where it is the same, by arrival, then by id. */
 export function compareTurns(a: QueuedTransaction, b: QueuedTransaction): number {
-  if (a.turn !== b.turn) return a.turn - b.turn;
+  return a.turn - b.turn || compareArrivals(a, b);
+}
+
+function compareArrivals(a: QueuedTransaction, b: QueuedTransaction): number {
   if (a.arrivedAt !== b.arrivedAt) return a.arrivedAt - b.arrivedAt;
   return a.id < b.id ? -1 : Number(a.id > b.id);
 }
@@ -71,26 +74,55 @@ export function firstArrived<T extends QueuedTransaction>(entries: readonly T[])
   );
 }
 
+/** What is taken before all else. */
+export interface FirstCandidates<T> {
+  /** The oldest here, and since when it is that, milliseconds. */
+  readonly oldest: { readonly id: string; readonly since: number } | null;
+  /** What peers say has waited longest there; each arrived when it was told. */
+  readonly waited: readonly T[];
+}
+
 /**
  * Candidates in their order: the oldest here and what peers say waits longest there come first, as
- * a validator's timer must not run out on an honest leader; then everything by its turn.
+ * a validator's timer must not run out on an honest leader; of these what has been so for longest,
+ * as a block may hold few. Then everything by its turn, which counts from the lowest of its queue:
+ * each queue has a clock of its own. Of one request in two queues, the first counts.
  */
 export function arrange<T extends QueuedTransaction>(
-  entries: readonly T[],
-  first: { readonly oldest: string | null; readonly waited: readonly T[] },
+  queues: readonly (readonly T[])[],
+  { oldest, waited }: FirstCandidates<T>,
 ): T[] {
-  const sorted = new Map([...entries].sort(compareTurns).map((one) => [one.id, one]));
+  const sorted = merged(queues);
+  const own = oldest && sorted.get(oldest.id);
+  const told = [...waited].sort((a, b) => a.arrivedAt - b.arrivedAt);
+  const urgent = withinBytes(told).map((entry) => ({ entry, since: entry.arrivedAt }));
+  if (own) urgent.unshift({ entry: own, since: oldest.since });
+  urgent.sort((a, b) => a.since - b.since);
   const placed = new Map<string, T>();
-  const oldest = first.oldest === null ? undefined : sorted.get(first.oldest);
-  if (oldest) placed.set(oldest.id, oldest);
-  let bytes = 0;
-  for (const one of first.waited) {
-    bytes += one.compact.length;
-    if (bytes > limits.waitedBytesMax) break;
-    placed.set(one.id, sorted.get(one.id) ?? one);
-  }
+  for (const { entry } of urgent) placed.set(entry.id, sorted.get(entry.id) ?? entry);
   for (const [id, one] of sorted) if (!placed.has(id)) placed.set(id, one);
   return [...placed.values()];
+}
+
+/** By turn over all queues, each request once. */
+function merged<T extends QueuedTransaction>(queues: readonly (readonly T[])[]): Map<string, T> {
+  const found = new Map<string, { entry: T; turn: number }>();
+  for (const queue of queues) {
+    const lowest = queue.reduce((least, { turn }) => Math.min(least, turn), Infinity);
+    for (const entry of queue) {
+      if (!found.has(entry.id)) found.set(entry.id, { entry, turn: entry.turn - lowest });
+    }
+  }
+  const sorted = [...found.values()].sort(
+    (a, b) => a.turn - b.turn || compareArrivals(a.entry, b.entry),
+  );
+  return new Map(sorted.map(({ entry }) => [entry.id, entry]));
+}
+
+function withinBytes<T extends QueuedTransaction>(waited: readonly T[]): T[] {
+  let bytes = 0;
+  const end = waited.findIndex(({ compact }) => (bytes += compact.length) > limits.waitedBytesMax);
+  return end < 0 ? [...waited] : waited.slice(0, end);
 }
 
 /**

@@ -187,9 +187,35 @@ describe('candidates', () => {
   it('are the oldest, what waits longest at peers, then all by turn, each once', () => {
     const entries = ['d', 'b', 'c', 'a'].map((id, turn) => entry({ id, turn: turn + 1 }));
     const waited = [entry({ id: 'w', turn: NOT_STORED }), entry({ id: 'c', turn: NOT_STORED })];
-    const order = arrange(entries, { oldest: 'a', waited });
+    const order = arrange([entries], { oldest: { id: 'a', since: 0 }, waited });
     expect(order.map(({ id }) => id)).toEqual(['a', 'w', 'c', 'd', 'b']);
     expect(order[2]?.turn).toBe(3);
+  });
+
+  it('are of each queue by turn, however far on its clock is', () => {
+    const stored = [7_001, 7_002, 7_003].map((turn) => entry({ id: `s${turn}`, turn }));
+    const handed = [12, 13, 14].map((turn) => entry({ id: `h${turn}`, turn, arrivedAt: 1 }));
+    const order = arrange([stored, handed], { oldest: null, waited: [] });
+    const ids = order.map(({ id }) => id);
+    expect(ids).toEqual(['s7001', 'h12', 's7002', 'h13', 's7003', 'h14']);
+  });
+
+  it('are one where a request is in two queues: the first of them', () => {
+    const order = arrange([[entry({ turn: 9 })], [entry({ turn: 2 })]], {
+      oldest: null,
+      waited: [],
+    });
+    expect(order.map(({ turn }) => turn)).toEqual([9]);
+  });
+
+  it('are first what has been the oldest somewhere for longest, as a block may hold one', () => {
+    const entries = ['a', 'b'].map((id) => entry({ id }));
+    const waited = [
+      entry({ id: 'late', turn: NOT_STORED, arrivedAt: 30 }),
+      entry({ id: 'early', turn: NOT_STORED, arrivedAt: 10 }),
+    ];
+    const order = arrange([entries], { oldest: { id: 'b', since: 20 }, waited });
+    expect(order.map(({ id }) => id)).toEqual(['early', 'b', 'late', 'a']);
   });
 
   it('are not filled by what peers say waits', () => {
@@ -197,7 +223,7 @@ describe('candidates', () => {
     const waited = Array.from({ length: 30 }, (_, i) =>
       entry({ id: `w${i}`, turn: NOT_STORED, compact }),
     );
-    const order = arrange([entry({})], { oldest: null, waited });
+    const order = arrange([[entry({})]], { oldest: null, waited });
     expect(order).toHaveLength(limits.waitedBytesMax / limits.transactionBytesMax + 1);
   });
 

@@ -10,7 +10,7 @@ import { ChaincodeError } from '../../../lib/chaincode/errors.ts';
 import { endBlock, governedKeys, governedOf } from '../../../lib/chaincode/governed.ts';
 import { resolveKeys } from '../../../lib/chaincode/resolve-keys.ts';
 import { pruneSeen, recordSeen, wasSeen } from '../../../lib/chaincode/seen.ts';
-import { toHex, utf8 } from '../../../lib/crypto/bytes.ts';
+import { equalBytes, toHex, utf8 } from '../../../lib/crypto/bytes.ts';
 import { taggedHash } from '../../../lib/crypto/hash.ts';
 import type { PageCache } from '../../../lib/ledger/page-cache.ts';
 import { merkleRoot } from '../../../lib/ledger/merkle.ts';
@@ -65,9 +65,20 @@ export interface BlockPlan {
 /** Where it says who is who: the own state of the main ledger, or the one that a case sees. */
 export type People = Pick<PinnedState, 'view' | 'isOpen'> | null;
 
-/** A view of the committed state at a replica's head. */
+/** A view of the committed state at a replica's head: the same one while the head stays. */
 export function headView(runtime: ValidatorRuntime, state: ReplicaState): TreeView {
   const { ledger, head } = state;
+  const warm = runtime.warm.get(ledger);
+  const kept = warm?.headView;
+  if (kept && equalBytes(kept.hash, head.hash) && kept.view.size < limits.viewKeysMax) {
+    return kept.view;
+  }
+  const view = newHeadView(runtime, state);
+  if (warm) warm.headView = { hash: head.hash, view };
+  return view;
+}
+
+function newHeadView(runtime: ValidatorRuntime, { ledger, head }: ReplicaState): TreeView {
   const reader = { pages: (ids: readonly string[]) => runtime.ports.pages.getPages(ledger, ids) };
   const base = { height: head.header.height, root: head.header.stateRoot };
   return new TreeView(base, reader, { cache: cacheOf(runtime, ledger) });
@@ -108,11 +119,19 @@ export async function transactionFault(
     if (!(error instanceof ChaincodeError)) throw error;
     return 'unknown_signer';
   }
-  const named = toHex(keys.outer) + (keys.inner ? toHex(keys.inner) : '');
-  if (runtime.verified.has(transaction.compact, named)) return null;
+  if (runtime.verified.has(transaction.compact, keys)) return null;
   if (!(await verifyTransaction(transaction, keys, runtime.verify))) return 'bad_signature';
-  runtime.verified.add(transaction.compact, named);
+  runtime.verified.add(transaction.compact, keys);
   return null;
+}
+
+/** Null where it is no transaction. */
+export function tryParse(compact: string): Transaction | null {
+  try {
+    return parseTransaction(compact);
+  } catch {
+    return null;
+  }
 }
 
 /** Parses and checks a body that a peer proposed; null when it may not stand in a block. */
@@ -127,12 +146,10 @@ export async function checkBody(
   const bytes = compacts.reduce((sum, compact) => sum + compact.length, 0);
   if (compacts.length > blockTransactionsMax || bytes > blockBytesMax) return null;
   const view = headView(runtime, state);
-  let transactions: Transaction[];
-  try {
-    transactions = compacts.map(parseTransaction);
-  } catch {
-    return null;
-  }
+  const known = runtime.warm.get(state.ledger)?.pending.byCompact;
+  const parsed = compacts.map((compact) => known?.get(compact)?.transaction ?? tryParse(compact));
+  const transactions = parsed.filter((one) => one !== null);
+  if (transactions.length < parsed.length) return null;
   await view.prefetch(transactions.flatMap(readHints));
   await people?.view.prefetch(transactions.flatMap(signerHints));
   const at = { time, state, people };

@@ -1,19 +1,23 @@
 /** Pending requests: read from the mempool, checked, told to the state machine, handed on. */
+import { orderHints, signerHints } from '../../../lib/chaincode/execute.ts';
 import { wasSeen } from '../../../lib/chaincode/seen.ts';
+import { equalBytes } from '../../../lib/crypto/bytes.ts';
 import { limits } from '../../../lib/limits.ts';
 import {
   arrange,
   clockAfter,
+  compareTurns,
   firstArrived,
   NOT_STORED,
   pendingOf,
 } from '../../../lib/pbft/fair-order.ts';
+import { forwardToLeader } from '../../../lib/pbft/timers.ts';
 import type { QueuedTransaction } from '../../../lib/ports.ts';
 import type { MessageOf } from '../../../lib/wire/messages.ts';
-import { parseTransaction, type Transaction } from '../../../lib/wire/transaction.ts';
-import type { CheckedTransaction, PendingPool } from '../runtime.ts';
+import type { Transaction } from '../../../lib/wire/transaction.ts';
+import type { CheckedTransaction, PendingPool, WarmLedger } from '../runtime.ts';
 import { spendChecks } from './budget.ts';
-import { headView, type People, transactionFault } from './execute-block.ts';
+import { headView, type People, transactionFault, tryParse } from './execute-block.ts';
 import type { Run } from './run.ts';
 
 /** L1: `wakeSeq` is raised durably before the mempool is read, so that no wake is lost. */
@@ -32,33 +36,50 @@ export async function takeOwn(run: Run, transaction: string): Promise<void> {
 
 /** Reads the mempool if it may hold news, and tells the state machine what is oldest. */
 export async function refreshPending(run: Run): Promise<void> {
-  if (!run.pendingStale) return;
+  if (!run.pendingStale && run.pendingTold) return;
+  if (!run.pendingStale && run.warm.isRead) return tellHanded(run);
   run.pendingStale = false;
   let pool = await readPool(run);
   // What is dead may hide what lives: it has been removed, so there is an end.
   while (pool.entries.length === 0 && !pool.complete) pool = await readPool(run);
   const { entries, complete } = await withPresent(run, pool);
+  run.warm.handed.remove(entries.map(({ id }) => id));
+  await sortOutHanded(run);
   await sortOutWaited(run);
   setPending(run, entries, complete);
   await tellOldest(run);
 }
 
+/** What peers handed on in this step joins what was read before. */
+async function tellHanded(run: Run): Promise<void> {
+  setPending(run, storedOf(run.warm), run.warm.pending.complete);
+  await tellOldest(run);
+}
+
+function storedOf(warm: WarmLedger): CheckedTransaction[] {
+  return warm.pending.entries.filter((entry) => isStored(warm, entry));
+}
+
 /** L3: what may enter a block, in the order in which it is taken. */
 function setPending(run: Run, entries: readonly CheckedTransaction[], complete: boolean): void {
-  const { warm, state } = run;
+  const { warm, state, runtime } = run;
+  warm.handed.enter(state.view);
   const waited = [...warm.waited.values()];
-  const present = state.oldest?.id;
-  const all = [...entries, ...waited];
-  const oldest = all.find(({ id }) => id === present) ?? firstArrived(all);
-  const first = { oldest: oldest?.id ?? null, waited };
-  warm.pending = { entries: arrange(entries, first), complete };
+  const queues = [entries, warm.handed.entries()];
+  const all = [...queues.flat(), ...waited];
+  const present = all.find(({ id }) => id === state.oldest?.id);
+  const next = present ? null : firstArrived(all);
+  const oldest = present ? state.oldest : next && { id: next.id, since: runtime.clock() };
+  const arranged = arrange(queues, { oldest, waited });
+  const byCompact = new Map(arranged.map((entry) => [entry.compact, entry]));
+  warm.pending = { entries: arranged, byCompact, complete };
 }
 
 /** The oldest keeps its place though others, of lower turns, now fill all that is read. */
 async function withPresent(run: Run, pool: PendingPool): Promise<PendingPool> {
   const { runtime, ledger, warm, state } = run;
   const present = warm.pending.entries.find((entry) => entry.id === state.oldest?.id);
-  if (!present || present.turn === NOT_STORED || pool.complete) return pool;
+  if (!present || !isStored(warm, present) || pool.complete) return pool;
   if (pool.entries.some((entry) => entry.id === present.id)) return pool;
   if (!(await runtime.ports.mempool.has(ledger, present.id))) return pool;
   const { valid } = await sortOut(run, [present]);
@@ -70,6 +91,7 @@ async function readPool(run: Run): Promise<PendingPool> {
   const { runtime, ledger, warm } = run;
   const { blockTransactionsMax, blockBytesMax } = run.state.parameters;
   const bounds = { count: blockTransactionsMax, bytes: blockBytesMax };
+  warm.isRead = true;
   const found = await runtime.ports.mempool.next(ledger, bounds);
   const bytes = found.reduce((sum, entry) => sum + entry.compact.length, 0);
   const isAll =
@@ -78,7 +100,6 @@ async function readPool(run: Run): Promise<PendingPool> {
   const { valid, dead } = await sortOut(run, found);
   const pool = { entries: valid, complete: isAll };
   await removeFrom(run, dead, pool);
-  for (const { id } of dead) warm.forwarded.delete(id);
   return pool;
 }
 
@@ -88,8 +109,9 @@ async function removeFrom(
   removed: readonly QueuedTransaction[],
   left: PendingPool,
 ): Promise<void> {
+  for (const { id } of removed) warm.forwarded.delete(id);
   warm.lastTurn = removed.reduce((most, { turn }) => Math.max(most, turn), warm.lastTurn);
-  const isEmpty = left.complete && !left.entries.some(isStored);
+  const isEmpty = left.complete && !left.entries.some((entry) => isStored(warm, entry));
   if (removed.length === 0 && !(isEmpty && warm.lastTurn > 0)) return;
   await runtime.ports.mempool.remove(ledger, removed, clockAfter(warm.lastTurn, left));
   if (isEmpty) warm.lastTurn = 0;
@@ -117,19 +139,27 @@ export async function committedFromPending(run: Run, body: readonly string[]): P
   for (const [peer, { compact }] of warm.waited) if (inBlock.has(compact)) warm.waited.delete(peer);
   for (const entry of done) warm.forwarded.delete(entry.id);
   const { complete } = warm.pending;
-  await removeFrom(run, done.filter(isStored), { entries: left, complete });
-  setPending(run, left.filter(isStored), complete);
-  if (left.length === 0 && !complete) {
+  const stored = left.filter((entry) => isStored(warm, entry));
+  const gone = done.filter((entry) => isStored(warm, entry));
+  const ended = warm.handed.entries().filter((entry) => inBlock.has(entry.compact));
+  warm.handed.remove(ended.map(({ id }) => id));
+  await removeFrom(run, gone, { entries: stored, complete });
+  setPending(run, stored, complete);
+  if (!warm.isRead || (stored.length === 0 && !complete)) {
     run.pendingStale = true;
     return refreshPending(run);
   }
   await tellOldest(run);
 }
 
-const isStored = ({ turn }: QueuedTransaction): boolean => turn !== NOT_STORED;
+/** Whether it was read from the mempool: what peers hand on or wait for is in memory alone. */
+function isStored({ handed }: WarmLedger, { id, turn }: QueuedTransaction): boolean {
+  return turn !== NOT_STORED && !handed.has(id);
+}
 
 /** L1: the present oldest keeps the timer while it waits, so that nobody can reset it. */
 async function tellOldest(run: Run): Promise<void> {
+  run.pendingTold = true;
   const { entries } = run.warm.pending;
   const present = run.state.oldest?.id;
   const oldest = entries.find(({ id }) => id === present) ?? firstArrived(entries);
@@ -151,22 +181,55 @@ async function sortOut(
   run: Run,
   found: readonly QueuedTransaction[],
 ): Promise<{ valid: CheckedTransaction[]; dead: QueuedTransaction[] }> {
+  const { byCompact } = run.warm.pending;
+  const transactions = found.map(
+    ({ compact }) => byCompact.get(compact)?.transaction ?? tryParse(compact),
+  );
+  const isGood = await checkAll(run, transactions);
+  const valid = found.flatMap((entry, index) => {
+    const transaction = transactions[index];
+    return transaction && isGood[index] ? [{ ...entry, transaction }] : [];
+  });
+  return { valid, dead: found.filter((_, index) => !isGood[index]) };
+}
+
+/** Of each, whether it may enter a block on this head; all that they read is loaded at once. */
+async function checkAll(run: Run, found: readonly (Transaction | null)[]): Promise<boolean[]> {
   const { runtime, state, warm } = run;
+  const { hash } = state.head;
   const view = headView(runtime, state);
-  const at = { time: nextBlockTime(run), state, people: peopleOf(run) };
-  const held = new Map(warm.pending.entries.map((entry) => [entry.id, entry.transaction]));
-  const checked = await Promise.all(
-    found.map(async (entry) => {
-      const transaction = held.get(entry.id) ?? parsed(entry.compact);
-      if (!transaction) return null;
-      if (await wasSeen(view, transaction)) return null;
-      const fault = await transactionFault(runtime, view, transaction, at);
-      return fault === null ? { ...entry, transaction } : null;
+  const people = peopleOf(run);
+  const at = { time: nextBlockTime(run), state, people };
+  const now = runtime.clock();
+  // Time alone may have made it bad since.
+  const isKnown = (one: Transaction): boolean => {
+    const known = warm.good.get(one);
+    if (!known || Math.abs(now - known.time) >= limits.checkedMs) return false;
+    return equalBytes(known.head, hash);
+  };
+  const unknown = found.filter((one) => one !== null).filter((one) => !isKnown(one));
+  await view.prefetch(unknown.flatMap(orderHints));
+  await people?.view.prefetch(unknown.flatMap(signerHints));
+  return Promise.all(
+    found.map(async (transaction) => {
+      if (!transaction || isKnown(transaction)) return transaction !== null;
+      if (await wasSeen(view, transaction)) return false;
+      if ((await transactionFault(runtime, view, transaction, at)) !== null) return false;
+      warm.good.set(transaction, { head: hash, time: now });
+      return true;
     }),
   );
-  const valid = checked.filter((one) => one !== null);
-  const dead = found.filter((_, index) => checked[index] === null);
-  return { valid, dead };
+}
+
+/** What peers handed on leaves memory once it is done or dead. */
+async function sortOutHanded(run: Run): Promise<void> {
+  const { warm, state } = run;
+  warm.handed.enter(state.view);
+  // What stands behind is looked at when its turn comes, or when it is what waits longest.
+  const byTurn = warm.handed.entries().sort(compareTurns).slice(0, limits.handedCheckedMax);
+  const first = warm.handed.entries().slice(0, limits.handedCheckedMax);
+  const { dead } = await sortOut(run, [...new Set([...byTurn, ...first])]);
+  warm.handed.remove(dead.map(({ id }) => id));
 }
 
 /** What peers wait for longest leaves memory once it is done or dead. */
@@ -178,18 +241,11 @@ async function sortOutWaited(run: Run): Promise<void> {
   for (const [peer, { id }] of waited) if (!alive.has(id)) waited.delete(peer);
 }
 
-function parsed(compact: string): Transaction | null {
-  try {
-    return parseTransaction(compact);
-  } catch {
-    return null;
-  }
-}
-
 /**
  * Takes requests that a peer forwarded, after the same checks as `api` makes, the cheap ones first.
- * They count under their signer. Of a message that says what waits there, the first is what has
- * waited longest: it is a candidate of the next block even where there is no room to store it.
+ * They count under their signer. A leader keeps them in memory; others have no use for them. Of a
+ * message that says what waits there, the first is what has waited longest: it is stored, as all
+ * have a timer for it, and a candidate of the next block even where there is no room to store it.
  */
 export async function acceptForwarded(
   run: Run,
@@ -197,28 +253,45 @@ export async function acceptForwarded(
   { transactions, waiting, correlationIds }: MessageOf<'forward'>,
 ): Promise<void> {
   const { runtime, ledger, warm, state } = run;
-  const view = headView(runtime, state);
-  const at = { time: nextBlockTime(run), state, people: peopleOf(run) };
+  const isLeader = forwardToLeader(state) === null && !state.changing;
+  const wanted = isLeader ? transactions : waiting ? transactions.slice(0, 1) : [];
+  if (wanted.length === 0 || !spendChecks(run, from, 1)) return;
   const now = runtime.clock();
-  const held = new Map(warm.pending.entries.map((entry) => [entry.compact, entry]));
-  const fresh = new Map<string, CheckedTransaction>();
-  for (const [index, compact] of transactions.entries()) {
-    const known = held.get(compact);
-    if (known && index === 0 && waiting) warm.waited.set(from, known);
-    if (known) continue;
+  const place = `${run.sender} ${from}`;
+  const { byCompact } = warm.pending;
+  const first = byCompact.get(wanted[0] ?? '');
+  if (first && waiting) warm.waited.set(place, { ...first, arrivedAt: now, turn: NOT_STORED });
+  const unknown: { index: number; transaction: Transaction }[] = [];
+  for (const [index, compact] of wanted.entries()) {
+    if (byCompact.has(compact)) continue;
     if (!spendChecks(run, from, 1)) break;
-    const transaction = parsed(compact);
-    if (!transaction || fresh.has(transaction.id)) continue;
-    if (await wasSeen(view, transaction)) continue;
-    if (await transactionFault(runtime, view, transaction, at)) continue;
+    const transaction = tryParse(compact);
+    if (transaction) unknown.push({ index, transaction });
+  }
+  const isGood = await checkAll(
+    run,
+    unknown.map(({ transaction }) => transaction),
+  );
+  const fresh: CheckedTransaction[] = [];
+  let told: CheckedTransaction | null = null;
+  for (const [at, { index, transaction }] of unknown.entries()) {
+    if (!isGood[at]) continue;
     const correlationId = correlationIds?.[index];
     const traced = correlationId ? { correlationId } : {};
     const entry = { ...pendingOf(transaction, now), ...traced, turn: NOT_STORED, transaction };
-    if (index === 0 && waiting) warm.waited.set(from, entry);
-    fresh.set(transaction.id, entry);
+    if (index === 0 && waiting) told = entry;
+    else fresh.push(entry);
   }
-  if (waiting) setPending(run, warm.pending.entries.filter(isStored), warm.pending.complete);
-  if (fresh.size === 0) return;
-  await runtime.ports.mempool.submit(ledger, [...fresh.values()], warm.turns);
+  warm.handed.enter(state.view);
+  warm.handed.add(ledger, fresh, limits.handedBytesMax - handedBytes(run));
+  run.pendingTold = false;
+  if (!told) return;
+  warm.waited.set(place, told);
+  await runtime.ports.mempool.submit(ledger, [told], warm.turns);
   run.pendingStale = true;
+}
+
+/** Bytes that are held for peers, on all ledgers of this process. */
+function handedBytes({ runtime }: Run): number {
+  return [...runtime.warm.values()].reduce((sum, { handed }) => sum + handed.bytes, 0);
 }

@@ -110,12 +110,14 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
   const stale = state.slot.proposal ?? state.slot.decided;
   if (stale || state.head.header.height + 1 !== wanted.height || state.view !== wanted.view) return;
   const { blockTransactionsMax, blockBytesMax } = state.parameters;
+  const countMax = Math.min(blockTransactionsMax, run.warm.pace.size);
+  const since = runtime.clock();
   const time = nextBlockTime(run);
   const waiting = [];
   let bytes = 0;
   for (const { transaction } of run.warm.pending.entries) {
     bytes += transaction.compact.length;
-    if (waiting.length >= blockTransactionsMax || bytes > blockBytesMax) break;
+    if (waiting.length >= countMax || bytes > blockBytesMax) break;
     waiting.push(transaction);
   }
   // What was good when it was read may not be at the block's time, or on this head.
@@ -132,6 +134,7 @@ async function build(run: Run, wanted: OutputOf<'build'>): Promise<void> {
   if (block) {
     await stageBlock(runtime, run.ledger, block);
     run.warm.bodies.set(toHex(block.hash), block.transactions, block.refused);
+    run.warm.pace.built(toHex(block.hash), waiting.length, since);
   }
   const built = block && { header: block.header, hash: block.hash, after: block.after };
   await feed(run, { type: 'built', built });
@@ -197,6 +200,7 @@ async function commit(run: Run, output: OutputOf<'commit'>): Promise<void> {
     run.warm.bodies.get(toHex(hash)) ??
     (await runtime.ports.blocks.body(ledger, hash))?.transactions;
   const count = body?.length ?? 0;
+  run.warm.pace.decided(toHex(hash), runtime.clock(), run.state.parameters.requestTimeoutMs);
   runtime.log({
     event: 'committed',
     ledger,

@@ -1,8 +1,10 @@
 /** A run: one attempt at a step, with the replica as loaded and what the step collects. */
 import { decodeRecord, type OutboxMessage } from './record.ts';
 import type { Input } from '../../../lib/pbft/input.ts';
+import { BlockPace } from '../../../lib/pbft/block-pace.ts';
 import { TurnBook } from '../../../lib/pbft/fair-order.ts';
 import { PageCache } from '../../../lib/ledger/page-cache.ts';
+import { HandedPool } from '../../../lib/pbft/handed-pool.ts';
 import { limits } from '../../../lib/limits.ts';
 import { withSession } from '../../../lib/pbft/seats.ts';
 import type { ReplicaState } from '../../../lib/pbft/state.ts';
@@ -41,6 +43,8 @@ export interface Run {
   mainWanted: number;
   /** The mempool must be read (again) before the step ends. */
   pendingStale: boolean;
+  /** The state machine knows what is oldest of what is in memory. */
+  pendingTold: boolean;
   /** `wakeSeq` was raised in this run, after its batch was received. */
   wakeRaised: boolean;
   /** The account that sent the envelope at hand, as SQS names it. */
@@ -82,6 +86,7 @@ export async function openRun(
     catchUp: null,
     mainWanted: 0,
     pendingStale: false,
+    pendingTold: true,
     wakeRaised: false,
     sender: '',
     checks: new Map(),
@@ -103,13 +108,18 @@ async function openWarm(runtime: ValidatorRuntime, ledger: string): Promise<Warm
     version: stored.version,
     record,
     sent: record.outbox.length === 0 && record.tick === null,
-    pending: { entries: [], complete: record.state.oldest === null },
+    pending: { entries: [], byCompact: new Map(), complete: record.state.oldest === null },
+    isRead: false,
     waited: new Map(),
     lastTurn: 0,
     turns: held?.turns ?? new TurnBook(),
-    forwarded: new Set(),
+    handed: held?.handed ?? new HandedPool(),
+    good: held?.good ?? new WeakMap(),
+    headView: null,
+    forwarded: new Map(),
     forwardedView: record.state.view,
     bodies: held?.bodies ?? new BodyCache(),
+    pace: held?.pace ?? new BlockPace(),
     pages: isCase ? (held?.pages ?? new PageCache(CASE_CACHE_BYTES_MAX)) : null,
     isListed: false,
   };

@@ -129,29 +129,41 @@ export async function sendVolatile(run: Run): Promise<void> {
   await Promise.all(waits);
 }
 
-/** L2: new requests to the leader; L8: the oldest ones to everyone. */
 async function handOn(run: Run): Promise<void> {
+  await Promise.all([tellAll(run), handToLeader(run)]);
+}
+
+/** L8: the oldest to everyone; all that waits, where no leader is known to take it. */
+async function tellAll(run: Run): Promise<void> {
+  if (!run.forwardToAll) return;
   const { state, warm } = run;
   const { entries } = warm.pending;
+  const oldest = entries.filter(({ id }) => id === state.oldest?.id);
+  const others = state.changing ? entries.filter(({ id }) => id !== state.oldest?.id) : [];
+  const message: Message = { ...forwardOf([...oldest, ...others]), waiting: true };
+  await Promise.all(peersOf(state).map((to) => post(run, to, [message], run.runtime.freshId())));
+}
+
+/** L2: new requests to the leader, and those again that it has had for a third of a time-out. */
+async function handToLeader(run: Run): Promise<void> {
+  const { state, warm, runtime } = run;
   if (warm.forwardedView !== state.view) {
     warm.forwarded.clear();
     warm.forwardedView = state.view;
   }
-  if (run.forwardToAll) {
-    const oldest = entries.filter(({ id }) => id === state.oldest?.id);
-    const others = entries.filter(({ id }) => id !== state.oldest?.id);
-    const message: Message = { ...forwardOf([...oldest, ...others]), waiting: true };
-    await Promise.all(peersOf(state).map((to) => post(run, to, [message], run.runtime.freshId())));
-    return;
-  }
   const leader = forwardToLeader(state);
   if (!leader) return;
-  const fresh = entries.filter((entry) => !warm.forwarded.has(entry.id));
-  if (fresh.length === 0) return;
-  const message = forwardOf(fresh);
+  const now = runtime.clock();
+  const isDue = ({ id }: CheckedTransaction): boolean => {
+    const handed = warm.forwarded.get(id);
+    return handed === undefined || Math.abs(now - handed) >= state.parameters.requestTimeoutMs / 3;
+  };
+  const due = warm.pending.entries.filter(isDue);
+  if (due.length === 0) return;
+  const message = forwardOf(due);
   const { length } = message.transactions;
-  for (const entry of fresh.slice(0, length)) warm.forwarded.add(entry.id);
-  await post(run, leader, [message], run.runtime.freshId());
+  for (const entry of due.slice(0, length)) warm.forwarded.set(entry.id, now);
+  await post(run, leader, [message], runtime.freshId());
 }
 
 /** As many as one message holds, in their order. */
