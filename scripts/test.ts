@@ -21,8 +21,8 @@ interface Part {
   readonly run: () => Promise<Counts>;
 }
 
-/** What takes longer hangs: five minutes are usual on two cores, once all is installed. */
-const LOCALSTACK_MS_MAX = 1_500_000;
+/** What takes longer hangs: nine minutes are usual on two cores, of them one to install all. */
+const LOCALSTACK_MS_MAX = 900_000;
 
 const parts: readonly Part[] = [
   {
