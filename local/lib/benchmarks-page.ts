@@ -82,11 +82,14 @@ function sectionText({ title, command, output, circumstances: of }: BenchmarkSec
   return `## ${title}\n\n\`${command}\`: ${circumstancesText(of)}\n\n\`\`\`text\n${body}\n\`\`\``;
 }
 
+/** What the commands write changes nothing that they measure. */
+const UNMEASURED = [':!docs/benchmarks.md', ':!docs/load-*.svg'];
+
 async function commitOfTree(): Promise<string | null> {
   const git = (...args: string[]) => run('git', ['-C', PROJECT_ROOT, ...args]);
   try {
     const { stdout: commit } = await git('rev-parse', '--short', 'HEAD');
-    const { stdout: changed } = await git('status', '--porcelain', '--', ':!docs/benchmarks.md');
+    const { stdout: changed } = await git('status', '--porcelain', '--', ...UNMEASURED);
     return commit.trim() + (changed.trim() === '' ? '' : '+');
   } catch {
     return null;
