@@ -1,6 +1,8 @@
 /** Throughput on a local network: in bulk through all nodes, and by many clients one by one. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { peerAuthorization } from '../functions/validator/block-request.ts';
+import { layoutOf } from '../local/lib/layout.ts';
+import { requirePlan } from '../local/lib/plan.ts';
 import { fetchTransport } from '../sdk/http.ts';
 import { Operator } from '../sdk/operator.ts';
 import { openSession } from '../sdk/session.ts';
@@ -8,6 +10,7 @@ import { keySigner, signCall } from '../sdk/signing.ts';
 import { postBatch } from '../sdk/validator-api.ts';
 import type { Transaction } from '../lib/wire/transaction.ts';
 import type { MeasuredNetwork } from './network.ts';
+import { type CpuTimes, cores, readCpu } from './load/processes.ts';
 import { callsWithin } from './step-log.ts';
 
 export interface NetworkThroughput {
@@ -23,6 +26,18 @@ export interface NetworkThroughput {
   callsEach: number;
   /** Those calls by operation, over the whole run. */
   calls: Readonly<Record<string, number>>;
+  /** Null on a system that does not tell. */
+  cpu: CpuEach | null;
+}
+
+/** Processor time for each committed transaction, milliseconds. */
+export interface CpuEach {
+  functions: number;
+  emulators: number;
+  /** Of the benchmark: sending and looking. */
+  bench: number;
+  /** Part of all cores that was busy, with whatever else runs on the machine. */
+  busy: number;
 }
 
 const options = { transport: fetchTransport, signal: undefined };
@@ -37,6 +52,7 @@ export async function networkThroughput(
   const sorted = await signProbes(measured, count);
   const before = await headHeight(measured);
   const startedAt = Date.now();
+  const cpu = cpuOf(measured);
   const batches: Transaction[][] = [];
   for (let from = 0; from < count; from += bulk) batches.push(sorted.slice(from, from + bulk));
   await Promise.all(
@@ -46,10 +62,11 @@ export async function networkThroughput(
       }
     }),
   );
-  const { height, endedAt } = await awaitCommitted(measured, sorted, before);
+  const { height, endedAt, cpuThen } = await awaitCommitted(measured, sorted, before);
   const clients = network.validators.length;
   const blocks = height - before;
-  return figures(measured, { transactions: count, clients, bulk, startedAt, endedAt, blocks });
+  const run = { transactions: count, clients, bulk, startedAt, endedAt, blocks };
+  return figures(measured, { ...run, cpu: cpuEach(cpu, cpuThen, count) });
 }
 
 /** Heads are looked at so often, milliseconds; blocks are read once none was added for so long. */
@@ -64,14 +81,16 @@ async function awaitCommitted(
   measured: MeasuredNetwork,
   sent: readonly Transaction[],
   before: number,
-): Promise<{ height: number; endedAt: number }> {
+): Promise<{ height: number; endedAt: number; cpuThen: CpuTimes | null }> {
   const wanted = new Set(sent.map((one) => one.id));
   const deadline = Date.now() + patienceMs;
   const seenAt = new Map<number, number>();
   let [known, read, endedAt] = [before, before, Date.now()];
+  let cpuThen: CpuTimes | null = null;
   for (;;) {
     const head = await headHeight(measured);
     const now = Date.now();
+    if (known < head) cpuThen = cpuOf(measured);
     for (; known < head; known += 1) seenAt.set(known + 1, now);
     const isStill = now - (seenAt.get(head) ?? now) >= STILL_MS;
     for (; isStill && read < head; read += 1) {
@@ -79,7 +98,7 @@ async function awaitCommitted(
       const isOurs = ids.filter((id) => wanted.delete(id)).length > 0;
       if (isOurs) endedAt = seenAt.get(read + 1) ?? now;
     }
-    if (wanted.size === 0) return { height: head, endedAt };
+    if (wanted.size === 0) return { height: head, endedAt, cpuThen };
     if (now > deadline) throw new Error(`${wanted.size} of ${sent.length} are not committed`);
     await sleep(HEAD_MS);
   }
@@ -103,6 +122,7 @@ export async function singleThroughput(
   );
   const before = await headHeight(measured);
   const startedAt = Date.now();
+  const cpu = cpuOf(measured);
   let next = 0;
   const client = async (operator: Operator): Promise<void> => {
     while (next < count) {
@@ -117,8 +137,30 @@ export async function singleThroughput(
     }),
   );
   const endedAt = Date.now();
+  const each = cpuEach(cpu, cpuOf(measured), count);
   const blocks = (await headHeight(measured)) - before;
-  return figures(measured, { transactions: count, clients, bulk: 1, startedAt, endedAt, blocks });
+  const run = { transactions: count, clients, bulk: 1, startedAt, endedAt, blocks };
+  return figures(measured, { ...run, cpu: each });
+}
+
+function cpuOf({ folder }: MeasuredNetwork): CpuTimes | null {
+  const layout = layoutOf(folder);
+  return readCpu(layout, requirePlan(layout));
+}
+
+/** What was used between two readings. */
+export function cpuEach(
+  from: CpuTimes | null,
+  to: CpuTimes | null,
+  transactions: number,
+): CpuEach | null {
+  if (from === null || to === null || to.at <= from.at) return null;
+  return {
+    functions: (to.functions - from.functions) / transactions,
+    emulators: (to.emulators - from.emulators) / transactions,
+    bench: (to.load - from.load) / transactions,
+    busy: (to.busy - from.busy) / ((to.at - from.at) * cores),
+  };
 }
 
 /** Functions log their calls when they end: the last ones have this long, milliseconds. */

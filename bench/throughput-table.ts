@@ -1,7 +1,7 @@
 /** What `bench -- throughput` prints. */
 import { table } from './report.ts';
 import type { MemoryThroughput } from './throughput-memory.ts';
-import type { NetworkThroughput } from './throughput-network.ts';
+import type { CpuEach, NetworkThroughput } from './throughput-network.ts';
 
 /** Operations that are worth a line. */
 const CALLS_SHOWN = 12;
@@ -31,6 +31,7 @@ export function throughputTable(
   ];
   const parts = [table(head, rows)];
   if (network.length > 0) parts.push(callsTable(network.map((one) => [nameOf(one), one])));
+  if (network.some(({ cpu }) => cpu !== null)) parts.push(cpuTable(network));
   return parts.join('\n\n');
 }
 
@@ -56,4 +57,23 @@ function callsTable(runs: readonly (readonly [string, NetworkThroughput])[]): st
       ...runs.map(([, { calls, transactions }]) => ((calls[name] ?? 0) / transactions).toFixed(3)),
     ]);
   return table(head, rows);
+}
+
+/** Where the processor's time goes: on one machine it is what limits. */
+function cpuTable(runs: readonly NetworkThroughput[]): string {
+  const head = [
+    'processor time for each transaction',
+    ...runs.map((one) => nameOf(one).replace('local network, ', '')),
+  ];
+  const row = (name: string, show: (cpu: CpuEach) => string): string[] => [
+    name,
+    ...runs.map(({ cpu }) => (cpu === null ? '' : show(cpu))),
+  ];
+  const ms = (value: number): string => `${value.toFixed(2)} ms`;
+  return table(head, [
+    row('functions of the validators and others', ({ functions }) => ms(functions)),
+    row('emulators', ({ emulators }) => ms(emulators)),
+    row('this program', ({ bench }) => ms(bench)),
+    row('part of all cores in use', ({ busy }) => `${(100 * busy).toFixed(0)} %`),
+  ]);
 }
