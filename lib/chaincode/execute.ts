@@ -91,19 +91,22 @@ export async function query(
  * and of the arguments. Hints for one prefetch only: execution reads whatever else it needs.
  */
 export function readHints(transaction: Transaction): string[] {
-  const { fn, args, signer, kind, ledger } = transaction;
-  const own = ledger === MAIN_LEDGER ? signerHints(transaction) : [];
+  const { fn, args, signer, kind } = transaction;
   const replay = kind === 'transaction' ? [...seenKeys(transaction), keys.seenCursor] : [];
   const wanted = functionNamed(fn, chaincodeVersions.max);
   const parsed = wanted?.schema.safeParse(args);
   const named = wanted && parsed?.success ? wanted.hints(parsed.data, signer) : [];
-  return [...new Set([...own, ...replay, ...named])];
+  return [...new Set([...ownSignerHints(transaction), ...replay, ...named])];
 }
 
 /** The keys that tell whether a request may be ordered: few, whatever it asks for. */
 export function orderHints(transaction: Transaction): string[] {
-  const own = transaction.ledger === MAIN_LEDGER ? signerHints(transaction) : [];
-  return [...own, ...seenKeys(transaction)];
+  return [...ownSignerHints(transaction), ...seenKeys(transaction)];
+}
+
+/** A case ledger has nothing of its own about who signs. */
+function ownSignerHints(transaction: Transaction): string[] {
+  return transaction.ledger === MAIN_LEDGER ? signerHints(transaction) : [];
 }
 
 /** What the main ledger says of the signer of a transaction, whichever ledger it is for. */

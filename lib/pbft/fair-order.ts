@@ -95,7 +95,8 @@ export function arrange<T extends QueuedTransaction>(
   const sorted = merged(queues);
   const own = oldest && sorted.get(oldest.id);
   const told = [...waited].sort((a, b) => a.arrivedAt - b.arrivedAt);
-  const urgent = withinBytes(told).map((entry) => ({ entry, since: entry.arrivedAt }));
+  const near = within(told, bytesOf, limits.waitedBytesMax);
+  const urgent = near.map((entry) => ({ entry, since: entry.arrivedAt }));
   if (own) urgent.unshift({ entry: own, since: oldest.since });
   urgent.sort((a, b) => a.since - b.since);
   const placed = new Map<string, T>();
@@ -119,10 +120,16 @@ function merged<T extends QueuedTransaction>(queues: readonly (readonly T[])[]):
   return new Map(sorted.map(({ entry }) => [entry.id, entry]));
 }
 
-function withinBytes<T extends QueuedTransaction>(waited: readonly T[]): T[] {
-  let bytes = 0;
-  const end = waited.findIndex(({ compact }) => (bytes += compact.length) > limits.waitedBytesMax);
-  return end < 0 ? [...waited] : waited.slice(0, end);
+/** The first of them that together are not above `most`. */
+export function within<T>(found: readonly T[], sizeOf: (one: T) => number, most: number): T[] {
+  let size = 0;
+  const end = found.findIndex((one) => (size += sizeOf(one)) > most);
+  return end < 0 ? [...found] : found.slice(0, end);
+}
+
+/** Bytes of a request. */
+export function bytesOf({ compact }: Pick<PendingTransaction, 'compact'>): number {
+  return compact.length;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { limits } from '../limits.ts';
 import type { QueuedTransaction } from '../ports.ts';
-import { costOf, TurnBook } from './fair-order.ts';
+import { bytesOf, costOf, TurnBook, within } from './fair-order.ts';
 
 export class HandedPool<T extends QueuedTransaction> {
   readonly #entries = new Map<string, T>();
@@ -39,7 +39,7 @@ export class HandedPool<T extends QueuedTransaction> {
   /** Gives each its turn. What there is no room for, or is beyond its submitter's quota, is left out. */
   add(ledger: string, found: readonly T[], bytesFree: number): void {
     const unknown = found.filter(({ id }) => !this.#entries.has(id));
-    const fresh = within(unknown, ({ compact }) => compact.length, bytesFree);
+    const fresh = within(unknown, bytesOf, bytesFree);
     for (const group of Map.groupBy(fresh, ({ submitter }) => submitter).values()) {
       this.#addOf(ledger, group);
     }
@@ -51,7 +51,7 @@ export class HandedPool<T extends QueuedTransaction> {
       if (!entry) continue;
       this.#entries.delete(id);
       this.#cost -= costOf(entry);
-      this.#bytes -= entry.compact.length;
+      this.#bytes -= bytesOf(entry);
       this.#clock = Math.max(this.#clock, entry.turn);
     }
     // The clock is the lowest turn that waits.
@@ -67,14 +67,7 @@ export class HandedPool<T extends QueuedTransaction> {
       const entry = { ...(fitting[index] as T), turn };
       this.#entries.set(entry.id, entry);
       this.#cost += costOf(entry);
-      this.#bytes += entry.compact.length;
+      this.#bytes += bytesOf(entry);
     }
   }
-}
-
-/** The first of them that together are not above `most`. */
-function within<T>(found: readonly T[], sizeOf: (one: T) => number, most: number): T[] {
-  let size = 0;
-  const end = found.findIndex((one) => (size += sizeOf(one)) > most);
-  return end < 0 ? [...found] : found.slice(0, end);
 }

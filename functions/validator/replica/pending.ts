@@ -103,7 +103,7 @@ async function readPool(run: Run): Promise<PendingPool> {
   return pool;
 }
 
-/** Frees the room of what is done or dead, and moves the clock of the fair order. */
+/** Frees the room of what is done or dead, and moves the clock of the fair order: `left` is stored. */
 async function removeFrom(
   { runtime, ledger, warm }: Run,
   removed: readonly QueuedTransaction[],
@@ -111,7 +111,7 @@ async function removeFrom(
 ): Promise<void> {
   for (const { id } of removed) warm.forwarded.delete(id);
   warm.lastTurn = removed.reduce((most, { turn }) => Math.max(most, turn), warm.lastTurn);
-  const isEmpty = left.complete && !left.entries.some((entry) => isStored(warm, entry));
+  const isEmpty = left.complete && left.entries.length === 0;
   if (removed.length === 0 && !(isEmpty && warm.lastTurn > 0)) return;
   await runtime.ports.mempool.remove(ledger, removed, clockAfter(warm.lastTurn, left));
   if (isEmpty) warm.lastTurn = 0;
