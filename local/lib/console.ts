@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { LocalError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import type { PlannedMember } from './plan.ts';
+import { keepsState } from './stop-network.ts';
 
 /** Runs a command's work; a failure is shown with what cures it and sets the exit code. */
 export async function runMain(work: () => Promise<void>): Promise<void> {
@@ -47,10 +48,15 @@ export function nextSteps(layout: Layout, folderOption: string | undefined): rea
     [`npm run network -- stop hospital-b${folder}`, 'take a hospital down, in order'],
     [`npm run network -- restart hospital-b${folder}`, 'and bring it back with its state'],
     [`npm run network -- kill hospital-b${folder}`, 'lose a hospital for good'],
-    [`npm stop${dashes}${folder}`, 'stop all; state is kept for the next start'],
+    [`npm stop${dashes}${folder}`, stopText(layout)],
     [`${shortPath(layout.logs)}/<account>.log`, 'what each account says'],
     [shortPath(layout.networkFile), 'what the CLI and the SDK read'],
   ];
   const width = Math.max(...steps.map(([first]) => first.length));
   return steps.map(([first, second]) => `  ${first.padEnd(width)}  ${second}`);
+}
+
+function stopText(layout: Layout): string {
+  if (keepsState(layout)) return 'stop all; state is kept for the next start';
+  return 'stop all; LocalStack keeps no state, the next start is a new network';
 }

@@ -13,6 +13,7 @@ import {
   restartMember,
   stopMember,
 } from '../../local/lib/account-actions.ts';
+import { nextSteps } from '../../local/lib/console.ts';
 import { makeConfiguration } from '../../local/lib/configuration.ts';
 import { writeJsonFile } from '../../local/lib/json-file.ts';
 import { accountLayout, type Layout, layoutOf, PROJECT_ROOT } from '../../local/lib/layout.ts';
@@ -150,6 +151,7 @@ test('a stop forgets the network, whose state is gone, and keeps its folder', as
   const plan = await preparePlan(layout, { emulator: 'localstack' });
   writeFileSync(layout.networkFile, '{}');
   expect(keepsState(layout)).toBe(false);
+  expect(nextSteps(layout, undefined).join('\n')).toContain('LocalStack keeps no state');
   await stopProcesses(layout, plan);
   expect(() => writeFileSync(layout.networkFile, '{}', { flag: 'wx' })).not.toThrow();
   await expect(preparePlan(layout, {})).resolves.toEqual(plan);
